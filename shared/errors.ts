@@ -1,0 +1,121 @@
+/**
+ * The one family of errors. `safeMessage` is the only text that may reach a log, a state machine, an alert or a
+ * person: it never holds a value, and never quotes input that might be one. `name` is a literal because bundlers
+ * rename classes and Step Functions matches on it.
+ */
+export abstract class RekeyError extends Error {
+  abstract override readonly name: string;
+  /** Stable, documented, for machines: `REKEY_…`. */
+  abstract readonly code: string;
+  readonly safeMessage: string;
+
+  constructor(safeMessage: string, options?: { readonly cause?: unknown }) {
+    super(safeMessage, options);
+    this.safeMessage = safeMessage;
+  }
+}
+
+/** A passing fault (network, a restarting server, an AWS 5xx): the same step may succeed when tried again. */
+export class TransientFailure extends RekeyError {
+  static readonly errorName = 'TransientFailure';
+  override readonly name = TransientFailure.errorName;
+  readonly code = 'REKEY_TRANSIENT';
+}
+
+/** AWS or a target asked us to slow down. */
+export class Throttled extends RekeyError {
+  static readonly errorName = 'Throttled';
+  override readonly name = Throttled.errorName;
+  readonly code = 'REKEY_THROTTLED';
+}
+
+/** Another rotation holds this secret's lease. Not a fault: this run ends without effects. */
+export class LeaseHeld extends RekeyError {
+  static readonly errorName = 'LeaseHeld';
+  override readonly name = LeaseHeld.errorName;
+  readonly code = 'REKEY_LEASE_HELD';
+}
+
+/** This rotation has already ended (finished or rolled back): a late duplicate of a step has nothing left to do. */
+export class RotationEnded extends RekeyError {
+  static readonly errorName = 'RotationEnded';
+  override readonly name = RotationEnded.errorName;
+  readonly code = 'REKEY_ROTATION_ENDED';
+}
+
+/** The configuration, the registry or the secret's own JSON is not what the rotator needs. */
+export class Misconfigured extends RekeyError {
+  static readonly errorName = 'Misconfigured';
+  override readonly name = Misconfigured.errorName;
+  readonly code = 'REKEY_MISCONFIGURED';
+}
+
+/** The target cannot be reached: refused connection, no route, unknown host, TLS handshake. */
+export class TargetUnreachable extends RekeyError {
+  static readonly errorName = 'TargetUnreachable';
+  override readonly name = TargetUnreachable.errorName;
+  readonly code = 'REKEY_TARGET_UNREACHABLE';
+}
+
+/** The target refused the administrator's credential. */
+export class AdminRefused extends RekeyError {
+  static readonly errorName = 'AdminRefused';
+  override readonly name = AdminRefused.errorName;
+  readonly code = 'REKEY_ADMIN_REFUSED';
+}
+
+/** The incumbent does not open the target although nothing has been changed yet. */
+export class IncumbentRefused extends RekeyError {
+  static readonly errorName = 'IncumbentRefused';
+  override readonly name = IncumbentRefused.errorName;
+  readonly code = 'REKEY_INCUMBENT_REFUSED';
+}
+
+/** The target's own policy refused what Rekey wanted to set. Trying the same again cannot help. */
+export class RefusedByPolicy extends RekeyError {
+  static readonly errorName = 'RefusedByPolicy';
+  override readonly name = RefusedByPolicy.errorName;
+  readonly code = 'REKEY_REFUSED_BY_POLICY';
+}
+
+/** The place where the candidate would go is taken by a credential that Rekey did not make, or that is in use. */
+export class SlotOccupied extends RekeyError {
+  static readonly errorName = 'SlotOccupied';
+  override readonly name = SlotOccupied.errorName;
+  readonly code = 'REKEY_SLOT_OCCUPIED';
+}
+
+/** The credential that must make room is still in its grace period. */
+export class RetirementPending extends RekeyError {
+  static readonly errorName = 'RetirementPending';
+  override readonly name = RetirementPending.errorName;
+  readonly code = 'REKEY_RETIREMENT_PENDING';
+}
+
+/** The candidate did not prove itself: no login within the pre-heat time, or it can do less (or more) than the incumbent. */
+export class CandidateUnproven extends RekeyError {
+  static readonly errorName = 'CandidateUnproven';
+  override readonly name = CandidateUnproven.errorName;
+  readonly code = 'REKEY_CANDIDATE_UNPROVEN';
+}
+
+/** `AWSCURRENT` is neither on the incumbent nor on the candidate: somebody else moved it. Rekey touches nothing. */
+export class CurrentVersionMoved extends RekeyError {
+  static readonly errorName = 'CurrentVersionMoved';
+  override readonly name = CurrentVersionMoved.errorName;
+  readonly code = 'REKEY_CURRENT_VERSION_MOVED';
+}
+
+/** A retired credential still opens the target, or its death could not be proved. It stays a debt. */
+export class StillAlive extends RekeyError {
+  static readonly errorName = 'StillAlive';
+  override readonly name = StillAlive.errorName;
+  readonly code = 'REKEY_STILL_ALIVE';
+}
+
+/** A defect or a fault that no code above knew. Its message says only where; the log has name, code and stack. */
+export class InternalFault extends RekeyError {
+  static readonly errorName = 'InternalFault';
+  override readonly name = InternalFault.errorName;
+  readonly code = 'REKEY_INTERNAL';
+}

@@ -1,0 +1,49 @@
+import * as z from 'zod';
+
+/** Why a rotation runs. One path for every trigger. */
+export const ROTATION_REASONS = ['scheduled', 'manual', 'exposure', 'risk', 'drift'] as const;
+
+/** The input of `SecretRotation` and of every phase: ids only, never a value. */
+export const rotationInput = z.strictObject({
+  environment: z.string().min(1).max(64),
+  secretId: z.string().min(1).max(512),
+  /** Names the rotation, and is the new version's ClientRequestToken in Secrets Manager. */
+  rotationId: z.uuid(),
+  reason: z.enum(ROTATION_REASONS),
+  requestedBy: z.string().min(1).max(256),
+});
+export type RotationInput = z.infer<typeof rotationInput>;
+
+/** The input of RollBack: what was caught, as Step Functions gives it. Only the error's name is read. */
+export const rollBackInput = rotationInput.extend({
+  fault: z.object({ Error: z.string().max(256) }),
+});
+export type RollBackInput = z.infer<typeof rollBackInput>;
+
+/** The input of `VersionRetirement`, Retire and the owed alert. */
+export const retirementInput = z.strictObject({
+  environment: z.string().min(1).max(64),
+  secretId: z.string().min(1).max(512),
+  /** The rotation that replaced the version. */
+  rotationId: z.uuid(),
+  /** The version to retire. */
+  versionId: z.string().min(1).max(64),
+  /** ISO 8601: not before. */
+  retireAt: z.iso.datetime(),
+});
+export type RetirementInput = z.infer<typeof retirementInput>;
+
+/** Answer of Dispatch: what to start, each under a name that makes starting it twice one run. */
+export interface DispatchResult {
+  readonly rotations: readonly { readonly executionName: string; readonly input: RotationInput }[];
+}
+
+/** Answer of Apply, and of a RollBack that found the switch done. `retirement` is absent when nothing was replaced. */
+export interface ApplyResult {
+  readonly retirement?: RetirementInput;
+}
+
+/** Answer of RollBack: `rolled_back`, or `completed` when the candidate was already current and opens the target. */
+export interface RollBackResult extends ApplyResult {
+  readonly outcome: 'rolled_back' | 'completed';
+}
