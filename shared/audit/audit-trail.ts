@@ -42,17 +42,31 @@ export interface AuditHead {
   readonly hash: string;
 }
 
+/** At most this many operations a call: entries, their markers and the head have to fit into one transaction. */
+export const MAX_OPERATIONS = 30;
+
 /** Append-only, one hash chain per secret. */
 export interface AuditTrail {
   /**
-   * Appends in order, all or nothing, entries and head in one transaction; operations already written are passed over.
-   * At most 30 operations a call. Concurrent writers are serialised by a condition on the head. Answers the new head.
+   * Appends in order, all or nothing, entries and head in one transaction. Idempotent for ever by `operationId`: an
+   * operation already written is passed over, whatever it holds now, also within one call. At most `MAX_OPERATIONS` a
+   * call (`RangeError`). Concurrent writers are serialised by a condition on the head. Answers the head after the call.
    */
   append(secretId: string, operations: readonly AuditOperation[]): Promise<AuditHead>;
-  /** `undefined` when nothing was written yet. */
+  /** Strongly consistent; `undefined` when nothing was written yet. Reads only. */
   head(secretId: string): Promise<AuditHead | undefined>;
-  /** Entries in sequence order, from `from` (1 by default). Pages lazily. */
-  read(secretId: string, options?: { readonly from?: number }): AsyncIterable<AuditEntry>;
-  /** The secrets that have a chain, in no order. */
+  /** Entries in sequence order, from `from` (1 by default). Pages lazily. Throws `InternalFault` on one that is not as written. */
+  read(secretId: string, options?: ReadOptions): AsyncIterable<AuditEntry>;
+  /**
+   * The same as export lines: the exact bytes that were hashed, with `hash` put in. Unchecked, for `verifyChain`; what
+   * somebody broke comes out broken. Pages lazily, strongly consistent.
+   */
+  lines(secretId: string, options?: ReadOptions): AsyncIterable<string>;
+  /** The secrets that have a chain, in no order. Reads only. */
   secretIds(): AsyncIterable<string>;
+}
+
+export interface ReadOptions {
+  /** First sequence wanted, 1 or more. */
+  readonly from?: number;
 }

@@ -1,64 +1,92 @@
-import type { CredentialIdentity, KnownCredential } from '../rotators/rotator.ts';
 import type { SecretDeclaration } from '../config/declaration.ts';
 import type { RotationInput } from '../rotation/payloads.ts';
+import type { CredentialIdentity, KnownCredential } from '../rotators/rotator.ts';
 
 export const PHASES = ['generate', 'test', 'audit', 'apply', 'notify'] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** One secret's row: what was declared, and where its rotations stand. */
-export interface ManagedSecret {
+/**
+ * Everything Rekey knows of one secret, as one document: declaration, lease, running or last rotation, ledger. One
+ * document, so that every transition is one compare-and-swap on `revision` and no crash can leave half of one.
+ */
+export interface SecretRecord {
   readonly secretId: string;
   readonly environment: string;
-  readonly arn: string | undefined;
-  readonly declaration: SecretDeclaration;
-  /** `orphaned`: it left the file; nothing rotates it, nothing deletes it. `unsupported`: no rotator for its type here. */
-  readonly status: 'active' | 'orphaned' | 'unsupported';
   readonly type: string;
-  /** Absent for a secret that no schedule may start. */
+  readonly declaration: SecretDeclaration;
+  /** `orphaned`: it left the file; nothing rotates or deletes it. `unsupported`: no rotator for its type here. */
+  readonly status: 'active' | 'orphaned' | 'unsupported';
+  /** When the scheduler starts the next rotation; absent when none may. */
   readonly dueAt: Date | undefined;
   readonly lease: Lease | undefined;
+  /** The running rotation, or the last one. */
+  readonly rotation: RotationRecord | undefined;
+  readonly ledger: readonly LedgerCredential[];
   readonly lastRotatedAt: Date | undefined;
-  /** Failures in a row, for the backoff of the next try. */
+  /** Failed rotations in a row, for the backoff of the next try. */
   readonly failures: number;
+  /** Grows by one with every save; 0 before the first. */
+  readonly revision: number;
 }
 
+/** The right to change this secret's credentials, until it expires. */
 export interface Lease {
-  readonly rotationId: string;
+  /** A rotation's id, or `retire/<versionId>`. */
+  readonly holder: string;
   readonly expiresAt: Date;
 }
 
-/** A credential in the ledger: the journal of what exists at the target because of Rekey. */
+/** A credential that exists at the target, or may, because of Rekey: journaled before it is made. */
 export interface LedgerCredential extends KnownCredential {
-  readonly secretId: string;
-  /** The rotation that made it, or that adopted it as an incumbent. */
-  readonly rotationId: string;
-  /** ISO time before which it is not retired; set with `grace`. */
+  /** Not retired before; set with `grace`. */
   readonly retireAt: Date | undefined;
-  /** When an attempt to retire it first failed: a debt until it is dead. */
+  /** When retiring it first failed: a debt until it is proved dead. */
   readonly owedSince: Date | undefined;
+  /** When people were last told of the debt. */
+  readonly owedAlertAt: Date | undefined;
 }
 
-export type RotationStatus = 'running' | 'succeeded' | 'rolled_back' | 'failed';
-
-/** The record of one rotation, kept after it. */
 export interface RotationRecord extends RotationInput {
-  readonly status: RotationStatus;
+  readonly status: 'running' | 'succeeded' | 'rolled_back';
   readonly startedAt: Date;
   readonly endedAt: Date | undefined;
   readonly candidate: CredentialIdentity | undefined;
   readonly incumbent: CredentialIdentity | undefined;
   readonly incumbentVersionId: string | undefined;
   readonly phases: readonly PhaseRecord[];
-  /** `code` and safe text of what stopped it. */
-  readonly fault: { readonly name: string; readonly message: string } | undefined;
-  /** Alert kinds already sent for it: an alert goes out once. */
+  /** What stopped it: an error's name and its safe text. */
+  readonly fault: Fault | undefined;
+  /** Alert kinds already sent: each goes out once. */
   readonly alerted: readonly string[];
+}
+
+export interface Fault {
+  readonly name: string;
+  readonly message: string;
 }
 
 export interface PhaseRecord {
   readonly name: Phase;
   readonly startedAt: Date;
   readonly endedAt: Date | undefined;
-  /** What later phases and the report need: counts, parity lists, versions. Never a value. */
+  /** Counts and names for later phases, alerts and reports. Never a value. */
   readonly facts: Readonly<Record<string, string>>;
+}
+
+/** Where secret records live. */
+export interface Registry {
+  /** Strongly consistent. */
+  get(secretId: string): Promise<SecretRecord | undefined>;
+  /**
+   * Writes `record` as revision `record.revision + 1`, only if the stored one is still at `record.revision`
+   * (compare-and-swap; 0 means that none exists). `archived`, the rotation that `record.rotation` replaces, is kept
+   * under its id in the same transaction.
+   */
+  save(record: SecretRecord, archived?: RotationRecord): Promise<'saved' | 'conflict'>;
+  /** A rotation that a later one has replaced in the record. */
+  archivedRotation(secretId: string, rotationId: string): Promise<RotationRecord | undefined>;
+  /** Active secrets due at or before `now`, the longest due first, at most `limit`. Eventually consistent. */
+  findDue(now: Date, limit: number): Promise<readonly SecretRecord[]>;
+  /** Every record, in no order. */
+  list(): AsyncIterable<SecretRecord>;
 }

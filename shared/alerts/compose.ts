@@ -1,0 +1,125 @@
+import type { AlertKind } from '../config/declaration.ts';
+import type { LedgerCredential, RotationRecord, SecretRecord } from '../registry/registry.ts';
+import type { Alert } from './alert.ts';
+import { remedyFor } from './remedies.ts';
+
+const SUBJECT_LENGTH = 100;
+
+/** A finished rotation. */
+export function succeededAlert(record: SecretRecord, rotation: RotationRecord, now: Date): Alert {
+  const seconds = secondsBetween(rotation.startedAt, now);
+  const grace = graceOf(record, rotation);
+  return alert('rotation_succeeded', record, rotation, now, {
+    subject: `[rekey] Rotated ${record.secretId} (${record.environment})`,
+    paragraphs: [
+      `What happened: the secret "${record.secretId}" (${record.type}, environment ${record.environment}) has a new value since ${iso(now)}. Reason: ${rotation.reason}, requested by ${rotation.requestedBy}. It took ${seconds} s.`,
+      `Effect: none for its consumers. ${rotation.incumbent === undefined ? 'It had no value before.' : `"${rotation.candidate}" replaced "${rotation.incumbent}".`} The new value was tested before the switch and logged in after it.`,
+      grace === undefined
+        ? 'Still owed: nothing.'
+        : `Still owed: the replaced credential "${grace.identity}" stays valid until ${iso(grace.retireAt)}, then Rekey ends it and proves it dead.`,
+      'What to do: nothing.',
+    ],
+    facts: {
+      duration_seconds: seconds,
+      version_id: rotation.rotationId,
+      ...(grace?.retireAt === undefined ? {} : { retire_at: grace.retireAt.toISOString() }),
+    },
+  });
+}
+
+/** A rotation that went back. */
+export function rolledBackAlert(record: SecretRecord, rotation: RotationRecord, now: Date): Alert {
+  const fault = faultOf(rotation);
+  const owed = record.ledger.some(({ versionId, owedSince }) => versionId === rotation.rotationId && owedSince !== undefined);
+  return alert('rotation_rolled_back', record, rotation, now, {
+    subject: `[rekey] Rolled back ${record.secretId} (${record.environment}): ${fault.name}`,
+    paragraphs: [
+      `What happened: the rotation of "${record.secretId}" (${record.type}, environment ${record.environment}) was stopped and rolled back at ${iso(now)}. ${fault.text}`,
+      'Effect: none for its consumers. The value in use before is still the current one, and works as before.',
+      ...(owed ? ['Still owed: the new credential could not be removed at the target yet; Rekey does it with the next run.'] : []),
+      `What to do: ${remedyFor(fault.name)} Rekey tries again by itself at ${iso(record.dueAt)}; to try at once: rekey rotate ${record.secretId}`,
+    ],
+    facts: { fault: fault.name, fault_message: fault.message, candidate_owed: owed },
+  });
+}
+
+/** A rotation whose roll back did not end. */
+export function failedAlert(record: SecretRecord, rotation: RotationRecord, now: Date): Alert {
+  const fault = faultOf(rotation);
+  return alert('rotation_failed', record, rotation, now, {
+    subject: `[rekey] FAILED ${record.secretId} (${record.environment}): ${fault.name}, roll back not finished`,
+    paragraphs: [
+      `What happened: the rotation of "${record.secretId}" (${record.type}, environment ${record.environment}) stopped, and rolling it back has not ended by ${iso(now)}. ${fault.text}`,
+      'Effect: consumers go on with the current value. A new credential may be left at the target; Rekey has it in its journal.',
+      `What to do: ${remedyFor(fault.name)} Rekey takes the roll back up again by itself; "rekey status" shows when it is done.`,
+    ],
+    facts: { fault: fault.name, fault_message: fault.message },
+  });
+}
+
+/** A replaced credential that could not be proved dead. */
+export function owedAlert(record: SecretRecord, debt: LedgerCredential, rotationId: string, now: Date): Alert {
+  return alert('retirement_owed', record, { rotationId }, now, {
+    subject: `[rekey] Retirement owed: ${debt.identity} of ${record.secretId} (${record.environment})`,
+    paragraphs: [
+      `What happened: the replaced credential "${debt.identity}" of "${record.secretId}" (environment ${record.environment}) should be dead since ${iso(debt.retireAt)}, and Rekey could not end it or prove it dead.`,
+      'Effect: consumers are not affected. The old credential may still open the target.',
+      `What to do: see that the target is reachable and that the administrator's credential works; Rekey tries again every hour. If this cannot wait, disable "${debt.identity}" at the target by hand.`,
+    ],
+    facts: { credential: debt.identity, version_id: debt.versionId, owed_since: iso(debt.owedSince ?? now) },
+    id: `${debt.versionId}/retirement_owed/${iso(now)}`,
+  });
+}
+
+interface Wording {
+  readonly subject: string;
+  readonly paragraphs: readonly string[];
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+  readonly id?: string;
+}
+
+function alert(
+  kind: AlertKind,
+  { environment, secretId }: SecretRecord,
+  { rotationId }: { readonly rotationId: string },
+  now: Date,
+  { subject, paragraphs, facts, id = `${rotationId}/${kind}` }: Wording,
+): Alert {
+  return {
+    kind,
+    subject: fitSubject(subject),
+    body: `${paragraphs.join('\n\n')}\n\nRotation: ${rotationId}\nEvidence: rekey audit log ${secretId} --rotation ${rotationId}\n`,
+    facts: {
+      alert_id: id,
+      kind,
+      environment,
+      secret_id: secretId,
+      rotation_id: rotationId,
+      timestamp: now.toISOString(),
+      ...facts,
+    },
+  };
+}
+
+/** SNS: ASCII, no control characters, under 100 characters (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html). */
+function fitSubject(text: string): string {
+  const printable = text.replace(/[^\x20-\x7e]/g, '?');
+  return printable.length < SUBJECT_LENGTH ? printable : `${printable.slice(0, SUBJECT_LENGTH - 4)}...`;
+}
+
+function graceOf(record: SecretRecord, rotation: RotationRecord): LedgerCredential | undefined {
+  return record.ledger.find(({ versionId, state }) => versionId === rotation.incumbentVersionId && state === 'grace');
+}
+
+function faultOf(rotation: RotationRecord): { readonly name: string; readonly message: string; readonly text: string } {
+  const { name, message } = rotation.fault ?? { name: 'Unknown', message: '' };
+  return { name, message, text: `Cause: ${name}${message === '' ? '.' : `: ${message}`}` };
+}
+
+function secondsBetween(from: Date, to: Date): number {
+  return Math.round((to.getTime() - from.getTime()) / 100) / 10;
+}
+
+function iso(date: Date | undefined): string {
+  return date === undefined ? 'the next scheduled time' : `${date.toISOString().slice(0, 19)}Z`;
+}

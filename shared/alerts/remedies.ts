@@ -1,0 +1,35 @@
+import {
+  AdminRefused,
+  CandidateUnproven,
+  CurrentVersionMoved,
+  IncumbentRefused,
+  Misconfigured,
+  RefusedByPolicy,
+  RetirementPending,
+  SlotOccupied,
+  TargetUnreachable,
+  Throttled,
+  TransientFailure,
+} from '../errors.ts';
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  [TransientFailure.errorName]: 'nothing, unless it keeps coming back: it was a passing fault.',
+  [Throttled.errorName]: 'nothing, unless it keeps coming back: AWS or the target asked to slow down.',
+  [Misconfigured.errorName]: 'correct what the cause names, in secrets.yaml or in the secret itself.',
+  [TargetUnreachable.errorName]:
+    'see that the target is up and that the functions can reach it (VPC, security groups, host name, TLS certificate).',
+  [AdminRefused.errorName]: "put the administrator's right credential into its secret.",
+  [IncumbentRefused.errorName]:
+    'the current value did not work before Rekey changed anything: set the right one in Secrets Manager.',
+  [RefusedByPolicy.errorName]: "see the target's own policy for roles and passwords, and the administrator's privileges.",
+  [SlotOccupied.errorName]:
+    'find out who uses the role that the cause names; Rekey did not make it, so it does not touch it. Rename or drop it.',
+  [RetirementPending.errorName]: 'nothing: the credential before is still in its grace period. Shorten `grace` if rotations come this close.',
+  [CandidateUnproven.errorName]: 'see what differs; grants made by hand to one login role belong to the owner role.',
+  [CurrentVersionMoved.errorName]: 'find out who moved AWSCURRENT; from now on let Rekey do it.',
+};
+
+/** What a person can do about an error of this name. */
+export function remedyFor(errorName: string): string {
+  return REMEDIES[errorName] ?? "see the functions' logs for this rotation.";
+}

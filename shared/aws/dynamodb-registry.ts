@@ -1,0 +1,162 @@
+import {
+  type AttributeValue,
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
+import { hash } from 'node:crypto';
+import { parseRecord, parseRotation, serialiseRecord, serialiseRotation } from '../registry/record-schema.ts';
+import type { Registry, RotationRecord, SecretRecord } from '../registry/registry.ts';
+import { withAwsErrors } from './aws-errors.ts';
+
+/** Name of the index by due time; the table's construct uses it too. */
+export const DUE_INDEX = 'due';
+/** Spreads the index over partitions; a scheduler run asks each once. */
+const DUE_SHARDS = 4;
+/** Archived rotations are kept this long (table TTL), longer than an execution can live (one year). */
+const ARCHIVE_SECONDS = 400 * 24 * 3600;
+
+/** Registry on one DynamoDB table: `pk` = `SECRET#<id>`, `sk` = `STATE` or `ROTATION#<rotationId>`. */
+export class DynamoDbRegistry implements Registry {
+  readonly #client: DynamoDBClient;
+  readonly #table: string;
+
+  constructor(client: DynamoDBClient, table: string) {
+    this.#client = client;
+    this.#table = table;
+  }
+
+  async get(secretId: string): Promise<SecretRecord | undefined> {
+    const item = await this.#getItem(secretId, 'STATE');
+    return item === undefined ? undefined : toRecord(item);
+  }
+
+  async archivedRotation(secretId: string, rotationId: string): Promise<RotationRecord | undefined> {
+    const item = await this.#getItem(secretId, `ROTATION#${rotationId}`);
+    return item?.record?.S === undefined ? undefined : parseRotation(item.record.S);
+  }
+
+  async save(record: SecretRecord, archived?: RotationRecord): Promise<'saved' | 'conflict'> {
+    const put = {
+      TableName: this.#table,
+      Item: toItem(record),
+      // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
+      ConditionExpression: record.revision === 0 ? 'attribute_not_exists(pk)' : 'revision = :revision',
+      ...(record.revision === 0 ? {} : { ExpressionAttributeValues: { ':revision': { N: String(record.revision) } } }),
+    };
+    try {
+      await withAwsErrors<unknown>(() =>
+        archived === undefined
+          ? this.#client.send(new PutItemCommand(put))
+          : this.#client.send(
+              new TransactWriteItemsCommand({
+                TransactItems: [
+                  { Put: put },
+                  { Put: { TableName: this.#table, Item: toArchiveItem(record.secretId, archived) } },
+                ],
+              }),
+            ),
+      );
+      return 'saved';
+    } catch (error) {
+      if (!isConditionFailure(error)) throw error;
+      // The SDK tries again by itself when an answer is lost; then the condition fails on our own write.
+      const stored = await this.#getItem(record.secretId, 'STATE');
+      const ours = stored?.revision?.N === String(record.revision + 1) && stored.record?.S === serialiseRecord(record);
+      return ours ? 'saved' : 'conflict';
+    }
+  }
+
+  async findDue(now: Date, limit: number): Promise<readonly SecretRecord[]> {
+    const shards = await Promise.all(
+      Array.from({ length: DUE_SHARDS }, (_, shard) =>
+        withAwsErrors(() =>
+          this.#client.send(
+            new QueryCommand({
+              TableName: this.#table,
+              IndexName: DUE_INDEX,
+              KeyConditionExpression: 'dueShard = :shard AND dueAt <= :now',
+              ExpressionAttributeValues: { ':shard': { S: `due#${shard}` }, ':now': { S: now.toISOString() } },
+              Limit: limit,
+            }),
+          ),
+        ),
+      ),
+    );
+    return shards
+      .flatMap((page) => (page.Items ?? []).map(toRecord))
+      .sort((a, b) => Number(a.dueAt) - Number(b.dueAt))
+      .slice(0, limit);
+  }
+
+  async *list(): AsyncIterable<SecretRecord> {
+    let start: Record<string, AttributeValue> | undefined;
+    do {
+      const from = start;
+      const page = await withAwsErrors(() =>
+        this.#client.send(
+          new ScanCommand({
+            TableName: this.#table,
+            ConsistentRead: true,
+            FilterExpression: 'sk = :state',
+            ExpressionAttributeValues: { ':state': { S: 'STATE' } },
+            ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+          }),
+        ),
+      );
+      for (const item of page.Items ?? []) yield toRecord(item);
+      start = page.LastEvaluatedKey;
+    } while (start !== undefined);
+  }
+
+  async #getItem(secretId: string, sk: string): Promise<Record<string, AttributeValue> | undefined> {
+    const answer = await withAwsErrors(() =>
+      this.#client.send(new GetItemCommand({ TableName: this.#table, Key: key(secretId, sk), ConsistentRead: true })),
+    );
+    return answer.Item;
+  }
+}
+
+function key(secretId: string, sk: string): Record<'pk' | 'sk', AttributeValue> {
+  return { pk: { S: `SECRET#${secretId}` }, sk: { S: sk } };
+}
+
+function toItem(record: SecretRecord): Record<string, AttributeValue> {
+  const shard = Number.parseInt(hash('sha256', record.secretId).slice(0, 8), 16) % DUE_SHARDS;
+  return {
+    ...key(record.secretId, 'STATE'),
+    record: { S: serialiseRecord(record) },
+    revision: { N: String(record.revision + 1) },
+    ...(record.status === 'active' && record.dueAt !== undefined
+      ? { dueShard: { S: `due#${shard}` }, dueAt: { S: record.dueAt.toISOString() } }
+      : {}),
+  };
+}
+
+function toArchiveItem(secretId: string, rotation: RotationRecord): Record<string, AttributeValue> {
+  const ended = rotation.endedAt ?? rotation.startedAt;
+  return {
+    ...key(secretId, `ROTATION#${rotation.rotationId}`),
+    record: { S: serialiseRotation(rotation) },
+    expiresAt: { N: String(Math.floor(ended.getTime() / 1000) + ARCHIVE_SECONDS) },
+  };
+}
+
+function toRecord(item: Record<string, AttributeValue>): SecretRecord {
+  return parseRecord(item.record?.S ?? '', Number(item.revision?.N));
+}
+
+function isConditionFailure(error: unknown): boolean {
+  if (error instanceof ConditionalCheckFailedException) return true;
+  return (
+    error instanceof TransactionCanceledException &&
+    (error.CancellationReasons ?? []).some(
+      ({ Code }) => Code === 'ConditionalCheckFailed' || Code === 'TransactionConflict',
+    )
+  );
+}

@@ -1,0 +1,40 @@
+import { X509Certificate } from 'node:crypto';
+
+/** No bundle of public authorities is larger than this; RDS's global bundle has 162 KiB. */
+export const MAX_PEM_BYTES = 512 * 1024;
+
+const ALLOWED = 'certificate_authority is the path of a PEM file with certificates, beside this file';
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,20000}-----END CERTIFICATE-----/g;
+
+export type CertificateAuthority =
+  | { readonly ok: true; readonly pem: string }
+  | { readonly ok: false; readonly message: string };
+
+/** Reads the certificates that a relative path names. Only certificates come back, so no other file's content can. */
+export function readCertificateAuthority(
+  relativePath: string,
+  readBeside: ((relativePath: string) => Uint8Array | undefined) | undefined,
+): CertificateAuthority {
+  const segments = relativePath.split('/');
+  if (/^[A-Za-z]:|\\/.test(relativePath) || relativePath.startsWith('/') || segments.includes('..'))
+    return { ok: false, message: `found a path that leads elsewhere; ${ALLOWED}` };
+  const bytes = readBeside?.(relativePath);
+  if (!bytes) return { ok: false, message: `found no such file; ${ALLOWED}` };
+  if (bytes.byteLength > MAX_PEM_BYTES) return { ok: false, message: `found a file over 512 KiB; ${ALLOWED}` };
+  const text = new TextDecoder().decode(bytes);
+  if (text.includes('PRIVATE KEY-----'))
+    return { ok: false, message: `found a private key in the file; ${ALLOWED}, and the key belongs nowhere near it` };
+  const certificates = text.match(CERTIFICATE) ?? [];
+  if (certificates.length === 0 || !certificates.every(isCertificate))
+    return { ok: false, message: `found a file without valid certificates; ${ALLOWED}` };
+  return { ok: true, pem: `${certificates.join('\n')}\n` };
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    // OpenSSL's message would quote internals; that it is not a certificate is all there is to say.
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+
+import { MAX_PEM_BYTES } from './certificate-authority.ts';
+import { ConfigurationUnreadable } from './configuration-invalid.ts';
+import { MAX_FILE_BYTES } from './file-text.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a directory',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'its links lead in a circle',
+};
+
+/** The bytes of a configuration file, but not much more of it than a valid one has. */
+export function readConfigurationFile(path: string): Uint8Array {
+  try {
+    return readBounded(path, MAX_FILE_BYTES + 1);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const reason = (code === undefined ? undefined : REASONS[code]) ?? 'it cannot be read';
+    throw new ConfigurationUnreadable(`${path}: ${reason}`, { cause });
+  }
+}
+
+/** Reads files beside `path`, also in folders beside it, and none that a link leads to elsewhere. */
+export function besideFile(path: string): (relativePath: string) => Uint8Array | undefined {
+  return (relativePath) => {
+    try {
+      const folder = realpathSync(dirname(path));
+      const file = realpathSync(join(folder, relativePath));
+      const inside = relative(folder, file);
+      if (inside === '..' || inside.startsWith(`..${sep}`)) return undefined;
+      return readBounded(file, MAX_PEM_BYTES + 1);
+    } catch {
+      // Whatever the reason, the answer is the same problem at the path in the YAML file.
+      return undefined;
+    }
+  };
+}
+
+function readBounded(path: string, limit: number): Uint8Array {
+  const descriptor = openSync(path, 'r');
+  try {
+    if (fstatSync(descriptor).isDirectory()) throw Object.assign(new Error('directory'), { code: 'EISDIR' });
+    const bytes = new Uint8Array(limit);
+    let length = 0;
+    while (length < limit) {
+      const read = readSync(descriptor, bytes, length, limit - length, null);
+      if (read === 0) break;
+      length += read;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,70 @@
+import { isAlias, isMap, isScalar, isSeq, type Pair, type YAMLMap } from 'yaml';
+
+import { hasSecretForm, isSensitiveKey } from './plaintext-detection.ts';
+import { quoteText } from './quote-text.ts';
+import type { Finding } from './yaml-tokens.ts';
+import { keyText, offsetOf } from './yaml-tree.ts';
+
+export const PLAINTEXT =
+  'found what looks like a plaintext secret; a value lives only in AWS Secrets Manager, so remove it here and replace it where it was issued';
+
+export interface TreeFindings {
+  readonly findings: readonly Finding[];
+  /** Nodes that have their complaint already: whoever checks their meaning says nothing more about them. */
+  readonly complained: ReadonlySet<unknown>;
+}
+
+/**
+ * Walks every node, wherever it is and whatever the format knows about it, for plaintext secrets, duplicate keys,
+ * merge keys and keys that are not text. Depth is bounded by the reading of the tokens.
+ */
+export function inspectTree(root: unknown): TreeFindings {
+  const findings: Finding[] = [];
+  const complained = new Set<unknown>();
+
+  function complain(node: unknown, message: string, offset = offsetOf(node)): void {
+    findings.push({ offset, message });
+    complained.add(node);
+  }
+
+  function visit(node: unknown, underSensitiveKey: boolean): void {
+    if (isMap(node)) visitMap(node);
+    else if (isSeq(node)) for (const item of node.items) visit(item, underSensitiveKey);
+    else if (isAlias(node)) complained.add(node);
+    else if (isScalar(node) && isPlaintext(node.value, underSensitiveKey)) complain(node, PLAINTEXT);
+  }
+
+  function visitMap(map: YAMLMap): void {
+    const seen = new Set<string>();
+    for (const pair of map.items) {
+      const key = keyText(pair);
+      if (key === undefined) {
+        complain(pair.key, 'found a key that is not text; a key is a word', offsetOf(pair.key ?? map));
+      } else if (key === '<<') {
+        complain(pair.key, 'found a merge key (<<); merge keys are not allowed, write the entries where they belong');
+      } else if (hasSecretForm(key)) {
+        complain(pair.key, PLAINTEXT);
+      } else if (seen.has(key)) {
+        complain(pair.key, `the key ${quoteText(key)} is there twice; each key once is allowed`);
+      }
+      if (key !== undefined) seen.add(key);
+      visitValue(pair, key);
+    }
+  }
+
+  function visitValue(pair: Pair, key: string | undefined): void {
+    const before = findings.length;
+    const sensitive = key !== undefined && isSensitiveKey(key);
+    visit(pair.value, sensitive);
+    // One clear complaint: that the key is unknown as well is no news.
+    if (sensitive && findings.length > before) complained.add(pair.key);
+  }
+
+  visit(root, false);
+  return { findings, complained };
+}
+
+function isPlaintext(value: unknown, underSensitiveKey: boolean): boolean {
+  if (typeof value === 'string') return (underSensitiveKey && value.trim() !== '') || hasSecretForm(value);
+  return underSensitiveKey && (typeof value === 'number' || typeof value === 'bigint');
+}

@@ -1,0 +1,51 @@
+import type { Configuration } from './declaration.ts';
+import { fileText } from './file-text.ts';
+import { inspectTree, PLAINTEXT } from './inspect-tree.ts';
+import { findSecretForms } from './plaintext-detection.ts';
+import { Positions } from './positions.ts';
+import { inFileOrder, type Problem } from './problem.ts';
+import { readEnvironments } from './read-environments.ts';
+import { Reading } from './reading.ts';
+import { readYaml } from './yaml-document.ts';
+import type { Finding } from './yaml-tokens.ts';
+
+export type ParseResult =
+  | { readonly ok: true; readonly configuration: Configuration; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/**
+ * What a configuration file says, or everything that is wrong with it, in file order. Never throws, whatever the bytes
+ * are; its work is bounded by their number, and no problem quotes what may be a secret. `readBeside` gives the bytes of
+ * a file beside it (for `certificate_authority`); `now` only decides whether a cron expression's years are over.
+ */
+export function parseConfiguration(
+  file: { readonly path: string; readonly bytes: Uint8Array },
+  readBeside?: (relativePath: string) => Uint8Array | undefined,
+  now: Date = new Date(),
+): ParseResult {
+  const decoded = fileText(file.bytes);
+  if (!decoded.ok) {
+    const { line, column } = new Positions(decoded.before).at(decoded.before.length);
+    return { ok: false, problems: [{ path: file.path, line, column, message: decoded.message }] };
+  }
+  const { text } = decoded;
+  const positions = new Positions(text);
+  const locate = ({ offset, message }: Finding): Problem => ({ path: file.path, ...positions.at(offset), message });
+
+  const document = readYaml(text);
+  const tree = inspectTree(document.root);
+  const problems = [...document.findings, ...tree.findings].map(locate);
+  // Also what no node holds: comments, and files that are not YAML. A node's own finding on the line is enough.
+  const reported = new Set(problems.filter(({ message }) => message === PLAINTEXT).map(({ line }) => line));
+  for (const offset of findSecretForms(text)) {
+    const problem = locate({ offset, message: PLAINTEXT });
+    if (!reported.has(problem.line)) problems.push(problem);
+  }
+  if (!document.wellFormed) return { ok: false, problems: inFileOrder(problems) };
+
+  const reading = new Reading({ now, readBeside, complained: tree.complained });
+  const environments = readEnvironments(document.root, reading);
+  for (const finding of reading.problems) problems.push(locate(finding));
+  if (problems.length > 0) return { ok: false, problems: inFileOrder(problems) };
+  return { ok: true, configuration: { environments }, warnings: inFileOrder(reading.warnings.map(locate)) };
+}

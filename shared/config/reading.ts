@@ -1,0 +1,49 @@
+import type * as z from 'zod';
+
+import { describeIssue } from './describe-issue.ts';
+import type { Finding } from './yaml-tokens.ts';
+import { toPlain } from './yaml-tree.ts';
+
+export interface SchemaLabel {
+  /** What the node is, with its article: `a secret`. */
+  readonly what: string;
+  /** The keys that each level of it may have. */
+  readonly keys: Readonly<Record<string, readonly string[]>>;
+}
+
+/** One reading of one file: what it may look at, and everything that it has to say, in no order yet. */
+export class Reading {
+  readonly problems: Finding[] = [];
+  readonly warnings: Finding[] = [];
+  readonly now: Date;
+  readonly readBeside: ((relativePath: string) => Uint8Array | undefined) | undefined;
+  readonly #complained: ReadonlySet<unknown>;
+
+  constructor(options: {
+    readonly now: Date;
+    readonly readBeside: ((relativePath: string) => Uint8Array | undefined) | undefined;
+    /** Nodes about which something has been said already. */
+    readonly complained: ReadonlySet<unknown>;
+  }) {
+    this.now = options.now;
+    this.readBeside = options.readBeside;
+    this.#complained = options.complained;
+  }
+
+  report(finding: Finding): void {
+    this.problems.push(finding);
+  }
+
+  warn(finding: Finding): void {
+    this.warnings.push(finding);
+  }
+
+  /** The node as the schema reads it; undefined, with every issue reported at its place, if it does not. */
+  check<Schema extends z.ZodType>(schema: Schema, node: unknown, label: SchemaLabel): z.output<Schema> | undefined {
+    const result = schema.safeParse(toPlain(node));
+    if (result.success) return result.data;
+    const context = { node, complained: this.#complained, ...label };
+    for (const issue of result.error.issues) this.problems.push(...describeIssue(issue, context));
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import * as z from 'zod';
+
+import { DURATION_FORMS, parseDuration } from './duration.ts';
+
+/** A text of bounded length without control characters; `allowed` says so in a message. */
+export function text(allowed: string, longest = 256) {
+  return z.string({ error: allowed }).regex(new RegExp(`^[^\\p{Cc}]{1,${longest}}$`, 'u'), { error: allowed });
+}
+
+/** A text that a pattern admits; `allowed` says in words what it admits. */
+export function textLike(pattern: RegExp, allowed: string) {
+  return z.string({ error: allowed }).regex(pattern, { error: allowed });
+}
+
+/** One of the given words. */
+export function oneOf<const Words extends readonly string[]>(what: string, words: Words) {
+  return z.enum(words, { error: `${what} is one of ${words.join(', ')}` });
+}
+
+/** `true` or `false`. */
+export function flag(what: string) {
+  return z.boolean({ error: `${what} is true or false` });
+}
+
+/** A whole number within bounds. */
+export function wholeNumber(what: string, bounds: { readonly min: number; readonly max: number }) {
+  const error = `${what} is a whole number from ${bounds.min} to ${bounds.max}`;
+  return z.number({ error }).int({ error }).min(bounds.min, { error }).max(bounds.max, { error });
+}
+
+/** Seconds of a duration within bounds; a bare 0 may stand without quotes. */
+export function seconds(what: string, bounds: { readonly min: number; readonly max: number; readonly bounds: string }) {
+  return z.unknown().transform((value, context): number => {
+    const parsed = typeof value === 'string' ? parseDuration(value) : value === 0 ? 0 : undefined;
+    if (parsed !== undefined && parsed >= bounds.min && parsed <= bounds.max) return parsed;
+    const allowed = parsed === undefined ? `${what} is ${DURATION_FORMS}` : `${what} is ${bounds.bounds}`;
+    context.addIssue({ code: 'custom', message: allowed });
+    return z.NEVER;
+  });
+}

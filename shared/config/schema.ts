@@ -1,0 +1,95 @@
+import * as z from 'zod';
+
+import { SECRET_TYPES } from './declaration.ts';
+import { parseSchedule } from './schedule.ts';
+import { flag, oneOf, seconds, text, textLike, wholeNumber } from './schema-text.ts';
+
+/*
+ * The fields of the file, by level. Each message is the "what is allowed" half of a problem; what was found is added
+ * where the position is known. Lists are checked entry by entry (`z.unknown()` here), so that one bad entry does not
+ * hide the others.
+ */
+
+const NAME = /^[A-Za-z0-9/_+=.@-]{1,512}$/;
+const ARN = /^arn:aws[a-z-]{0,20}:secretsmanager:[a-z0-9-]{1,30}:\d{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$/;
+const HOST = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$|^[0-9A-Fa-f:.]{2,45}$/;
+const NO_LIST = 'secrets is a list of secrets, each beginning with - name:';
+const NO_ALERTS = 'alerts is a list of subscriptions, each one of email, sqs or https';
+
+export const environmentName = textLike(
+  /^[A-Za-z][A-Za-z0-9_-]{0,39}$/,
+  'an environment is a name of at most 40 letters, digits, - and _ that begins with a letter',
+);
+
+export const rootSchema = z.strictObject({
+  environment: environmentName.optional(),
+  secrets: z.array(z.unknown(), { error: NO_LIST }).optional(),
+  environments: z.custom(isMapping, { error: 'environments is a mapping of names to environments' }).optional(),
+  alerts: z.array(z.unknown(), { error: NO_ALERTS }).optional(),
+});
+
+export const environmentSchema = z.strictObject(
+  {
+    secrets: z.array(z.unknown(), { error: NO_LIST }),
+    alerts: z.array(z.unknown(), { error: NO_ALERTS }).optional(),
+  },
+  { error: 'an environment is a mapping with secrets:' },
+);
+
+const rotation = z
+  .string({ error: 'rotation is a text such as daily, 90_days or rate(5 minutes)' })
+  .transform((written, context) => {
+    const parsed = parseSchedule(written);
+    if (parsed.ok) return { written, schedule: parsed.schedule };
+    context.addIssue({ code: 'custom', message: parsed.allowed, params: { suggestion: parsed.suggestion } });
+    return z.NEVER;
+  });
+
+const connection = z.strictObject(
+  {
+    host: textLike(HOST, 'host is a host name or an IP address, without port'),
+    port: wholeNumber('port', { min: 1, max: 65_535 }).optional(),
+    dbname: text('dbname is the name of a database, at most 63 characters', 63),
+    owner_role: text('owner_role is the name of a role, at most 63 characters', 63).optional(),
+    tls: oneOf('tls', ['prefer', 'require', 'disable']).default('require'),
+    certificate_authority: text('certificate_authority is the path of a PEM file beside this file').optional(),
+  },
+  { error: 'connection is a mapping with host and dbname' },
+);
+
+const preheat = z.strictObject(
+  {
+    timeout: seconds('timeout', { min: 1, max: 30, bounds: 'from 1s to 30s' }).optional(),
+    health_checks: wholeNumber('health_checks', { min: 1, max: 100 }).optional(),
+  },
+  { error: 'preheat is a mapping with timeout and health_checks' },
+);
+
+export const secretSchema = z.strictObject(
+  {
+    name: textLike(NAME, 'name is 1 to 512 letters, digits and /_+=.@- in quotes where YAML would read a number'),
+    type: oneOf('type', SECRET_TYPES).optional(),
+    scope: text('scope is a text of at most 256 characters').optional(),
+    rotation,
+    access_level: text('access_level is a text of at most 256 characters').optional(),
+    grace: seconds('grace', { min: 0, max: 31_536_000, bounds: 'at most 365d' }).optional(),
+    rotate_immediately: flag('rotate_immediately').default(true),
+    admin_secret: z
+      .string({ error: 'admin_secret is the name or the ARN of a secret' })
+      .refine((value) => NAME.test(value) || ARN.test(value), {
+        error: 'admin_secret is the name or the ARN of a secret',
+      })
+      .optional(),
+    connection: connection.optional(),
+    mode: oneOf('mode', ['two_roles', 'single_role']).default('two_roles'),
+    preheat: preheat.optional(),
+    end_sessions: flag('end_sessions').default(true),
+  },
+  { error: 'a secret is a mapping with name and rotation' },
+);
+
+export type SecretEntry = z.output<typeof secretSchema>;
+
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

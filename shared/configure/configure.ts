@@ -1,0 +1,154 @@
+import type { AuditTrail } from '../audit/audit-trail.ts';
+import type { Clock } from '../clock.ts';
+import type { EnvironmentDeclaration, SecretDeclaration } from '../config/declaration.ts';
+import { Misconfigured } from '../errors.ts';
+import type { Registry, SecretRecord } from '../registry/registry.ts';
+import { updateRecord } from '../registry/update-record.ts';
+import { nextRotation } from '../rotation/due.ts';
+import { OperationLog } from '../rotation/operation-log.ts';
+import type { SecretStore } from '../secret-store.ts';
+import { engineOf } from './engine.ts';
+
+export interface ConfigurePorts {
+  readonly registry: Registry;
+  readonly secretStore: SecretStore;
+  readonly auditTrail: AuditTrail;
+  readonly clock: Clock;
+  isSupportedType(type: string): boolean;
+}
+
+/** What Configure found and did, by secret name. */
+export interface ConfigureReport {
+  readonly created: readonly string[];
+  readonly adopted: readonly string[];
+  readonly changed: readonly string[];
+  readonly unchanged: readonly string[];
+  /** Left the file: kept, no longer rotated. */
+  readonly orphaned: readonly string[];
+  /** Registered, not rotated: this version has no rotator for the type. */
+  readonly unsupported: readonly string[];
+}
+
+type Outcome = keyof ConfigureReport;
+
+/**
+ * Brings the registry and Secrets Manager in step with the file. Creates what is missing (without a value), adopts what
+ * exists as it is, never deletes: a secret that left the file is marked orphaned and reported.
+ *
+ * Twice is harmless: a record that already says what the file says is not written.
+ */
+export async function configure(declared: EnvironmentDeclaration, ports: ConfigurePorts): Promise<ConfigureReport> {
+  const report: Record<Outcome, string[]> = {
+    created: [],
+    adopted: [],
+    changed: [],
+    unchanged: [],
+    orphaned: [],
+    unsupported: [],
+  };
+  for (const declaration of declared.secrets) {
+    const { outcome, supported } = await bringInStep(declared.name, declaration, ports);
+    report[outcome].push(declaration.name);
+    if (!supported) report.unsupported.push(declaration.name);
+  }
+  const names = new Set(declared.secrets.map(({ name }) => name));
+  for await (const record of ports.registry.list()) {
+    if (record.environment !== declared.name || names.has(record.secretId)) continue;
+    report.orphaned.push(record.secretId);
+    if (record.status !== 'orphaned') await orphan(record, ports);
+  }
+  return report;
+}
+
+async function bringInStep(
+  environment: string,
+  declaration: SecretDeclaration,
+  ports: ConfigurePorts,
+): Promise<{ readonly outcome: Outcome; readonly supported: boolean }> {
+  const { registry, secretStore, clock } = ports;
+  const secretId = declaration.name;
+  const made = await ensureSecret(environment, declaration, secretStore);
+  const known = await registry.get(secretId);
+  if (known !== undefined && known.environment !== environment) {
+    throw new Misconfigured(`"${secretId}" already belongs to the environment "${known.environment}".`);
+  }
+  const type = declaration.type ?? known?.type ?? (await engineOf(secretStore, secretId));
+  const supported = ports.isSupportedType(type);
+  const status = supported ? 'active' : 'unsupported';
+  if (known === undefined) {
+    const now = clock.now();
+    const dueAt = declaration.rotateImmediately ? now : nextRotation(declaration, now);
+    const record: SecretRecord = {
+      secretId,
+      environment,
+      type,
+      declaration,
+      status,
+      dueAt: supported ? dueAt : undefined,
+      lease: undefined,
+      rotation: undefined,
+      ledger: [],
+      lastRotatedAt: undefined,
+      failures: 0,
+      revision: 0,
+    };
+    await log(ports, record, made, { type, status });
+    await registry.save(record); // A conflict means that another run of Configure wrote the same file's entry.
+    return { outcome: made, supported };
+  }
+  const same = JSON.stringify(known.declaration) === JSON.stringify(declaration);
+  if (same && known.type === type && known.status === status) return { outcome: 'unchanged', supported };
+  await log(ports, known, 'changed', { type, status });
+  await updateRecord(registry, secretId, (latest) => redeclared(latest, { declaration, type, status }, clock.now()), known);
+  return { outcome: 'changed', supported };
+}
+
+/** A new schedule counts from now; one that was only moved about in the file keeps its due time. */
+function redeclared(
+  record: SecretRecord,
+  next: Pick<SecretRecord, 'declaration' | 'type' | 'status'>,
+  now: Date,
+): SecretRecord {
+  const rescheduled =
+    record.status !== 'active' ||
+    JSON.stringify(record.declaration.schedule) !== JSON.stringify(next.declaration.schedule);
+  const due = record.dueAt !== undefined && record.dueAt <= now ? record.dueAt : nextRotation(next.declaration, now);
+  const dueAt = rescheduled ? due : record.dueAt;
+  return { ...record, ...next, dueAt: next.status === 'active' ? dueAt : undefined };
+}
+
+async function ensureSecret(
+  environment: string,
+  { name }: SecretDeclaration,
+  secretStore: SecretStore,
+): Promise<'created' | 'adopted'> {
+  if ((await secretStore.describe(name)) !== undefined) return 'adopted';
+  const tags = { 'rekey:environment': environment };
+  const made = await secretStore.create({ name, description: 'Rotated by Rekey.', tags });
+  return made === 'created' ? 'created' : 'adopted';
+}
+
+async function orphan(record: SecretRecord, ports: ConfigurePorts): Promise<void> {
+  await log(ports, record, 'orphaned', {});
+  await updateRecord(
+    ports.registry,
+    record.secretId,
+    (latest) => ({ ...latest, status: 'orphaned', dueAt: undefined }),
+    record,
+  );
+}
+
+async function log(
+  { auditTrail, clock }: ConfigurePorts,
+  record: SecretRecord,
+  action: string,
+  facts: Readonly<Record<string, string>>,
+): Promise<void> {
+  const entries = new OperationLog(clock, {
+    scope: `configure/${record.revision}`,
+    step: 'configure',
+    reason: 'secrets.yaml was deployed',
+    facts: { environment: record.environment, rotation: record.declaration.rotation },
+  });
+  await entries.during(auditTrail, record.secretId, async () => entries.note(action, facts));
+}

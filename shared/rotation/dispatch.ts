@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { Misconfigured } from '../errors.ts';
+import type { SecretRecord } from '../registry/registry.ts';
+import { requireRecord } from '../registry/update-record.ts';
+import { REDISPATCH_SECONDS } from './lease.ts';
+import { type DispatchResult, ROTATION_REASONS, type RotationInput } from './payloads.ts';
+import type { RotationPorts } from './ports.ts';
+import { executionName, rotationId } from './rotation-id.ts';
+
+/** How many rotations one scheduler run starts; what is left is due at the next one. */
+const MOST_PER_RUN = 100;
+
+/** `Rotation Requested`, as `rekey rotate` puts it. */
+export const rotationRequested = z.object({
+  id: z.string().min(1),
+  'detail-type': z.literal('Rotation Requested'),
+  detail: z.strictObject({
+    secret_id: z.string().min(1).max(512),
+    reason: z.enum(ROTATION_REASONS).exclude(['scheduled']).default('manual'),
+    requested_by: z.string().min(1).max(200),
+  }),
+});
+
+/** What EventBridge's schedule sends. */
+export const scheduledEvent = z.object({
+  'detail-type': z.literal('Scheduled Event'),
+  resources: z.array(z.string()).default([]),
+});
+
+export const dispatchEvent = z.union([rotationRequested, scheduledEvent]);
+export type DispatchEvent = z.infer<typeof dispatchEvent>;
+
+/**
+ * Says which rotations to start: the due ones for a scheduled event, the named one for a request.
+ *
+ * Twice is harmless: an id is made of what started it, so starting it again is the same execution; two schedulers at
+ * once are told apart by the compare-and-swap that puts the due time ahead. A crash after that delays the rotation to
+ * the new due time, never loses it.
+ */
+export async function dispatch(
+  event: DispatchEvent,
+  { registry, clock, environment }: Pick<RotationPorts, 'registry' | 'clock'> & { readonly environment: string },
+): Promise<DispatchResult> {
+  if (event['detail-type'] === 'Rotation Requested') {
+    const { secret_id: secretId, reason, requested_by: requestedBy } = event.detail;
+    const record = await requireRecord(registry, secretId);
+    if (record.status !== 'active') throw new Misconfigured(`"${secretId}" is ${record.status}; Rekey does not rotate it.`);
+    const id = rotationId(environment, secretId, 'event', event.id);
+    return { rotations: [toStart({ environment, secretId, rotationId: id, reason, requestedBy })] };
+  }
+  const now = clock.now();
+  const requestedBy = event.resources[0] ?? 'schedule';
+  const rotations: DispatchResult['rotations'][number][] = [];
+  for (const record of await registry.findDue(now, MOST_PER_RUN)) {
+    const { secretId, dueAt } = record;
+    if (dueAt === undefined || leased(record, now)) continue;
+    const ahead = new Date(now.getTime() + REDISPATCH_SECONDS * 1000);
+    const fresh = await registry.get(secretId); // The index is eventually consistent; the record decides.
+    if (fresh?.status !== 'active' || fresh.dueAt?.getTime() !== dueAt.getTime()) continue;
+    if ((await registry.save({ ...fresh, dueAt: ahead })) === 'conflict') continue;
+    const id = rotationId(environment, secretId, 'due', dueAt.toISOString());
+    rotations.push(toStart({ environment, secretId, rotationId: id, reason: 'scheduled', requestedBy }));
+  }
+  return { rotations };
+}
+
+function leased({ lease }: SecretRecord, now: Date): boolean {
+  return lease !== undefined && lease.expiresAt > now;
+}
+
+function toStart(input: RotationInput): DispatchResult['rotations'][number] {
+  return { executionName: executionName(input.secretId, input.rotationId), input };
+}

@@ -1,0 +1,206 @@
+import { LeaseHeld, Misconfigured, RotationEnded } from '../errors.ts';
+import type { SecretText } from '../redact.ts';
+import type { RotationRecord } from '../registry/registry.ts';
+import { requireRecord, updateRecord } from '../registry/update-record.ts';
+import type { Preflight, Rotator, RotatorSettings } from '../rotators/rotator.ts';
+import type { SecretVersion } from '../secret-store.ts';
+import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
+import { REDISPATCH_SECONDS, withLease } from './lease.ts';
+import { credential, overdue, withCredential, withCredentialChange } from './ledger.ts';
+import type { OperationLog } from './operation-log.ts';
+import type { RotationInput } from './payloads.ts';
+import { type PhaseOutcome, type RunningRecord, runPhase, running } from './phase.ts';
+import type { RotationPorts } from './ports.ts';
+import { rollBack } from './roll-back.ts';
+
+/**
+ * Brings in a candidate: lease, preflight, journal, store as `AWSPENDING`, install at the target, in this order.
+ *
+ * Twice is harmless: the lease belongs to the rotation's id; the version is stored under it, so a second run reads the
+ * value that the first one chose; installing sends the same verifier. Throws `LeaseHeld` when another run is at work
+ * and `RotationEnded` when this one is over.
+ */
+export async function generate(input: RotationInput, ports: RotationPorts): Promise<void> {
+  const record = await takeLease(input, ports);
+  await runPhase(ports, input, 'generate', record, (log) => bringIn(input, ports, record, log));
+}
+
+async function takeLease(input: RotationInput, ports: RotationPorts): Promise<RunningRecord> {
+  const { registry, clock } = ports;
+  for (;;) {
+    const record = await requireRecord(registry, input.secretId);
+    const now = clock.now();
+    const previous = record.rotation;
+    if (previous?.rotationId === input.rotationId) {
+      if (previous.status !== 'running') throw new RotationEnded(`Rotation ${input.rotationId} has ended.`);
+      return running(withLease(record, input.rotationId, now), input.rotationId);
+    }
+    if ((await registry.archivedRotation(input.secretId, input.rotationId)) !== undefined) {
+      throw new RotationEnded(`Rotation ${input.rotationId} has ended.`);
+    }
+    if (record.status !== 'active') {
+      throw new Misconfigured(`"${input.secretId}" is ${record.status} in secrets.yaml; Rekey does not rotate it.`);
+    }
+    const leased = withLease(record, input.rotationId, now);
+    if (previous?.status === 'running') {
+      // A dead run's work comes first: its lease has expired, so nothing of it runs any more.
+      await rollBack({ ...ids(previous), fault: { Error: 'Abandoned' } }, ports);
+      continue;
+    }
+    const started = {
+      ...leased,
+      rotation: newRotation(input, now),
+      dueAt: new Date(now.getTime() + REDISPATCH_SECONDS * 1000),
+    };
+    if ((await registry.save(started, previous)) === 'saved') {
+      return running({ ...started, revision: started.revision + 1 }, input.rotationId);
+    }
+    const winner = await requireRecord(registry, input.secretId);
+    if (winner.rotation?.rotationId !== input.rotationId && winner.lease !== undefined) {
+      throw new LeaseHeld(`Another run took the lease of "${input.secretId}" first.`);
+    }
+  }
+}
+
+async function bringIn(
+  input: RotationInput,
+  ports: RotationPorts,
+  record: RunningRecord,
+  log: OperationLog,
+): Promise<PhaseOutcome> {
+  const { registry, secretStore } = ports;
+  const { secretId, rotationId: versionId } = input;
+  const rotator = await requireRotator(ports, record);
+  const settings = rotatorSettings(record);
+  log.note('lease_taken');
+
+  const description = await secretStore.describe(secretId);
+  if (description === undefined) throw new Misconfigured(`The secret "${secretId}" does not exist in Secrets Manager.`);
+  const current = await secretStore.read(secretId, { stage: 'AWSCURRENT' });
+  // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
+  const dead = current !== undefined && credential(record, current.versionId)?.state === 'retired';
+  const replaced = current?.versionId === versionId ? undefined : current;
+  const incumbent = dead ? undefined : replaced;
+  const admin = await adminValue(secretStore, record, current?.value);
+
+  const cleared = await retireOverdue({ ports, record, rotator, settings, admin, survivor: incumbent, log });
+  const values = { settings, admin, incumbent: incumbent?.value };
+  const preflight = await rotator.preflight({ ...values, versionId, known: cleared.ledger });
+  log.note('preflight_passed', { ...preflight.facts, candidate: preflight.candidate });
+
+  const journaled = running(
+    await updateRecord(registry, secretId, (latest) => journal(running(latest, versionId), preflight, replaced), cleared),
+    versionId,
+  );
+  log.note('candidate_journaled', { candidate: preflight.candidate, version_id: versionId });
+
+  const candidate = await store(ports, {
+    secretId,
+    versionId,
+    stored: versionId in description.stagesByVersion,
+    propose: () => rotator.propose({ ...values, versionId, candidate: preflight.candidate }),
+  });
+  log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
+
+  if (rotator.overlap) {
+    const report = await rotator.install({ ...values, versionId, candidate });
+    log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
+  }
+  return { facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' } };
+}
+
+/** Credentials whose grace is over are ended here too, so that a lost retirement cannot block a rotation for ever. */
+async function retireOverdue(work: {
+  readonly ports: RotationPorts;
+  readonly record: RunningRecord;
+  readonly rotator: Rotator;
+  readonly settings: RotatorSettings;
+  readonly admin: SecretText | undefined;
+  readonly survivor: SecretVersion | undefined;
+  readonly log: OperationLog;
+}): Promise<RunningRecord> {
+  const { ports, rotator, settings, admin, survivor, log } = work;
+  let record = work.record;
+  for (const entry of overdue(record, ports.clock.now())) {
+    if (survivor === undefined || entry.versionId === survivor.versionId) continue;
+    const value = (await ports.secretStore.read(record.secretId, { versionId: entry.versionId }))?.value;
+    await rotator.retire({ settings, admin, identity: entry.identity, value, survivor: survivor.value });
+    log.note(`overdue_retired_${entry.versionId}`, { credential: entry.identity, version_id: entry.versionId });
+    const rotationId = record.rotation.rotationId;
+    record = running(
+      await updateRecord(
+        ports.registry,
+        record.secretId,
+        (latest) => withCredentialChange(latest, entry.versionId, { state: 'retired', owedSince: undefined }),
+        record,
+      ),
+      rotationId,
+    );
+  }
+  return record;
+}
+
+/** Written before the first side effect: who the candidate will be, and whom it replaces. */
+function journal(record: RunningRecord, preflight: Preflight, replaced: SecretVersion | undefined): RunningRecord {
+  let changed = record;
+  if (replaced !== undefined && preflight.incumbent !== undefined) {
+    changed = withCurrent(changed, preflight.incumbent, replaced.versionId);
+  }
+  const { rotationId } = record.rotation;
+  if (credential(changed, rotationId) === undefined) {
+    changed = withCredential(changed, { identity: preflight.candidate, versionId: rotationId, state: 'proposed' });
+  }
+  const rotation: RotationRecord = {
+    ...changed.rotation,
+    candidate: preflight.candidate,
+    incumbent: preflight.incumbent,
+    incumbentVersionId: replaced?.versionId,
+  };
+  return { ...changed, rotation };
+}
+
+/** Adopts what `AWSCURRENT` really is, also when somebody moved it by hand since the last rotation. */
+function withCurrent(record: RunningRecord, identity: string, versionId: string): RunningRecord {
+  if (credential(record, versionId)?.state === 'current') return record;
+  const superseded = record.ledger.filter(
+    (entry) => entry.state === 'current' && entry.versionId !== versionId && entry.identity === identity,
+  );
+  const kept = { ...record, ledger: record.ledger.filter((entry) => !superseded.includes(entry)) };
+  return withCredential(kept, { identity, versionId, state: 'current' });
+}
+
+async function store(
+  { secretStore, clock }: RotationPorts,
+  version: {
+    readonly secretId: string;
+    readonly versionId: string;
+    readonly stored: boolean;
+    readonly propose: () => SecretText;
+  },
+): Promise<SecretText> {
+  const { secretId, versionId } = version;
+  if (!version.stored) {
+    const value = version.propose();
+    if ((await secretStore.putPending(secretId, versionId, value)) === 'stored') return value;
+  }
+  return (await requireVersion({ secretStore, clock }, secretId, versionId)).value;
+}
+
+function newRotation(input: RotationInput, startedAt: Date): RotationRecord {
+  return {
+    ...ids(input),
+    status: 'running',
+    startedAt,
+    endedAt: undefined,
+    candidate: undefined,
+    incumbent: undefined,
+    incumbentVersionId: undefined,
+    phases: [],
+    fault: undefined,
+    alerted: [],
+  };
+}
+
+function ids({ environment, secretId, rotationId, reason, requestedBy }: RotationInput): RotationInput {
+  return { environment, secretId, rotationId, reason, requestedBy };
+}

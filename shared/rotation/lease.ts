@@ -1,0 +1,25 @@
+import { LeaseHeld } from '../errors.ts';
+import type { SecretRecord } from '../registry/registry.ts';
+
+/**
+ * How long a lease lives without a sign of its holder. Every step renews it; a step's function is stopped after 60 s,
+ * so nothing still runs for a holder whose lease has expired.
+ */
+export const LEASE_SECONDS = 15 * 60;
+
+/** A scheduler run puts the due time this far ahead, so a rotation that never began comes up again by itself. */
+export const REDISPATCH_SECONDS = LEASE_SECONDS;
+
+/** The record with the lease given to, or renewed for, `holder`. Throws `LeaseHeld` while another one has it. */
+export function withLease(record: SecretRecord, holder: string, now: Date): SecretRecord {
+  const { lease } = record;
+  if (lease !== undefined && lease.holder !== holder && lease.expiresAt > now) {
+    throw new LeaseHeld(`Another run is changing "${record.secretId}" until ${lease.expiresAt.toISOString()}.`);
+  }
+  return { ...record, lease: { holder, expiresAt: new Date(now.getTime() + LEASE_SECONDS * 1000) } };
+}
+
+/** The record without the lease, if `holder` has it. */
+export function withoutLease(record: SecretRecord, holder: string): SecretRecord {
+  return record.lease?.holder === holder ? { ...record, lease: undefined } : record;
+}

@@ -1,0 +1,41 @@
+import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
+import type { CredentialIdentity } from '../rotators/rotator.ts';
+
+type State = LedgerCredential['state'];
+
+/** The ledger's entry for a version. */
+export function credential(record: SecretRecord, versionId: string | undefined): LedgerCredential | undefined {
+  return record.ledger.find((entry) => entry.versionId === versionId);
+}
+
+/**
+ * The record with a credential written into its ledger, in place of the entry of the same version. A retired entry of
+ * the same identity goes: its place at the target is taken, so the ledger stays as short as what exists.
+ */
+export function withCredential<R extends SecretRecord>(
+  record: R,
+  entry: { readonly identity: CredentialIdentity; readonly versionId: string; readonly state: State } & Partial<LedgerCredential>,
+): R {
+  const others = record.ledger.filter(
+    ({ versionId, identity, state }) =>
+      versionId !== entry.versionId && !(state === 'retired' && identity === entry.identity),
+  );
+  const blank = { retireAt: undefined, owedSince: undefined, owedAlertAt: undefined };
+  return { ...record, ledger: [...others, { ...blank, ...entry }] };
+}
+
+/** The record with one entry changed; the same record when there is no such entry. */
+export function withCredentialChange<R extends SecretRecord>(
+  record: R,
+  versionId: string,
+  change: Partial<LedgerCredential>,
+): R {
+  const entry = credential(record, versionId);
+  if (entry === undefined) return record;
+  return { ...record, ledger: record.ledger.map((other) => (other === entry ? { ...entry, ...change } : other)) };
+}
+
+/** Credentials that should be dead by `now`. */
+export function overdue(record: SecretRecord, now: Date): readonly LedgerCredential[] {
+  return record.ledger.filter(({ state, retireAt }) => state === 'grace' && retireAt !== undefined && retireAt <= now);
+}

@@ -1,0 +1,44 @@
+import { owedAlert } from '../alerts/compose.ts';
+import { requireRecord, updateRecord } from '../registry/update-record.ts';
+import { credential, withCredentialChange } from './ledger.ts';
+import { OperationLog } from './operation-log.ts';
+import type { RetirementInput } from './payloads.ts';
+import type { AlertingPorts } from './ports.ts';
+
+/** A debt is told of at most this often, although the workflow may come here more often. */
+const SILENCE_SECONDS = 30 * 60;
+
+/**
+ * Writes down that a retirement is owed and tells people. Twice within half an hour is harmless: they are told once;
+ * a debt that is paid meanwhile is not told of.
+ */
+export async function owed(input: RetirementInput, ports: AlertingPorts): Promise<{ readonly told: boolean }> {
+  const now = ports.clock.now();
+  const debtOf = (record: Awaited<ReturnType<typeof requireRecord>>) => {
+    const entry = credential(record, input.versionId);
+    return entry?.state === 'grace' ? entry : undefined;
+  };
+  const record = await requireRecord(ports.registry, input.secretId);
+  const debt = debtOf(record);
+  if (debt === undefined) return { told: false };
+  if (debt.owedAlertAt !== undefined && now.getTime() - debt.owedAlertAt.getTime() < SILENCE_SECONDS * 1000) {
+    return { told: false };
+  }
+  const owedSince = debt.owedSince ?? now;
+  const log = new OperationLog(ports.clock, {
+    scope: `${input.rotationId}/${input.versionId}/${now.toISOString()}`,
+    step: 'retire',
+    reason: 'the credential could not be proved dead',
+    facts: { rotation_id: input.rotationId, version_id: input.versionId, credential: debt.identity },
+  });
+  await log.during(ports.auditTrail, input.secretId, async () => {
+    await ports.alerts.publish(owedAlert(record, { ...debt, owedSince }, input.rotationId, now));
+    log.note('owed', { owed_since: owedSince.toISOString() }, 'high');
+  });
+  await updateRecord(ports.registry, input.secretId, (latest) =>
+    debtOf(latest) === undefined
+      ? latest
+      : withCredentialChange(latest, input.versionId, { owedSince, owedAlertAt: now }),
+  );
+  return { told: true };
+}

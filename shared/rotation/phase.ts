@@ -1,0 +1,106 @@
+import { type RekeyError, RotationEnded } from '../errors.ts';
+import type { Phase, PhaseRecord, Registry, RotationRecord, SecretRecord } from '../registry/registry.ts';
+import { requireRecord, updateRecord } from '../registry/update-record.ts';
+import { withLease } from './lease.ts';
+import { asRekeyError, OperationLog } from './operation-log.ts';
+import type { RotationInput } from './payloads.ts';
+import type { AlertingPorts } from './ports.ts';
+
+export interface RunningRecord extends SecretRecord {
+  readonly rotation: RotationRecord;
+}
+
+/** The record while `rotationId` runs and holds the lease. Throws `RotationEnded` for a late duplicate. */
+export async function requireRunning(
+  { registry, clock }: Pick<AlertingPorts, 'registry' | 'clock'>,
+  input: RotationInput,
+): Promise<RunningRecord> {
+  const record = running(await requireRecord(registry, input.secretId), input.rotationId);
+  withLease(record, input.rotationId, clock.now());
+  return record;
+}
+
+/** `record`, if its rotation is `rotationId` and still runs; else `RotationEnded`. */
+export function running(record: SecretRecord, rotationId: string): RunningRecord {
+  const { rotation } = record;
+  if (rotation?.rotationId !== rotationId || rotation.status !== 'running') {
+    throw new RotationEnded(`Rotation ${rotationId} of "${record.secretId}" has ended.`);
+  }
+  return { ...record, rotation };
+}
+
+export function phaseRecord(record: SecretRecord, name: Phase): PhaseRecord | undefined {
+  return record.rotation?.phases.find((phase) => phase.name === name);
+}
+
+export function hasEnded(record: SecretRecord, name: Phase): boolean {
+  return phaseRecord(record, name)?.endedAt !== undefined;
+}
+
+export interface PhaseOutcome {
+  readonly facts: Readonly<Record<string, string>>;
+  /** What else changes in the record together with the phase's end. Without effects: it may run several times. */
+  readonly change?: (record: RunningRecord) => RunningRecord;
+}
+
+/**
+ * Runs one phase once: a phase whose end is recorded is not run again, and its record is the answer. Order: effects,
+ * audit entries, record. A crash in between makes the retry repeat effects (each is idempotent) and entries (passed over).
+ */
+export async function runPhase(
+  ports: Pick<AlertingPorts, 'registry' | 'auditTrail' | 'clock'>,
+  input: RotationInput,
+  name: Phase,
+  record: RunningRecord,
+  work: (log: OperationLog) => Promise<PhaseOutcome>,
+): Promise<SecretRecord> {
+  if (hasEnded(record, name)) return record;
+  const startedAt = ports.clock.now();
+  const log = operationLog(ports, input, name);
+  const outcome = await log.during(ports.auditTrail, input.secretId, async () => {
+    try {
+      return await work(log);
+    } catch (error) {
+      await recordFault(ports.registry, input, asRekeyError(error));
+      throw error;
+    }
+  });
+  return updateRecord(ports.registry, input.secretId, (latest) => {
+    const current = running(latest, input.rotationId);
+    const endedAt = ports.clock.now();
+    const changed = outcome.change?.(current) ?? current;
+    const passed = withPhase(changed, { name, startedAt, endedAt, facts: outcome.facts });
+    return withLease({ ...passed, rotation: { ...passed.rotation, fault: undefined } }, input.rotationId, endedAt);
+  });
+}
+
+/** So that the alert can say what stopped the rotation. The error itself matters more: a failure here is passed over. */
+async function recordFault(registry: Registry, input: RotationInput, fault: RekeyError): Promise<void> {
+  try {
+    await updateRecord(registry, input.secretId, (latest) => {
+      const current = running(latest, input.rotationId);
+      return { ...current, rotation: { ...current.rotation, fault: { name: fault.name, message: fault.safeMessage } } };
+    });
+  } catch {
+    // RollBack still learns the error's name from the workflow.
+  }
+}
+
+export function operationLog(
+  { clock }: Pick<AlertingPorts, 'clock'>,
+  input: Pick<RotationInput, 'rotationId' | 'reason' | 'requestedBy'>,
+  step: string,
+): OperationLog {
+  return new OperationLog(clock, {
+    scope: input.rotationId,
+    step,
+    reason: input.reason,
+    facts: { rotation_id: input.rotationId, requested_by: input.requestedBy },
+  });
+}
+
+/** The record with this phase in place of an earlier try of it. */
+export function withPhase(record: RunningRecord, phase: PhaseRecord): RunningRecord {
+  const others = record.rotation.phases.filter(({ name }) => name !== phase.name);
+  return { ...record, rotation: { ...record.rotation, phases: [...others, phase] } };
+}

@@ -1,0 +1,152 @@
+import type { SecretText } from '../redact.ts';
+import { RekeyError, Throttled, TransientFailure } from '../errors.ts';
+import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
+import { requireRecord, updateRecord } from '../registry/update-record.ts';
+import { requireVersion, adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
+import { retirementOf, switched } from './apply.ts';
+import { nextTry } from './due.ts';
+import { withLease, withoutLease } from './lease.ts';
+import { credential, withCredentialChange } from './ledger.ts';
+import type { OperationLog } from './operation-log.ts';
+import type { RollBackInput, RollBackResult } from './payloads.ts';
+import { hasEnded, operationLog, type RunningRecord, running, withPhase } from './phase.ts';
+import type { RotationPorts } from './ports.ts';
+
+/**
+ * Ends a rotation that cannot go on, so that `AWSCURRENT` opens the target and nothing unknown lives.
+ *
+ * Where the switch had happened and the new value opens the target, going on is the way out: `completed`. Otherwise
+ * `AWSCURRENT` is (or goes) back on the incumbent, the candidate is ended at the target, `AWSPENDING` is taken off:
+ * `rolled_back`. A candidate that cannot be ended now (the target is down) stays in the ledger as a debt, ended by the
+ * next rotation or retirement.
+ *
+ * Twice is harmless: what it does is decided by where the label is, and an ended rotation answers its outcome again.
+ */
+export async function rollBack(input: RollBackInput, ports: RotationPorts): Promise<RollBackResult> {
+  const { fault, ...rotation } = input;
+  const latest = await requireRecord(ports.registry, input.secretId);
+  if (latest.rotation?.rotationId !== input.rotationId) return notTheLast(latest, ports, input);
+  if (latest.rotation.status === 'succeeded') return { outcome: 'completed', ...retirementOf(latest, rotation) };
+  if (latest.rotation.status === 'rolled_back') return { outcome: 'rolled_back' };
+
+  const record = running(
+    await updateRecord(ports.registry, input.secretId, (now) => withLease(now, input.rotationId, ports.clock.now()), latest),
+    input.rotationId,
+  );
+  const log = operationLog(ports, rotation, 'roll_back');
+  const found = await log.during(ports.auditTrail, input.secretId, () => undo(record, ports, fault.Error, log));
+  if (found === 'switched') {
+    return { outcome: 'completed', ...retirementOf(await complete(record, ports), rotation) };
+  }
+  await end(record, ports, fault.Error, found === 'candidate_owed');
+  return { outcome: 'rolled_back' };
+}
+
+/** The effects of going back, each idempotent; the books are written after the audit entries. */
+async function undo(
+  record: RunningRecord,
+  ports: RotationPorts,
+  fault: string,
+  log: OperationLog,
+): Promise<'switched' | 'undone' | 'candidate_owed'> {
+  const { secretId, rotation } = record;
+  const { rotationId, incumbentVersionId } = rotation;
+  log.note('started', { fault }, 'medium');
+  const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
+  const isSwitched = current?.versionId === rotationId;
+  // Before Audit has ended nothing was switched: a first value carries the label from the moment it is stored.
+  if (isSwitched && hasEnded(record, 'audit') && (await opensTarget(ports, record, current.value))) {
+    log.note('completed_forward', { version_id: rotationId });
+    return 'switched';
+  }
+  if (isSwitched && incumbentVersionId !== undefined) {
+    await ports.secretStore.promote(secretId, { from: rotationId, to: incumbentVersionId });
+    log.note('current_moved_back', { version_id: incumbentVersionId }, 'medium');
+  }
+  const survivor = isSwitched ? await incumbentValue(record, ports) : current?.value;
+  const removed = await removeCandidate(record, ports, survivor, log);
+  await ports.secretStore.clearPending(secretId, rotationId);
+  log.note('pending_cleared', { version_id: rotationId });
+  return removed;
+}
+
+async function notTheLast(latest: SecretRecord, ports: RotationPorts, input: RollBackInput): Promise<RollBackResult> {
+  const archived = await ports.registry.archivedRotation(latest.secretId, input.rotationId);
+  if (archived?.status === 'succeeded') return { outcome: 'completed' };
+  // Never begun (its lease was not to be had, or it failed before): nothing of it exists.
+  return { outcome: 'rolled_back' };
+}
+
+async function opensTarget(ports: RotationPorts, record: RunningRecord, value: SecretText): Promise<boolean> {
+  const rotator = await requireRotator(ports, record);
+  return (await rotator.probe(value)) === 'accepted';
+}
+
+/** The switch is done and works: the books follow. */
+async function complete(record: RunningRecord, ports: RotationPorts): Promise<SecretRecord> {
+  return updateRecord(ports.registry, record.secretId, (latest) => {
+    const current = running(latest, record.rotation.rotationId);
+    if (hasEnded(current, 'apply')) return latest;
+    const now = ports.clock.now();
+    const facts = { version: record.rotation.rotationId, completedBy: 'roll_back' };
+    return withPhase(switched(now)(current), { name: 'apply', startedAt: now, endedAt: now, facts });
+  });
+}
+
+/** Ends the candidate at the target if it may be there. */
+async function removeCandidate(
+  record: RunningRecord,
+  ports: RotationPorts,
+  survivor: SecretText | undefined,
+  log: OperationLog,
+): Promise<'undone' | 'candidate_owed'> {
+  const { secretStore } = ports;
+  const { rotationId, candidate, incumbent } = record.rotation;
+  const journaled = credential(record, rotationId);
+  if (candidate === undefined || journaled === undefined || journaled.state === 'retired') return 'undone';
+  try {
+    const rotator = await requireRotator(ports, record);
+    const value = (await secretStore.read(record.secretId, { versionId: rotationId }))?.value;
+    const admin = await adminValue(secretStore, record, survivor ?? value);
+    const report = await rotator.retire({
+      settings: rotatorSettings(record),
+      admin,
+      identity: candidate,
+      value,
+      survivor: incumbent === undefined ? undefined : survivor,
+    });
+    log.note('candidate_ended', { candidate, refused_login: report.refusedLogin });
+    return 'undone';
+  } catch (error) {
+    // Only a fault of the target or its settings becomes a debt; a passing one is worth another try of this step.
+    if (!(error instanceof RekeyError) || error instanceof TransientFailure || error instanceof Throttled) throw error;
+    log.note('candidate_owed', { candidate, fault: error.name, message: error.safeMessage }, 'high');
+    return 'candidate_owed';
+  }
+}
+
+async function incumbentValue(record: RunningRecord, ports: RotationPorts): Promise<SecretText | undefined> {
+  const versionId = record.rotation.incumbentVersionId;
+  return versionId === undefined ? undefined : (await requireVersion(ports, record.secretId, versionId)).value;
+}
+
+async function end(record: RunningRecord, ports: RotationPorts, fault: string, debt: boolean): Promise<void> {
+  const { rotationId } = record.rotation;
+  await updateRecord(ports.registry, record.secretId, (latest) => {
+    const current = running(latest, rotationId);
+    const now = ports.clock.now();
+    const rotation: RotationRecord = {
+      ...current.rotation,
+      status: 'rolled_back',
+      endedAt: now,
+      fault: current.rotation.fault ?? { name: fault, message: '' },
+    };
+    const failures = current.failures + 1;
+    const books = withCredentialChange(
+      { ...current, rotation, failures, dueAt: nextTry(current.declaration, failures, now) },
+      rotationId,
+      debt ? { state: 'grace', retireAt: now, owedSince: now } : { state: 'retired', retireAt: undefined },
+    );
+    return withoutLease(books, rotationId);
+  });
+}

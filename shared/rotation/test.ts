@@ -1,0 +1,37 @@
+import { CandidateUnproven, IncumbentRefused } from '../errors.ts';
+import { requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
+import type { RotationInput } from './payloads.ts';
+import { hasEnded, requireRunning, runPhase } from './phase.ts';
+import type { RotationPorts } from './ports.ts';
+
+/**
+ * Pre-heat: the candidate logs in until enough health checks in a row succeed, and can do exactly what the incumbent
+ * can. Changes nothing at the target, so running it twice is harmless. Throws `CandidateUnproven`.
+ *
+ * Without overlap (single-role mode) the candidate is not installed yet: the incumbent is proved instead, and Apply
+ * tests the candidate.
+ */
+export async function test(input: RotationInput, ports: RotationPorts): Promise<void> {
+  const record = await requireRunning(ports, input);
+  if (!hasEnded(record, 'generate')) throw new CandidateUnproven('There is no candidate to test: Generate has not ended.');
+  await runPhase(ports, input, 'test', record, async (log) => {
+    const rotator = await requireRotator(ports, record);
+    const candidate = await requireVersion(ports, input.secretId, input.rotationId);
+    if (!rotator.overlap) {
+      const incumbent = await ports.secretStore.read(input.secretId, { stage: 'AWSCURRENT' });
+      if (incumbent !== undefined && (await rotator.probe(incumbent.value)) === 'refused') {
+        throw new IncumbentRefused(`The incumbent of "${input.secretId}" no longer opens its target.`);
+      }
+      log.note('incumbent_healthy');
+      return { facts: { deferred: 'the candidate is tested in apply: this mode has no overlap' } };
+    }
+    const report = await rotator.test({
+      settings: rotatorSettings(record),
+      candidate: candidate.value,
+      incumbentIdentity: record.rotation.incumbent,
+    });
+    log.note('candidate_healthy', { successes: report.healthy });
+    log.note('capabilities_equal', { compared: report.parity });
+    return { facts: { healthy: String(report.healthy), parity: report.parity.join(', ') } };
+  });
+}

@@ -1,0 +1,372 @@
+import { describe, expect, it } from 'vitest';
+import { CurrentVersionMoved, LeaseHeld, RotationEnded } from '../../../../shared/errors.ts';
+import { apply } from '../../../../shared/rotation/apply.ts';
+import { audit } from '../../../../shared/rotation/audit.ts';
+import { generate } from '../../../../shared/rotation/generate.ts';
+import { notify } from '../../../../shared/rotation/notify.ts';
+import { owed } from '../../../../shared/rotation/owed.ts';
+import type { RetirementInput, RotationInput } from '../../../../shared/rotation/payloads.ts';
+import { recover } from '../../../../shared/rotation/recover.ts';
+import { retire } from '../../../../shared/rotation/retire.ts';
+import { rollBack } from '../../../../shared/rotation/roll-back.ts';
+import { test } from '../../../../shared/rotation/test.ts';
+import type { TargetFault } from '../../../fakes/in-memory-target.ts';
+import { declaration, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
+
+describe('a rotation', () => {
+  it('switches to a tested candidate and retires the incumbent after its grace', async () => {
+    const world = await RotationWorld.adopted();
+    const before = await world.current();
+    const { retirement } = await world.rotate(await world.due());
+
+    expect(await world.currentOpensTarget()).toBe(true);
+    expect((await world.current()).versionId).not.toBe(before.versionId);
+    expect(world.target.opens(before.value)).toBe(true);
+    expect(retirement).toMatchObject({ versionId: before.versionId, retireAt: '2026-03-01T13:00:00.000Z' });
+
+    world.clock.advance(3600);
+    expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    expect(world.target.opens(before.value)).toBe(false);
+    expect(await world.actions()).toEqual([
+      'rotation.configure.adopted',
+      'rotation.generate.lease_taken',
+      'rotation.generate.preflight_passed',
+      'rotation.generate.candidate_journaled',
+      'rotation.generate.candidate_stored',
+      'rotation.generate.candidate_installed',
+      'rotation.test.candidate_healthy',
+      'rotation.test.capabilities_equal',
+      'rotation.audit.switch_recorded',
+      'rotation.apply.current_moved',
+      'rotation.apply.current_validated',
+      'rotation.notify.alert_sent',
+      'rotation.notify.rotation_succeeded',
+      'rotation.retire.proved_dead',
+    ]);
+  });
+
+  it('is due again by its schedule, and not before', async () => {
+    const world = await RotationWorld.adopted();
+    await world.rotate(await world.due());
+    expect(await world.scheduled()).toEqual([]);
+    const { dueAt } = await world.record();
+    expect(Number(dueAt) - world.clock.now().getTime()).toBeGreaterThanOrEqual(86_400_000);
+  });
+
+  it('tells people once, in words and for machines', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await world.rotate(input);
+    await notify(input, world);
+    expect(world.alerts.published).toHaveLength(1);
+    const [alert] = world.alerts.published;
+    expect(alert?.subject).toBe('[rekey] Rotated pg_prod_main (production)');
+    expect(alert?.facts).toMatchObject({ kind: 'rotation_succeeded', rotation_id: input.rotationId });
+  });
+
+  it('alternates between two accounts, retiring each before it is used again', async () => {
+    const world = await RotationWorld.adopted();
+    for (let round = 0; round < 4; round += 1) {
+      const { retirement } = await world.rotate(await world.due());
+      world.clock.advance(3600);
+      await retire(retirement as RetirementInput, world);
+      world.clock.advance(2 * 86_400);
+    }
+    expect(world.target.loginNames()).toHaveLength(1);
+    expect(await world.currentOpensTarget()).toBe(true);
+    expect((await world.record()).ledger.length).toBeLessThanOrEqual(3);
+  });
+
+  it('ends an incumbent whose retirement was lost before it needs the place', async () => {
+    const world = await RotationWorld.adopted();
+    await world.rotate(await world.due());
+    world.clock.advance(2 * 86_400);
+    await world.rotate(await world.due());
+    world.clock.advance(2 * 86_400);
+    await world.rotate(await world.due());
+    expect(await world.currentOpensTarget()).toBe(true);
+    expect(world.target.loginNames()).toHaveLength(2);
+  });
+});
+
+describe('every step may run twice', () => {
+  it('gives the same result and no second effect', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    for (const step of [generate, test, audit, apply]) {
+      const first = await step(input, world);
+      const value = await world.current();
+      const actions = await world.actions();
+      const { revision } = await world.record();
+      expect(await step(input, world)).toEqual(first);
+      expect(await world.current()).toEqual(value);
+      expect(await world.actions()).toEqual(actions);
+      expect((await world.record()).revision).toBe(revision);
+    }
+    const told = await notify(input, world);
+    const { revision } = await world.record();
+    expect(await notify(input, world)).toEqual(told);
+    expect((await world.record()).revision).toBe(revision);
+    expect(world.alerts.published).toHaveLength(1);
+  });
+
+  it('retires once', async () => {
+    const world = await RotationWorld.adopted({ graceSeconds: 0 });
+    const { retirement } = await world.rotate(await world.due());
+    await retire(retirement as RetirementInput, world);
+    const actions = await world.actions();
+    expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    expect(await world.actions()).toEqual(actions);
+  });
+
+  it('rolls back once', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    const fault = { Error: 'CandidateUnproven' };
+    expect(await rollBack({ ...input, fault }, world)).toEqual({ outcome: 'rolled_back' });
+    const record = await world.record();
+    expect(await rollBack({ ...input, fault }, world)).toEqual({ outcome: 'rolled_back' });
+    expect(await world.record()).toEqual(record);
+  });
+
+  it('starts one rotation from two dispatchers at the same instant', async () => {
+    const world = await RotationWorld.adopted();
+    const started = (await Promise.all([world.scheduled(), world.scheduled()])).flat();
+    expect(new Set(started.map(({ rotationId }) => rotationId)).size).toBe(1);
+  });
+
+  it('ends a late duplicate of a step without effects', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await world.rotate(input);
+    const { revision } = await world.record();
+    await expect(generate(input, world)).rejects.toThrow(RotationEnded);
+    await expect(test(input, world)).rejects.toThrow(RotationEnded);
+    expect((await world.record()).revision).toBe(revision);
+  });
+});
+
+describe('two rotations of one secret', () => {
+  it('exclude each other by the lease', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    await expect(generate(another(input), world)).rejects.toThrow(LeaseHeld);
+  });
+
+  it('the later one takes a dead one back first', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    world.clock.advance(16 * 60);
+    await world.rotate(another(input));
+    expect(await world.currentOpensTarget()).toBe(true);
+    expect(await world.unknownLogins()).toEqual([]);
+    expect((await world.registry.archivedRotation(SECRET, input.rotationId))?.status).toBe('rolled_back');
+  });
+
+  it('retirement waits for a running rotation', async () => {
+    const world = await RotationWorld.adopted({ graceSeconds: 0 });
+    const { retirement } = await world.rotate(await world.due());
+    world.clock.advance(2 * 86_400);
+    const next = await world.due();
+    await generate(next, world);
+    await test(next, world);
+    const again = { ...(retirement as RetirementInput), versionId: next.rotationId };
+    await expect(retire(again, world)).rejects.toThrow(LeaseHeld);
+  });
+});
+
+describe('a fault', () => {
+  const cases: readonly (readonly [TargetFault, string])[] = [
+    ['unreachable', 'TargetUnreachable'],
+    ['admin_refused', 'AdminRefused'],
+    ['refuses_candidate', 'RefusedByPolicy'],
+    ['candidate_unhealthy', 'CandidateUnproven'],
+  ];
+  it.each(cases)('%s rolls back, says so, and the next run succeeds once it is gone', async (fault, name) => {
+    const world = await RotationWorld.adopted();
+    const before = await world.current();
+    const input = await world.due();
+    world.target.faults.add(fault);
+    await failAndRollBack(world, input, name);
+
+    expect(await world.current()).toEqual(before);
+    expect(world.alerts.published.map(({ kind }) => kind)).toEqual(['rotation_rolled_back']);
+    expect(world.alerts.published[0]?.body).toContain(name);
+    world.target.faults.clear();
+    expect(await world.currentOpensTarget()).toBe(true);
+    expect(await world.unknownLogins()).toEqual([]);
+
+    expect(await world.scheduled()).toEqual([]);
+    world.clock.advance(5 * 60);
+    await world.rotate(await world.due());
+    expect((await world.current()).versionId).not.toBe(before.versionId);
+    expect((await world.record()).failures).toBe(0);
+  });
+
+  it('of an account used by hand is told and the account is not touched', async () => {
+    const world = await RotationWorld.adopted();
+    const byHand = world.target.seed('app_a');
+    await failAndRollBack(world, await world.due(), 'SlotOccupied');
+    expect(world.target.opens(byHand)).toBe(true);
+    expect(world.alerts.published[0]?.subject).toContain('SlotOccupied');
+  });
+
+  it('that leaves the candidate unremovable keeps it as a debt, which the next run pays', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    world.target.faults.add('unreachable');
+    await rollBack({ ...input, fault: { Error: 'TargetUnreachable' } }, world);
+    await notify(input, world);
+    expect((await world.record()).ledger.find(({ versionId }) => versionId === input.rotationId)).toMatchObject({
+      state: 'grace',
+      owedSince: world.clock.now(),
+    });
+    expect(world.alerts.published[0]?.facts).toMatchObject({ candidate_owed: true });
+    world.target.faults.clear();
+    world.clock.advance(5 * 60);
+    await world.rotate(await world.due());
+    expect(await world.unknownLogins()).toEqual([]);
+  });
+
+  it('after the switch completes forward when the new value works', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    await test(input, world);
+    await audit(input, world);
+    const { versionId } = await world.current();
+    await world.secretStore.promote(SECRET, { from: versionId, to: input.rotationId });
+    const answer = await rollBack({ ...input, fault: { Error: 'States.Timeout' } }, world);
+    expect(answer).toMatchObject({ outcome: 'completed', retirement: { versionId } });
+    expect(await notify(input, world)).toEqual({ outcome: 'succeeded' });
+  });
+
+  it('after the switch goes back when the new value does not work', async () => {
+    const world = await RotationWorld.adopted();
+    const before = await world.current();
+    const input = await world.due();
+    await generate(input, world);
+    await test(input, world);
+    await audit(input, world);
+    await world.secretStore.promote(SECRET, { from: before.versionId, to: input.rotationId });
+    world.target.accounts.delete('app_a');
+    await expect(apply(input, world)).rejects.toThrow('refused the new current value');
+    await rollBack({ ...input, fault: { Error: 'CandidateUnproven' } }, world);
+    expect(await world.current()).toEqual(before);
+  });
+
+  it('of somebody else moving AWSCURRENT stops the switch and touches nothing of theirs', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    await test(input, world);
+    await audit(input, world);
+    const { versionId } = await world.current();
+    const value = world.target.seed('by_hand');
+    const { SecretText } = await import('../../../../shared/redact.ts');
+    const theirs = crypto.randomUUID();
+    await world.secretStore.putPending(SECRET, theirs, new SecretText(value));
+    await world.secretStore.promote(SECRET, { from: versionId, to: theirs });
+    await expect(apply(input, world)).rejects.toThrow(CurrentVersionMoved);
+    await rollBack({ ...input, fault: { Error: 'CurrentVersionMoved' } }, world);
+    expect((await world.current()).versionId).toBe(theirs);
+    expect(world.target.opens(value)).toBe(true);
+  });
+});
+
+describe('retirement', () => {
+  it('that cannot be proved is owed, told once in a while, and paid later', async () => {
+    const world = await RotationWorld.adopted({ graceSeconds: 0 });
+    const before = await world.current();
+    const { retirement } = await world.rotate(await world.due());
+    world.target.faults.add('survives');
+    await expect(retire(retirement as RetirementInput, world)).rejects.toThrow('still opens');
+    await owed(retirement as RetirementInput, world);
+    await owed(retirement as RetirementInput, world);
+    expect(world.alerts.published.map(({ kind }) => kind)).toEqual(['rotation_succeeded', 'retirement_owed']);
+    world.clock.advance(3600);
+    await owed(retirement as RetirementInput, world);
+    expect(world.alerts.published).toHaveLength(3);
+    world.target.faults.clear();
+    await retire(retirement as RetirementInput, world);
+    expect(world.target.opens(before.value)).toBe(false);
+    expect(await owed(retirement as RetirementInput, world)).toEqual({ told: false });
+  });
+
+  it('spares a version that carries AWSCURRENT again', async () => {
+    const world = await RotationWorld.adopted({ graceSeconds: 0 });
+    const before = await world.current();
+    const input = await world.due();
+    const { retirement } = await world.rotate(input);
+    await world.secretStore.promote(SECRET, { from: input.rotationId, to: before.versionId });
+    expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'kept' });
+    expect(await world.currentOpensTarget()).toBe(true);
+  });
+});
+
+describe('recovery', () => {
+  it('rolls back what an aborted execution left, and tells', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    const started: string[] = [];
+    const answer = await recover(
+      {
+        detail: {
+          executionArn: 'arn:aws:states:us-east-1:000000000000:execution:SecretRotation:x',
+          stateMachineArn: 'arn:aws:states:us-east-1:000000000000:stateMachine:SecretRotation',
+          status: 'ABORTED',
+          input: JSON.stringify(input),
+        },
+      },
+      Object.assign(Object.create(world) as RotationWorld, {
+        startRetirement: async (name: string) => void started.push(name),
+      }),
+    );
+    expect(answer).toEqual({ outcome: 'rolled_back' });
+    expect(started).toEqual([]);
+    expect(await world.unknownLogins()).toEqual([]);
+    expect(world.alerts.published.map(({ kind }) => kind)).toEqual(['rotation_rolled_back']);
+  });
+});
+
+describe('a secret that has no value yet', () => {
+  it('gets its first one by the same path', async () => {
+    const world = new RotationWorld();
+    const report = await world.configure([declaration()]);
+    expect(report.created).toEqual([SECRET]);
+    expect(await world.rotate(await world.due())).toEqual({});
+    expect(await world.currentOpensTarget()).toBe(true);
+  });
+
+  it('comes up again after its first rotation failed', async () => {
+    const world = new RotationWorld();
+    await world.configure([declaration()]);
+    const input = await world.due();
+    world.target.faults.add('candidate_unhealthy');
+    await failAndRollBack(world, input, 'CandidateUnproven');
+    world.target.faults.clear();
+    world.clock.advance(5 * 60);
+    await world.rotate(await world.due());
+    expect(await world.currentOpensTarget()).toBe(true);
+  });
+});
+
+function another(input: RotationInput): RotationInput {
+  return { ...input, rotationId: crypto.randomUUID(), reason: 'manual', requestedBy: 'test' };
+}
+
+/** What the workflow does when a phase throws. */
+async function failAndRollBack(world: RotationWorld, input: RotationInput, name: string): Promise<void> {
+  const failure = await world.rotate(input).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(failure).toMatchObject({ name });
+  expect(await rollBack({ ...input, fault: { Error: name } }, world)).toEqual({ outcome: 'rolled_back' });
+  expect(await notify(input, world)).toEqual({ outcome: 'rolled_back' });
+}
