@@ -12,7 +12,10 @@ export class InMemoryRegistry implements Registry {
   }
 
   async save(record: SecretRecord, archived?: RotationRecord): Promise<'saved' | 'conflict'> {
-    if ((this.#records.get(record.secretId)?.revision ?? 0) !== record.revision) return 'conflict';
+    const stored = this.#records.get(record.secretId);
+    const isRepetition = stored?.revision === record.revision + 1 && stored.text === serialiseRecord(record);
+    if (isRepetition) return 'saved';
+    if ((stored?.revision ?? 0) !== record.revision) return 'conflict';
     this.#records.set(record.secretId, { text: serialiseRecord(record), revision: record.revision + 1 });
     if (archived !== undefined) {
       this.#archived.set(`${record.secretId}#${archived.rotationId}`, serialiseRotation(archived));

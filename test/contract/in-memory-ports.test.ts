@@ -1,0 +1,11 @@
+import { InMemoryRegistry } from '../fakes/in-memory-registry.ts';
+import { InMemorySecretStore } from '../fakes/in-memory-secret-store.ts';
+import { registryContract } from './registry.contract.ts';
+import { secretStoreContract } from './secret-store.contract.ts';
+
+registryContract('InMemoryRegistry', async () => new InMemoryRegistry());
+secretStoreContract(
+  'InMemorySecretStore',
+  async () => new InMemorySecretStore(),
+  () => `contract/${crypto.randomUUID()}`,
+);

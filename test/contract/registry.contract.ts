@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { Registry, RotationRecord, SecretRecord } from '../../shared/registry/registry.ts';
+import { declaration } from '../harness/rotation-world.ts';
+
+const DUE = new Date('2026-03-01T12:00:00.000Z');
+
+/** What every Registry promises. */
+export function registryContract(name: string, makeRegistry: () => Promise<Registry>): void {
+  describe(`${name} keeps the contract of a registry`, () => {
+    it('gives back what was saved, one revision later', async () => {
+      const registry = await makeRegistry();
+      const record = fresh('a', { rotation: rotation(), ledger: [entry], lease: { holder: 'x', expiresAt: DUE } });
+      expect(await registry.get('a')).toBeUndefined();
+      expect(await registry.save(record)).toBe('saved');
+      expect(await registry.get('a')).toEqual({ ...record, revision: 1 });
+    });
+
+    it('lets one of two writers of the same revision win', async () => {
+      const registry = await makeRegistry();
+      await registry.save(fresh('a'));
+      const read = (await registry.get('a')) as SecretRecord;
+      const outcomes = await Promise.all(
+        Array.from({ length: 8 }, (_, failures) => registry.save({ ...read, failures: failures + 1 })),
+      );
+      expect(outcomes.filter((outcome) => outcome === 'saved')).toHaveLength(1);
+      const winner = outcomes.indexOf('saved');
+      expect(await registry.get('a')).toMatchObject({ failures: winner + 1, revision: 2 });
+    });
+
+    it('refuses to make a record that exists', async () => {
+      const registry = await makeRegistry();
+      await registry.save(fresh('a'));
+      expect(await registry.save(fresh('a', { failures: 5 }))).toBe('conflict');
+    });
+
+    it('answers saved when the same write comes again because its answer was lost', async () => {
+      const registry = await makeRegistry();
+      await registry.save(fresh('a'));
+      const next = { ...fresh('a'), failures: 1, revision: 1 };
+      await registry.save(next);
+      expect(await registry.save(next)).toBe('saved');
+      expect((await registry.get('a'))?.revision).toBe(2);
+    });
+
+    it('archives a replaced rotation together with the record', async () => {
+      const registry = await makeRegistry();
+      await registry.save(fresh('a', { rotation: rotation() }));
+      expect(await registry.archivedRotation('a', rotation().rotationId)).toBeUndefined();
+      expect(await registry.save({ ...fresh('a'), revision: 1 }, rotation())).toBe('saved');
+      expect(await registry.archivedRotation('a', rotation().rotationId)).toEqual(rotation());
+      expect(await registry.save({ ...fresh('a'), revision: 1, failures: 9 }, { ...rotation(), rotationId: OTHER })).toBe(
+        'conflict',
+      );
+      expect(await registry.archivedRotation('a', OTHER)).toBeUndefined();
+    });
+
+    it('finds what is due, the longest due first, within the limit', async () => {
+      const registry = await makeRegistry();
+      await registry.save(fresh('late', { dueAt: new Date(DUE.getTime() - 60_000) }));
+      await registry.save(fresh('now', { dueAt: DUE }));
+      await registry.save(fresh('tomorrow', { dueAt: new Date(DUE.getTime() + 86_400_000) }));
+      await registry.save(fresh('orphan', { dueAt: DUE, status: 'orphaned' }));
+      await registry.save(fresh('never', { dueAt: undefined }));
+      expect((await registry.findDue(DUE, 10)).map(({ secretId }) => secretId)).toEqual(['late', 'now']);
+      expect((await registry.findDue(DUE, 1)).map(({ secretId }) => secretId)).toEqual(['late']);
+    });
+
+    it('lists every record', async () => {
+      const registry = await makeRegistry();
+      for (const name of ['a', 'b/c', 'd']) await registry.save(fresh(name));
+      const names: string[] = [];
+      for await (const { secretId } of registry.list()) names.push(secretId);
+      expect(names.sort()).toEqual(['a', 'b/c', 'd']);
+    });
+  });
+}
+
+const OTHER = '00000000-0000-8000-8000-000000000002';
+
+const entry = {
+  identity: 'app_a',
+  versionId: '00000000-0000-8000-8000-000000000001',
+  state: 'grace',
+  retireAt: DUE,
+  owedSince: undefined,
+  owedAlertAt: undefined,
+} as const;
+
+function rotation(): RotationRecord {
+  return {
+    environment: 'production',
+    secretId: 'a',
+    rotationId: '00000000-0000-8000-8000-000000000001',
+    reason: 'scheduled',
+    requestedBy: 'rule',
+    status: 'rolled_back',
+    startedAt: DUE,
+    endedAt: DUE,
+    candidate: 'app_a',
+    incumbent: undefined,
+    incumbentVersionId: undefined,
+    phases: [{ name: 'generate', startedAt: DUE, endedAt: undefined, facts: { a: 'b' } }],
+    fault: { name: 'TargetUnreachable', message: 'text' },
+    alerted: ['rotation_rolled_back'],
+  };
+}
+
+function fresh(secretId: string, changes: Partial<SecretRecord> = {}): SecretRecord {
+  return {
+    secretId,
+    environment: 'production',
+    type: 'postgresql',
+    declaration: declaration({ name: secretId }),
+    status: 'active',
+    dueAt: DUE,
+    lease: undefined,
+    rotation: undefined,
+    ledger: [],
+    lastRotatedAt: undefined,
+    failures: 0,
+    revision: 0,
+    ...changes,
+  };
+}
