@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { open as openFile } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import picocolors from 'picocolors';
 import type { AuditEntry, AuditTrail } from '../../shared/audit/audit-trail.ts';
 import { parseLine } from '../../shared/audit/entry-line.ts';
+import { DEFAULT_ENVIRONMENT } from '../deployment.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
 import type { Output } from '../output.ts';
 import { type AuditFilter, isFiltering, matches, RISK_LEVELS } from './audit-filter.ts';
@@ -20,7 +22,11 @@ Examples:
   $ rekey audit log --json | jq .action                      the exact lines that were hashed
   $ rekey audit log --output trail.jsonl                     an export for \`rekey audit verify trail.jsonl\``;
 
+/** Finds the audit trail of a deployed environment. */
+export type OpenAuditTrail = (environment: string) => Promise<AuditTrail>;
+
 interface LogOptions extends AuditFilter {
+  readonly environment: string;
   readonly limit?: number;
   readonly json?: boolean;
   readonly output?: string;
@@ -33,10 +39,11 @@ interface Row {
 }
 
 /** `rekey audit log [SECRET…]`: entries as a table, as exact export lines, or into a file. Reads only. */
-export function auditLogCommand(output: Output, open: () => Promise<AuditTrail>): Command {
+export function auditLogCommand(output: Output, open: OpenAuditTrail): Command {
   return new Command('log')
     .description('show audit entries')
     .argument('[secrets...]', 'names of secrets (default: all)')
+    .option('-e, --environment <name>', 'the deployed environment', DEFAULT_ENVIRONMENT)
     .option('--action <prefix>', 'only actions that begin so')
     .option('--agent <name>', 'only what this agent did')
     .option('--rotation <id>', 'only this rotation')
@@ -48,7 +55,7 @@ export function auditLogCommand(output: Output, open: () => Promise<AuditTrail>)
     .option('--output <file>', 'write export lines to a new file')
     .addHelpText('after', EXAMPLES)
     .action(async (secrets: readonly string[], options: LogOptions) => {
-      const trail = await open();
+      const trail = await open(options.environment);
       const found = rows(output, trail, secrets, options);
       const wanted = options.limit === undefined ? found : newest(found, options.limit);
       if (options.output !== undefined) return exportTo(output, options.output, wanted, isPartial(options));
@@ -68,7 +75,7 @@ async function* rows(
   secrets: readonly string[],
   filter: AuditFilter,
 ): AsyncGenerator<Row> {
-  const named = secrets.length > 0 ? [...new Set(secrets)] : (await Array.fromAsync(trail.secretIds())).toSorted();
+  const named = secrets.length > 0 ? [...new Set(secrets)] : await sortedIds(trail);
   for (const secretId of named) {
     let count = 0;
     for await (const line of trail.lines(secretId)) {
@@ -82,6 +89,12 @@ async function* rows(
     }
     if (count === 0) output.note(`${printable(secretId)}: no audit entries.`);
   }
+}
+
+async function sortedIds(trail: AuditTrail): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for await (const id of trail.secretIds()) ids.push(id);
+  return ids.sort();
 }
 
 /** The newest `limit` rows by timestamp, oldest first. Holds twice the limit at most. */
@@ -109,7 +122,10 @@ async function table(output: Output, found: AsyncIterable<Row>): Promise<void> {
   const widths = head.map((_, column) => all.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0));
   const { bold, red } = picocolors.createColors(output.interactive && picocolors.isColorSupported);
   for (const [index, row] of all.entries()) {
-    const text = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd();
+    const text = row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
     if (index === 0) output.line(bold(text));
     else output.line(row[3] === 'critical' ? red(text) : text);
   }
@@ -129,15 +145,14 @@ async function exportTo(output: Output, path: string, found: AsyncIterable<Row>,
     throw new CommandFailure(sentence, EXIT_CODE.environment, { cause });
   });
   let count = 0;
-  try {
+  const lines = async function* (): AsyncGenerator<string> {
     for await (const { line } of found) {
-      await file.write(`${line}\n`);
       count += 1;
+      yield `${line}\n`;
     }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  };
+  // Ends on disk, not in a cache; closes the file also when reading the trail fails.
+  await pipeline(lines, file.createWriteStream({ flush: true }));
   output.note(`${count} ${count === 1 ? 'entry' : 'entries'} written to ${path}.`);
   if (partial) output.note('A selection cannot be verified as a chain: export without filters for that.');
 }

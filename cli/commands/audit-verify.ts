@@ -1,11 +1,12 @@
 import { Command } from 'commander';
 import { createReadStream } from 'node:fs';
-import type { AuditTrail } from '../../shared/audit/audit-trail.ts';
 import { exportLines } from '../../shared/audit/export-lines.ts';
 import { type BrokenChain, type IntactChain, type Verification, verifyChain } from '../../shared/audit/verify.ts';
 import { verifyTrail } from '../../shared/audit/verify-trail.ts';
+import { DEFAULT_ENVIRONMENT } from '../deployment.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
 import type { Output } from '../output.ts';
+import type { OpenAuditTrail } from './audit-log.ts';
 import { printable } from './printable.ts';
 
 const EXAMPLES = `
@@ -20,22 +21,28 @@ Examples:
 Exit codes: 0 verified, 1 a chain is broken (the first broken link is named), 3 a file or the deployment is missing.`;
 
 /** `rekey audit verify [EXPORT…]`: proves the chains whole, or names the first broken link. Reads only. */
-export function auditVerifyCommand(output: Output, open: () => Promise<AuditTrail>): Command {
+export function auditVerifyCommand(output: Output, open: OpenAuditTrail): Command {
   return new Command('verify')
     .description('prove that no audit entry was changed, removed or reordered')
     .argument('[exports...]', 'export files, each verified by itself (default: the deployed trail)')
+    .option('-e, --environment <name>', 'the deployed environment', DEFAULT_ENVIRONMENT)
     .option('--file <export>', 'an export file; may be repeated', (file: string, all: string[]) => [...all, file], [])
     .option('--json', 'print one JSON object for the trail, or one for each file')
     .addHelpText('after', EXAMPLES)
-    .action(async (exports: readonly string[], options: { readonly file: readonly string[]; readonly json?: boolean }) => {
-      const files = [...options.file, ...exports];
-      const report = (result: Verification, file?: string): void => {
-        output.line(options.json === true ? asJson(result, file) : asSentence(result, file));
-        if (!result.verified) process.exitCode = EXIT_CODE.finding;
-      };
-      if (files.length === 0) return report(await verifyTrail(await open()));
-      for (const file of files) report(await verifyFile(file), file);
-    });
+    .action(
+      async (
+        exports: readonly string[],
+        options: { readonly environment: string; readonly file: readonly string[]; readonly json?: boolean },
+      ) => {
+        const files = [...options.file, ...exports];
+        const report = (result: Verification, file?: string): void => {
+          output.line(options.json === true ? asJson(result, file) : asSentence(result, file));
+          if (!result.verified) process.exitCode = EXIT_CODE.finding;
+        };
+        if (files.length === 0) return report(await verifyTrail(await open(options.environment)));
+        for (const file of files) report(await verifyFile(file), file);
+      },
+    );
 }
 
 async function verifyFile(path: string): Promise<Verification> {

@@ -1,11 +1,10 @@
 import { Command } from 'commander';
-import type { AuditTrail } from '../../shared/audit/audit-trail.ts';
 import type { Output } from '../output.ts';
-import { auditLogCommand } from './audit-log.ts';
+import { auditLogCommand, type OpenAuditTrail } from './audit-log.ts';
 import { auditVerifyCommand } from './audit-verify.ts';
 
 /** `rekey audit`: reads the evidence and checks that nobody changed it. Reads only; `open` runs when a table is needed. */
-export function auditCommand(output: Output, open: () => Promise<AuditTrail>): Command {
+export function auditCommand(output: Output, open: OpenAuditTrail): Command {
   return new Command('audit')
     .description('read the audit trail, and verify that nothing in it was changed, removed or reordered')
     .addCommand(auditLogCommand(output, open))

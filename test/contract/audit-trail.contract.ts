@@ -62,7 +62,15 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
     it('keeps every field as handed in', async () => {
       const { first } = await makeTrail();
       const secret = newSecret();
-      const context = { ip_address: '::1', reason: 'drift', count: 3, ok: true, versions: ['a', 'b'], '10': 'x', '9': 'y' };
+      const context = {
+        ip_address: '::1',
+        reason: 'drift',
+        count: 3,
+        ok: true,
+        versions: ['a', 'b'],
+        '10': 'x',
+        '9': 'y',
+      };
       await first.append(secret, [operation('one', { context, agent: 'agent-7', riskLevel: 'critical' })]);
       expect(await collect(first.read(secret))).toMatchObject([
         { timestamp: '2026-03-01T08:00:00.123Z', secret_id: secret, agent: 'agent-7', context, risk_level: 'critical' },
@@ -72,7 +80,8 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
     it('gives as lines exactly the canonical JSON of the entries', async () => {
       const { first } = await makeTrail();
       const secret = newSecret();
-      const reason = 'quotes ","hash":"x","previous_hash":"y", NUL \u0000, escape \u001b[2J, é, 漢字, 😀, line\u2028end';
+      const reason =
+        'quotes ","hash":"x","previous_hash":"y", NUL \u0000, escape \u001b[2J, é, 漢字, 😀, line\u2028end';
       const context = { ip_address: '', reason, hash: 'h', previous_hash: 'p' };
       await first.append(secret, [operation('one', { context }), operation('two')]);
       const entries = await collect(first.read(secret));
@@ -111,10 +120,15 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
       const { first, second } = await makeTrail();
       const secret = newSecret();
       await first.append(secret, [operation('one'), operation('three')]);
-      const head = await second.append(secret, ['one', 'two', 'three', 'four'].map((name) => operation(name)));
+      const head = await second.append(
+        secret,
+        ['one', 'two', 'three', 'four'].map((name) => operation(name)),
+      );
       expect(head.sequence).toBe(4);
       const entries = await collect(first.read(secret));
-      expect(entries.map((entry) => entry.action)).toEqual(['one', 'three', 'two', 'four'].map((name) => `rotation.${name}`));
+      expect(entries.map((entry) => entry.action)).toEqual(
+        ['one', 'three', 'two', 'four'].map((name) => `rotation.${name}`),
+      );
       expect(await verifyTrail(first, [secret])).toMatchObject({ verified: true, entries: 4 });
     });
 
@@ -123,7 +137,10 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
       const secret = newSecret();
       const head = await first.append(secret, [operation('one'), operation('two'), operation('one')]);
       expect(head.sequence).toBe(2);
-      expect((await collect(first.read(secret))).map((entry) => entry.action)).toEqual(['rotation.one', 'rotation.two']);
+      expect((await collect(first.read(secret))).map((entry) => entry.action)).toEqual([
+        'rotation.one',
+        'rotation.two',
+      ]);
     });
 
     it('answers the head that is there when all operations exist and others were written since', async () => {
@@ -184,7 +201,9 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
       const { first, second } = await makeTrail();
       const secret = newSecret();
       const heads = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? first : second).append(secret, [operation(String(index))])),
+        Array.from({ length: 20 }, (_, index) =>
+          (index % 2 === 0 ? first : second).append(secret, [operation(String(index))]),
+        ),
       );
       const numbers = Array.from({ length: 20 }, (_, index) => index + 1);
       expect(heads.map((head) => head.sequence).toSorted((a, b) => a - b)).toEqual(numbers);
@@ -197,7 +216,9 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
     it('writes an operation once when many append it at the same time', async () => {
       const { first, second } = await makeTrail();
       const secret = newSecret();
-      const appends = Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? first : second).append(secret, [operation('one')]));
+      const appends = Array.from({ length: 10 }, (_, index) =>
+        (index % 2 === 0 ? first : second).append(secret, [operation('one')]),
+      );
       const heads = await Promise.all(appends);
       expect(new Set(heads.map((head) => head.hash)).size).toBe(1);
       expect(await collect(first.read(secret))).toHaveLength(1);
@@ -206,7 +227,10 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
     it('reads from a sequence on', async () => {
       const { first } = await makeTrail();
       const secret = newSecret();
-      await first.append(secret, ['one', 'two', 'three'].map((name) => operation(name)));
+      await first.append(
+        secret,
+        ['one', 'two', 'three'].map((name) => operation(name)),
+      );
       expect((await collect(first.read(secret, { from: 2 }))).map((entry) => entry.sequence)).toEqual([2, 3]);
       expect(await collect(first.lines(secret, { from: 3 }))).toHaveLength(1);
       expect(await collect(first.read(secret, { from: 0 }))).toHaveLength(3);
@@ -219,7 +243,9 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
       await first.append(secret, [operation('one'), operation('two')]);
       await first.append(other, [operation('one')]);
       const ids = await collect(first.secretIds());
-      expect(ids.filter((id) => id.startsWith(secret) || id.startsWith(other)).toSorted()).toEqual([secret, other].toSorted());
+      expect(ids.filter((id) => id.startsWith(secret) || id.startsWith(other)).toSorted()).toEqual(
+        [secret, other].toSorted(),
+      );
     });
   });
 }

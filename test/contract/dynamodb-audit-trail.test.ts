@@ -140,7 +140,8 @@ describe('DynamoDbAuditTrail', () => {
     const rival = plainTrail();
     let races = 3;
     const trail = trailWith(async (command, run) => {
-      if (command === 'TransactWriteItemsCommand' && races-- > 0) await rival.append('race', [operation(`rival-${races}`)]);
+      if (command === 'TransactWriteItemsCommand' && races-- > 0)
+        await rival.append('race', [operation(`rival-${races}`)]);
       return run();
     }, clock);
     expect(await trail.append('race', [operation('mine')])).toMatchObject({ sequence: 4 });
@@ -153,10 +154,16 @@ describe('DynamoDbAuditTrail', () => {
     const rival = plainTrail();
     let races = 1;
     const trail = trailWith(async (command, run) => {
-      if (command === 'TransactWriteItemsCommand' && races-- > 0) await rival.append('overlap', [operation('b'), operation('x')]);
+      if (command === 'TransactWriteItemsCommand' && races-- > 0)
+        await rival.append('overlap', [operation('b'), operation('x')]);
       return run();
     });
-    expect(await trail.append('overlap', ['a', 'b', 'c'].map((name) => operation(name)))).toMatchObject({ sequence: 4 });
+    expect(
+      await trail.append(
+        'overlap',
+        ['a', 'b', 'c'].map((name) => operation(name)),
+      ),
+    ).toMatchObject({ sequence: 4 });
     expect((await collect(trail.read('overlap'))).map((entry) => entry.action)).toEqual(
       ['b', 'x', 'a', 'c'].map((name) => `rotation.${name}`),
     );
@@ -166,7 +173,8 @@ describe('DynamoDbAuditTrail', () => {
     const rival = plainTrail();
     let races = 0;
     const trail = trailWith(async (command, run) => {
-      if (command === 'TransactWriteItemsCommand') await rival.append('lost-races', [operation(`rival-${(races += 1)}`)]);
+      if (command === 'TransactWriteItemsCommand')
+        await rival.append('lost-races', [operation(`rival-${(races += 1)}`)]);
       return run();
     });
     await expect(trail.append('lost-races', [operation('mine')])).rejects.toBeInstanceOf(Throttled);
@@ -188,14 +196,19 @@ describe('DynamoDbAuditTrail', () => {
     const trail = plainTrail();
     const context = { ip_address: '', reason: 'x'.repeat(100_000) };
     for (let batch = 0; batch < 3; batch += 1) {
-      await trail.append('long', Array.from({ length: 5 }, (_, index) => operation(`${batch}-${index}`, { context })));
+      await trail.append(
+        'long',
+        Array.from({ length: 5 }, (_, index) => operation(`${batch}-${index}`, { context })),
+      );
     }
     const calls: string[] = [];
     const counting = trailWith((command, run) => {
       calls.push(command);
       return run();
     });
-    expect((await collect(counting.read('long'))).map((entry) => entry.sequence)).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
+    expect((await collect(counting.read('long'))).map((entry) => entry.sequence)).toEqual(
+      Array.from({ length: 15 }, (_, i) => i + 1),
+    );
     expect(calls.length).toBeGreaterThan(1);
     calls.splice(0);
     expect(await collect(counting.secretIds())).toContain('long');
@@ -206,14 +219,21 @@ describe('DynamoDbAuditTrail', () => {
     const key = (secret: string, sequence: number) => ({ secret_id: { S: secret }, sequence: { N: String(sequence) } });
     const fill = async (secret: string): Promise<DynamoDbAuditTrail> => {
       const trail = plainTrail();
-      await trail.append(secret, ['one', 'two', 'three'].map((name) => operation(name)));
+      await trail.append(
+        secret,
+        ['one', 'two', 'three'].map((name) => operation(name)),
+      );
       return trail;
     };
 
     it('finds a deleted entry', async () => {
       const trail = await fill('deleted');
       await client.send(new DeleteItemCommand({ TableName: table, Key: key('deleted', 2) }));
-      expect(await verifyTrail(trail, ['deleted'])).toMatchObject({ problem: 'missing', secretId: 'deleted', sequence: 2 });
+      expect(await verifyTrail(trail, ['deleted'])).toMatchObject({
+        problem: 'missing',
+        secretId: 'deleted',
+        sequence: 2,
+      });
     });
 
     it('finds the deleted last entry by the head', async () => {
@@ -235,7 +255,9 @@ describe('DynamoDbAuditTrail', () => {
           Key: key(secret, 2),
           UpdateExpression: expression,
           ...(expression.includes('#hash') ? { ExpressionAttributeNames: { '#hash': 'hash' } } : {}),
-          ...(expression.includes(':text') ? { ExpressionAttributeValues: { ':text': { S: 'somebody was here' } } } : {}),
+          ...(expression.includes(':text')
+            ? { ExpressionAttributeValues: { ':text': { S: 'somebody was here' } } }
+            : {}),
         }),
       );
       expect(await verifyTrail(trail, [secret])).toMatchObject({ verified: false, line: 2, entries: 1 });

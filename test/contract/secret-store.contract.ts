@@ -42,7 +42,7 @@ export function secretStoreContract(name: string, makeStore: () => Promise<Secre
       const [a, b] = [crypto.randomUUID(), crypto.randomUUID()];
       await store.putPending(secret, a, new SecretText('a'));
       await store.putPending(secret, b, new SecretText('b'));
-      const { stagesByVersion } = (await store.describe(secret)) ?? { stagesByVersion: {} };
+      const stagesByVersion = (await store.describe(secret))?.stagesByVersion ?? {};
       expect(Object.entries(stagesByVersion).filter(([, stages]) => stages.includes('AWSPENDING'))).toEqual([
         [b, ['AWSPENDING']],
       ]);

@@ -54,6 +54,6 @@ export class InMemoryAuditTrail implements AuditTrail {
   }
 
   async *secretIds(): AsyncGenerator<string> {
-    yield* [...this.#chains.keys()];
+    yield* this.#chains.keys();
   }
 }
