@@ -1,12 +1,14 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { Misconfigured } from '../shared/errors.ts';
 
+const text = z.string().check(z.minLength(1));
+
 const environment = z.object({
-  REKEY_ENVIRONMENT: z.string().min(1),
-  REGISTRY_TABLE: z.string().min(1),
-  AUDIT_TABLE: z.string().min(1),
-  ALERT_TOPIC_ARN: z.string().min(1).optional(),
-  VERSION_RETIREMENT_ARN: z.string().min(1).optional(),
+  REKEY_ENVIRONMENT: text,
+  REGISTRY_TABLE: text,
+  AUDIT_TABLE: text,
+  ALERT_TOPIC_ARN: z.optional(text),
+  VERSION_RETIREMENT_ARN: z.optional(text),
 });
 
 /** The function's settings, from its environment variables. Throws `Misconfigured` that names those that are missing. */

@@ -1,7 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 import { Misconfigured, type RekeyError } from '../shared/errors.ts';
 import { asRekeyError } from '../shared/rotation/operation-log.ts';
 
@@ -11,7 +11,7 @@ const logger = new Logger({ serviceName: 'rekey' });
  * Wraps a step for Lambda: parses the event (unknown input stops here), logs start and end by an allow-list of ids,
  * and lets only errors out whose name, text and stack are safe for Step Functions and the log.
  */
-export function handler<Schema extends z.ZodType, Answer>(
+export function handler<Schema extends z.ZodMiniType, Answer>(
   step: string,
   schema: Schema,
   run: (input: z.output<Schema>) => Promise<Answer>,

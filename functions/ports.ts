@@ -24,5 +24,5 @@ export const rotationPorts: RotationPorts = {
   registry: new DynamoDbRegistry(dynamoDb, environment.REGISTRY_TABLE),
   auditTrail: new DynamoDbAuditTrail({ client: dynamoDb, table: environment.AUDIT_TABLE, clock: systemClock }),
   secretStore: new SecretsManagerStore(new SecretsManagerClient({})),
-  rotatorFor: (type) => rotatorFor(type, { clock: systemClock }),
+  rotatorFor: (type, mode) => rotatorFor(type, { clock: systemClock, mode }),
 };

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 
-import { besideFile, readConfigurationFile } from '../../shared/config/configuration-file.ts';
-import { ConfigurationUnreadable } from '../../shared/config/configuration-invalid.ts';
+import { besideFile, ConfigurationUnreadable, readConfigurationFile } from '../../shared/config/configuration-file.ts';
 import { parseConfiguration, type ParseResult } from '../../shared/config/parse-configuration.ts';
 import { formatProblem, formatProblems } from '../../shared/config/problem.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';

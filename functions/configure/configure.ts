@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { EnvironmentDeclaration } from '../../shared/config/declaration.ts';
 import { configure } from '../../shared/configure/configure.ts';
 import { asRekeyError } from '../../shared/rotation/operation-log.ts';

@@ -12,6 +12,7 @@ import { startPostgres } from '../local/postgres-server.ts';
 import { DatabaseLoad, login } from './database-load.ts';
 import { deploy } from './deploy.ts';
 import { createExampleDatabase, type ExampleDatabase } from './example-database.ts';
+import { readFunctionLogs } from './function-logs.ts';
 import { executionArnOf, phaseReport, untilEnded, untilRetired, untilStarted } from './follow-rotation.ts';
 import type { Alert, Report } from './report.ts';
 
@@ -64,7 +65,7 @@ export async function runMainJob({ directory, output, signal }: MainJobOptions, 
   note('Load: 8 clients that log in for every query, 4 that hold their connection; waiting for the schedule');
 
   const deployment = await openDeployment('production');
-  const result = await watch({ deployment, example, load, note, signal });
+  const result = await watch({ deployment, directory, example, load, note, signal });
   await load.stop();
   const incumbentRefused = ['28P01', '28000'].includes(await login(incumbent));
   note(incumbentRefused ? 'The server refuses the old password' : 'The server ACCEPTS the old password');
@@ -102,12 +103,13 @@ async function bringUp(directory: string, note: (text: string) => void, endings:
 
 async function watch(run: {
   readonly deployment: Deployment;
+  readonly directory: string;
   readonly example: ExampleDatabase;
   readonly load: DatabaseLoad;
   readonly note: (text: string) => void;
   readonly signal: AbortSignal;
 }) {
-  const { deployment, example, load, note, signal } = run;
+  const { deployment, directory, example, load, note, signal } = run;
   const { registry, outputs } = deployment;
   const begun = await untilStarted(registry, example.secret);
   if (begun === undefined) throw new LocalCloudFailure('The scheduled rule started no rotation in three minutes; see the log of the local cloud.');
@@ -118,7 +120,11 @@ async function watch(run: {
   });
   if (rotation?.status !== 'succeeded') {
     const fault = rotation?.fault;
-    throw new LocalCloudFailure(`The rotation did not succeed: ${fault?.name ?? 'it has not ended'}. ${fault?.message ?? ''}`);
+    const logFile = join(directory, 'functions.log');
+    await writeFile(logFile, (await readFunctionLogs()).join('\n'));
+    throw new LocalCloudFailure(
+      `The rotation did not succeed: ${fault?.name ?? 'it has not ended'}. ${fault?.message ?? ''} The functions' logs are in ${logFile}.`,
+    );
   }
   note(`Grace of ${GRACE_SECONDS} s: both passwords work; then retirement`);
   const retired = await untilRetired(registry, example.secret, rotation.incumbentVersionId ?? '');

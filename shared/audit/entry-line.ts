@@ -70,7 +70,8 @@ function withoutHash(line: string, hash: string): string {
  * for keys that look like array indexes (their order) and lone surrogates, which take the slow way.
  */
 function isCanonical(line: string, entry: AuditEntry): boolean {
-  if (!line.includes('\\ud') && isSorted(entry) && isSorted(entry.context) && JSON.stringify(entry) === line) return true;
+  if (!line.includes('\\ud') && isSorted(entry) && isSorted(entry.context) && JSON.stringify(entry) === line)
+    return true;
   try {
     return canonicalJson(entry) === line;
   } catch {

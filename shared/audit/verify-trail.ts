@@ -16,7 +16,10 @@ export async function verifyTrail(
   for await (const secretId of secretIds) {
     if (heads.has(secretId)) continue;
     const one = await verifySecret(trail, secretId);
-    if (!one.verified) return { ...one, secrets: heads.size + one.secrets, entries: entries + one.entries };
+    if (!one.verified) {
+      const counts = { secrets: heads.size + one.secrets, entries: entries + one.entries };
+      return { ...one, ...counts, secretId, sequence: one.sequence ?? one.line };
+    }
     entries += one.entries;
     heads.set(secretId, one.heads.get(secretId) ?? GENESIS);
     if (one.newest !== undefined && (newest === undefined || one.newest > newest)) newest = one.newest;

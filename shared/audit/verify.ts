@@ -101,13 +101,21 @@ export class ChainVerifier {
   finish(): Verification {
     if (this.#broken === undefined) this.#checkEnds();
     if (this.#broken !== undefined) return this.#broken;
-    return { verified: true, secrets: this.#heads.size, entries: this.#entries, heads: this.#heads, newest: this.#newest };
+    return {
+      verified: true,
+      secrets: this.#heads.size,
+      entries: this.#entries,
+      heads: this.#heads,
+      newest: this.#newest,
+    };
   }
 
   #link({ entry, canonical }: ParsedLine): boolean {
     const { secret_id: secretId, sequence } = entry;
     if (this.#only !== undefined && secretId !== this.#only) {
-      return this.#break({ secretId, sequence, problem: 'foreign', detail: 'it belongs to another secret' });
+      const due = (this.#heads.get(this.#only) ?? GENESIS).sequence + 1;
+      const detail = 'an entry of another secret is in its place';
+      return this.#break({ secretId: this.#only, sequence: due, problem: 'foreign', detail });
     }
     const before = this.#heads.get(secretId) ?? GENESIS;
     const due = before.sequence + 1;

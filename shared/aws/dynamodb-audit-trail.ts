@@ -89,7 +89,9 @@ export class DynamoDbAuditTrail implements AuditTrail {
       ),
     );
     const { head_sequence: sequence, head_hash: hash } = answer.Item ?? {};
-    return sequence?.N === undefined || hash?.S === undefined ? undefined : { sequence: Number(sequence.N), hash: hash.S };
+    return sequence?.N === undefined || hash?.S === undefined
+      ? undefined
+      : { sequence: Number(sequence.N), hash: hash.S };
   }
 
   read(secretId: string, options?: ReadOptions): AsyncIterable<AuditEntry> {
@@ -151,7 +153,9 @@ export class DynamoDbAuditTrail implements AuditTrail {
       missing = missing.filter((_, index) => !obstacle.written.has(index));
       // Finding operations written is progress and can happen 30 times; only losing to another writer is bounded.
       if (obstacle.written.size > 0) continue;
-      await this.#clock.sleep(this.#random() * Math.min(LONGEST_WAIT_MILLISECONDS, FIRST_WAIT_MILLISECONDS * 2 ** attempt));
+      await this.#clock.sleep(
+        this.#random() * Math.min(LONGEST_WAIT_MILLISECONDS, FIRST_WAIT_MILLISECONDS * 2 ** attempt),
+      );
       attempt += 1;
     }
     if (headBehind) throw new InternalFault('The audit trail has entries after its head: run `rekey audit verify`.');

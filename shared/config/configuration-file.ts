@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 
+import { RekeyError } from '../errors.ts';
 import { MAX_PEM_BYTES } from './certificate-authority.ts';
-import { ConfigurationUnreadable } from './configuration-invalid.ts';
 import { MAX_FILE_BYTES } from './file-text.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -14,6 +14,13 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
   ELOOP: 'its links lead in a circle',
 };
+
+/** The configuration file cannot be read: it is not there, a directory, or not ours to read. */
+export class ConfigurationUnreadable extends RekeyError {
+  static readonly errorName = 'ConfigurationUnreadable';
+  override readonly name = ConfigurationUnreadable.errorName;
+  readonly code = 'REKEY_CONFIGURATION_UNREADABLE';
+}
 
 /** The bytes of a configuration file, but not much more of it than a valid one has. */
 export function readConfigurationFile(path: string): Uint8Array {

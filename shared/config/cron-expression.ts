@@ -86,6 +86,7 @@ function comes(cron: CronExpression): boolean {
   const { days } = cron;
   if (days.kind !== 'of_month' && days.kind !== 'of_month_special') return true;
   const earliest = days.kind === 'of_month' ? Math.min(...days.days) : days.day;
+  if (earliest <= 28) return true;
   const leapYear = cron.years.some((year) => new Date(Date.UTC(year, 1, 29)).getUTCMonth() === 1);
   return cron.months.some((month) => {
     const length = month === 2 && !leapYear ? 28 : (DAYS_IN_MONTH[month - 1] ?? 31);

@@ -10,6 +10,7 @@ export interface CronField {
 
 /** The numbers that `*`, `5`, `1-5`, `0/15`, `MON-FRI` or a list of them stand for, ascending; or what is allowed. */
 export function expandField(text: string, field: CronField): readonly number[] | string {
+  if (text === '*') return wholeField(field);
   const numbers = new Set<number>();
   const parts = text.split(',', 101);
   if (parts.length > 100) return allowed(field);
@@ -19,6 +20,17 @@ export function expandField(text: string, field: CronField): readonly number[] |
     for (let value = range.from; value <= range.to; value += range.step) numbers.add(value);
   }
   return [...numbers].sort((a, b) => a - b);
+}
+
+const wholeFields = new Map<string, readonly number[]>();
+
+/** Kept per field, because almost every expression has `*` for the 230 years. */
+function wholeField(field: CronField): readonly number[] {
+  const known = wholeFields.get(field.name);
+  if (known) return known;
+  const all = Array.from({ length: field.last - field.first + 1 }, (_, index) => field.first + index);
+  wholeFields.set(field.name, all);
+  return all;
 }
 
 function expandPart(text: string, field: CronField): { from: number; to: number; step: number } | undefined {

@@ -63,5 +63,10 @@ export interface AlertSubscription {
   readonly kinds: readonly AlertKind[];
 }
 
-export const ALERT_KINDS = ['rotation_succeeded', 'rotation_failed', 'rotation_rolled_back', 'retirement_owed'] as const;
+export const ALERT_KINDS = [
+  'rotation_succeeded',
+  'rotation_failed',
+  'rotation_rolled_back',
+  'retirement_owed',
+] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];

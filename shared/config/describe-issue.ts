@@ -1,4 +1,4 @@
-import { isMap } from 'yaml';
+import { isMap, isScalar } from 'yaml';
 import type * as z from 'zod';
 
 import { quoteText } from './quote-text.ts';
@@ -19,8 +19,8 @@ export interface IssueContext {
   readonly complained: ReadonlySet<unknown>;
 }
 
-/** How many unknown keys of one mapping are compared with the known ones; the others are only named. */
-const COMPARED_KEYS = 200;
+/** How many unknown keys of one mapping are reported: enough to see what is going on. */
+const REPORTED_KEYS = 200;
 
 /** What zod's issue means at its place in the file; nothing for nodes that have their complaint. */
 export function describeIssue(issue: Issue, context: IssueContext): readonly Finding[] {
@@ -32,12 +32,18 @@ export function describeIssue(issue: Issue, context: IssueContext): readonly Fin
   const key = String(issue.path.at(-1));
   const pair = isMap(parent) ? findPair(parent, key) : undefined;
   const found = missing ? `${key} is missing` : describeNode(node, quoteText);
+  const unquoted = issue.code === 'invalid_type' && issue.expected === 'string' && isBare(node);
   return [
     {
       offset: offsetOf(node ?? pair?.key ?? parent),
-      message: sentence(found, issue.message, suggestionOf(issue, node)),
+      message: sentence(unquoted ? `${found} without quotes` : found, issue.message, suggestionOf(issue, node)),
     },
   ];
+}
+
+/** A scalar that quotes would have made text. */
+function isBare(node: unknown): boolean {
+  return isScalar(node) && (typeof node.value === 'number' || typeof node.value === 'boolean');
 }
 
 /** `found; allowed; did you mean "…"?` */
@@ -67,13 +73,14 @@ function unknownKeys(node: unknown, issue: Issue & { code: 'unrecognized_keys' }
   const findings: Finding[] = [];
   for (const pair of node.items) {
     const key = keyText(pair);
+    if (findings.length === REPORTED_KEYS) break;
     if (key === undefined || !unknown.delete(key) || context.complained.has(pair.key)) continue;
     findings.push({
       offset: offsetOf(pair.key),
       message: sentence(
         `found the unknown key ${quoteText(key)}`,
         `${what} has ${allowed.join(', ')}`,
-        findings.length < COMPARED_KEYS ? nearest(key, allowed) : undefined,
+        nearest(key, allowed),
       ),
     });
   }

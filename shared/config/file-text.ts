@@ -11,7 +11,7 @@ export function fileText(bytes: Uint8Array): FileText {
     return { ok: false, before: '', message: 'the file is too large; a configuration file has at most 1.5 MiB' };
   }
   const text = new TextDecoder('utf-8').decode(bytes);
-  const control = text.search(/[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\uffff]/u);
+  const control = text.search(/(?![\t\n\r\u0085])\p{Cc}/u);
   const foreign = isUtf8(bytes) ? -1 : text.indexOf('\uFFFD');
   const at = [control, foreign].filter((offset) => offset !== -1).sort((a, b) => a - b)[0];
   if (at === undefined) return { ok: true, text };

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, type Pair, type YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Pair, type Scalar, type YAMLMap } from 'yaml';
 
 import { hasSecretForm, isSensitiveKey } from './plaintext-detection.ts';
 import { quoteText } from './quote-text.ts';
@@ -10,6 +10,8 @@ export const PLAINTEXT =
 
 export interface TreeFindings {
   readonly findings: readonly Finding[];
+  /** Where the nodes with a plaintext secret begin and end, in the order of the file. */
+  readonly plaintext: readonly (readonly [begin: number, end: number])[];
   /** Nodes that have their complaint already: whoever checks their meaning says nothing more about them. */
   readonly complained: ReadonlySet<unknown>;
 }
@@ -20,6 +22,7 @@ export interface TreeFindings {
  */
 export function inspectTree(root: unknown): TreeFindings {
   const findings: Finding[] = [];
+  const plaintext: [number, number][] = [];
   const complained = new Set<unknown>();
 
   function complain(node: unknown, message: string, offset = offsetOf(node)): void {
@@ -27,11 +30,16 @@ export function inspectTree(root: unknown): TreeFindings {
     complained.add(node);
   }
 
+  function complainOfPlaintext(node: Scalar): void {
+    plaintext.push([offsetOf(node), node.range?.[1] ?? 0]);
+    complain(node, PLAINTEXT);
+  }
+
   function visit(node: unknown, underSensitiveKey: boolean): void {
     if (isMap(node)) visitMap(node);
     else if (isSeq(node)) for (const item of node.items) visit(item, underSensitiveKey);
     else if (isAlias(node)) complained.add(node);
-    else if (isScalar(node) && isPlaintext(node.value, underSensitiveKey)) complain(node, PLAINTEXT);
+    else if (isScalar(node) && isPlaintext(node.value, underSensitiveKey)) complainOfPlaintext(node);
   }
 
   function visitMap(map: YAMLMap): void {
@@ -43,7 +51,7 @@ export function inspectTree(root: unknown): TreeFindings {
       } else if (key === '<<') {
         complain(pair.key, 'found a merge key (<<); merge keys are not allowed, write the entries where they belong');
       } else if (hasSecretForm(key)) {
-        complain(pair.key, PLAINTEXT);
+        complainOfPlaintext(pair.key as Scalar);
       } else if (seen.has(key)) {
         complain(pair.key, `the key ${quoteText(key)} is there twice; each key once is allowed`);
       }
@@ -61,7 +69,7 @@ export function inspectTree(root: unknown): TreeFindings {
   }
 
   visit(root, false);
-  return { findings, complained };
+  return { findings, plaintext, complained };
 }
 
 function isPlaintext(value: unknown, underSensitiveKey: boolean): boolean {

@@ -8,7 +8,6 @@ export function parseIsoDuration(text: string): { readonly months: number; reado
   const [years, months, weeks, days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
   return {
     months: (years ?? 0) * 12 + (months ?? 0),
-    seconds:
-      (weeks ?? 0) * 604_800 + (days ?? 0) * 86_400 + (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0),
+    seconds: (weeks ?? 0) * 604_800 + (days ?? 0) * 86_400 + (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0),
   };
 }

@@ -35,12 +35,8 @@ export function parseConfiguration(
   const document = readYaml(text);
   const tree = inspectTree(document.root);
   const problems = [...document.findings, ...tree.findings].map(locate);
-  // Also what no node holds: comments, and files that are not YAML. A node's own finding on the line is enough.
-  const reported = new Set(problems.filter(({ message }) => message === PLAINTEXT).map(({ line }) => line));
-  for (const offset of findSecretForms(text)) {
-    const problem = locate({ offset, message: PLAINTEXT });
-    if (!reported.has(problem.line)) problems.push(problem);
-  }
+  for (const offset of outside(tree.plaintext, findSecretForms(text)))
+    problems.push(locate({ offset, message: PLAINTEXT }));
   if (!document.wellFormed) return { ok: false, problems: inFileOrder(problems) };
 
   const reading = new Reading({ now, readBeside, complained: tree.complained });
@@ -48,4 +44,13 @@ export function parseConfiguration(
   for (const finding of reading.problems) problems.push(locate(finding));
   if (problems.length > 0) return { ok: false, problems: inFileOrder(problems) };
   return { ok: true, configuration: { environments }, warnings: inFileOrder(reading.warnings.map(locate)) };
+}
+
+/** Offsets in none of the spans: in comments, and in files that are not YAML. Both lists ascend. */
+function outside(spans: readonly (readonly [number, number])[], offsets: readonly number[]): readonly number[] {
+  let next = 0;
+  return offsets.filter((offset) => {
+    while ((spans[next]?.[1] ?? Number.POSITIVE_INFINITY) <= offset) next += 1;
+    return (spans[next]?.[0] ?? Number.POSITIVE_INFINITY) > offset;
+  });
 }

@@ -14,6 +14,8 @@ const SECRET_FORMS = [
   String.raw`hooks\.slack\.com\/services\/[A-Za-z0-9]`,
 ].join('|');
 
+const ANY_SECRET_FORM = new RegExp(SECRET_FORMS);
+
 const SENSITIVE_KEY =
   /(?:^|_)(?:password|passwd|passphrase|pwd|token|api_?key|access_?key|access_?key_?id|private_?key|secret_?key|signing_?key|encryption_?key|secret|secret_?value|secret_?string|credential|bearer|authorization)s?$/;
 
@@ -27,7 +29,7 @@ export function findSecretForms(text: string): readonly number[] {
 
 /** True if a known form of secret occurs in `text`. */
 export function hasSecretForm(text: string): boolean {
-  return new RegExp(SECRET_FORMS).test(text);
+  return ANY_SECRET_FORM.test(text);
 }
 
 /** True for keys that ask for a secret's value: `password`, `token`, `apiKey`, `db-password`, … */

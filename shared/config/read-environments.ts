@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq } from 'yaml';
+import { isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
 
 import { alertSchema, alertSubscription } from './alert-schema.ts';
 import type { AlertSubscription, EnvironmentDeclaration, SecretDeclaration } from './declaration.ts';
@@ -63,14 +63,18 @@ export function readEnvironments(root: unknown, reading: Reading): readonly Envi
   });
 }
 
-function nameOf(root: unknown): string {
-  const value = isMap(root) ? findPair(root, 'environment')?.value : undefined;
+function nameOf(root: YAMLMap): string {
+  const value = findPair(root, 'environment')?.value;
   return isScalar(value) && typeof value.value === 'string' ? value.value : DEFAULT_ENVIRONMENT;
 }
 
-function readSecrets(level: unknown, reading: Reading): readonly SecretDeclaration[] {
+function readSecrets(level: YAMLMap, reading: Reading): readonly SecretDeclaration[] {
   const list = itemsOf(level, 'secrets');
-  if (list?.length === 0) reading.warn({ offset: offsetOf(level), message: 'found no secrets; nothing will rotate' });
+  if (list?.length === 0)
+    reading.warn({
+      offset: offsetOf(findPair(level, 'secrets')?.key),
+      message: 'found no secrets; nothing will rotate',
+    });
   const names = new Set<string>();
   return (list ?? []).flatMap((node) => {
     const name = isMap(node) ? findPair(node, 'name')?.value : undefined;
@@ -86,7 +90,7 @@ function readSecrets(level: unknown, reading: Reading): readonly SecretDeclarati
   });
 }
 
-function readAlerts(level: unknown, reading: Reading): readonly AlertSubscription[] {
+function readAlerts(level: YAMLMap, reading: Reading): readonly AlertSubscription[] {
   return (itemsOf(level, 'alerts') ?? []).flatMap((node) => {
     const entry = reading.check(alertSchema, node, ALERT_LABEL);
     if (!entry) return [];
@@ -97,7 +101,7 @@ function readAlerts(level: unknown, reading: Reading): readonly AlertSubscriptio
   });
 }
 
-function itemsOf(level: unknown, key: string): readonly unknown[] | undefined {
-  const value = isMap(level) ? findPair(level, key)?.value : undefined;
+function itemsOf(level: YAMLMap, key: string): readonly unknown[] | undefined {
+  const value = findPair(level, key)?.value;
   return isSeq(value) ? value.items : undefined;
 }

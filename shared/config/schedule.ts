@@ -33,8 +33,8 @@ const FORMS =
   'rotation is daily, weekly, monthly, quarterly, yearly, an interval such as 90_days or P90D, rate(5 minutes) or cron(0 8 ? * MON *)';
 const BOUNDS = 'rotation is at least 1 minute and at most 10 years';
 
-/** What `nextDue` answers for a cron expression whose years are over. */
-export const NEVER = new Date('9999-12-31T00:00:00.000Z');
+/** Long after everything: what `nextDue` answers for a cron expression whose years are over. */
+const NEVER = new Date('9999-12-31T00:00:00.000Z');
 
 export type ScheduleResult =
   | { readonly ok: true; readonly schedule: Schedule }
@@ -48,7 +48,7 @@ export function parseSchedule(text: string): ScheduleResult {
   if (cron) {
     const parsed = parseCron(cron[1] ?? '');
     if (typeof parsed === 'string') return { ok: false, allowed: parsed };
-    return { ok: true, schedule: { kind: 'cron', expression: (cron[1] ?? '').trim() } };
+    return { ok: true, schedule: { kind: 'cron', expression: (cron[1] ?? '').trim().replace(/\s+/g, ' ') } };
   }
   const schedule = parseInterval(text);
   if (schedule) return isWithinBounds(schedule) ? { ok: true, schedule } : { ok: false, allowed: BOUNDS };
@@ -56,7 +56,10 @@ export function parseSchedule(text: string): ScheduleResult {
   return { ok: false, allowed: FORMS, ...(suggestion === undefined ? {} : { suggestion }) };
 }
 
-/** The next due time strictly after `after`. Months are the calendar's, in UTC, clamped to the month's last day. */
+/**
+ * The next due time strictly after `after`; the end of the year 9999 if a cron expression's years are over. Months are the calendar's,
+ * in UTC, clamped to the month's last day.
+ */
 export function nextDue(schedule: Schedule, after: Date): Date {
   switch (schedule.kind) {
     case 'every':
@@ -69,6 +72,15 @@ export function nextDue(schedule: Schedule, after: Date): Date {
       return nextOccurrence(cron, after) ?? NEVER;
     }
   }
+}
+
+/** True if a cron expression's years are over at `now`, so that it never comes again. */
+export function isOver(schedule: Schedule, now: Date): boolean {
+  if (schedule.kind !== 'cron') return false;
+  const cron = parseCron(schedule.expression);
+  const lastYear = typeof cron === 'string' ? undefined : cron.years.at(-1);
+  if (lastYear === undefined || lastYear > now.getUTCFullYear()) return false;
+  return lastYear < now.getUTCFullYear() || nextDue(schedule, now) === NEVER;
 }
 
 /** Seconds between two rotations: exact for intervals, the average for months, about the shortest gap for cron. */

@@ -51,7 +51,7 @@ const connection = z.strictObject(
     port: wholeNumber('port', { min: 1, max: 65_535 }).optional(),
     dbname: text('dbname is the name of a database, at most 63 characters', 63),
     owner_role: text('owner_role is the name of a role, at most 63 characters', 63).optional(),
-    tls: oneOf('tls', ['prefer', 'require', 'disable']).default('require'),
+    tls: oneOf('tls', ['prefer', 'require', 'disable']).default('prefer'),
     certificate_authority: text('certificate_authority is the path of a PEM file beside this file').optional(),
   },
   { error: 'connection is a mapping with host and dbname' },
@@ -67,7 +67,7 @@ const preheat = z.strictObject(
 
 export const secretSchema = z.strictObject(
   {
-    name: textLike(NAME, 'name is 1 to 512 letters, digits and /_+=.@- in quotes where YAML would read a number'),
+    name: textLike(NAME, 'name is a text of 1 to 512 letters, digits and /_+=.@-'),
     type: oneOf('type', SECRET_TYPES).optional(),
     scope: text('scope is a text of at most 256 characters').optional(),
     rotation,

@@ -1,6 +1,6 @@
 import type { SecretType } from './declaration.ts';
 import { quoteText } from './quote-text.ts';
-import { approximateIntervalSeconds, NEVER, nextDue } from './schedule.ts';
+import { approximateIntervalSeconds, isOver } from './schedule.ts';
 import type { SecretEntry } from './schema.ts';
 
 /** A rule's finding; `at` is the path of keys inside the secret, the secret itself when empty. */
@@ -15,12 +15,14 @@ const HOUR = 3600;
 /** What a secret's fields say against each other although each is well by itself. */
 export function brokenRules(entry: SecretEntry): readonly RuleFinding[] {
   const findings: RuleFinding[] = [];
-  const interval = approximateIntervalSeconds(entry.rotation.schedule);
-  if (entry.grace !== undefined && entry.grace >= interval) {
-    findings.push({
-      at: ['grace'],
-      message: `found a grace period of ${entry.grace} s; it is shorter than the rotation interval (${interval} s)`,
-    });
+  if (entry.grace !== undefined) {
+    const interval = approximateIntervalSeconds(entry.rotation.schedule);
+    if (entry.grace >= interval) {
+      findings.push({
+        at: ['grace'],
+        message: `found a grace period of ${entry.grace} s; grace is shorter than the rotation interval (about ${interval} s)`,
+      });
+    }
   }
   if (entry.connection && !TYPES_WITH_CONNECTION.has(entry.type)) {
     findings.push({
@@ -49,9 +51,7 @@ export function doubtfulRules(entry: SecretEntry, now: Date): readonly RuleFindi
       message: `found the name ${quoteText(entry.name)}; AWS advises against names that end in a hyphen and six characters, because they look like the end of an ARN`,
     });
   }
-  const { schedule } = entry.rotation;
-  // Most expressions have every year; only the others are worth the search.
-  if (schedule.kind === 'cron' && !schedule.expression.endsWith('*') && nextDue(schedule, now) === NEVER) {
+  if (isOver(entry.rotation.schedule, now)) {
     findings.push({ at: ['rotation'], message: 'found a cron(…) whose years are over; the secret will not rotate' });
   }
   return findings;

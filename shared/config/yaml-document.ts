@@ -17,7 +17,8 @@ const SYNTAX: Readonly<Record<YAMLError['code'], string>> = {
   BAD_COLLECTION_TYPE: 'found a collection of an unexpected kind; a plain list or mapping is allowed',
   BAD_DIRECTIVE: 'found a directive; directives are not allowed',
   BAD_DQ_ESCAPE: 'found an unknown \\ escape in double quotes; write \\\\ for a backslash',
-  BAD_INDENT: 'the indentation does not fit; entries of one list or mapping begin in the same column',
+  BAD_INDENT:
+    'the indentation does not fit, or a bracket above is not closed; entries of one list or mapping begin in the same column',
   BAD_PROP_ORDER: 'found a tag or an anchor in a wrong place; neither is allowed',
   BAD_SCALAR_START: 'a text cannot begin with this character; put it in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'found a mapping within a line; write each key: value on a line of its own, or quote the text',
@@ -37,29 +38,31 @@ const SYNTAX: Readonly<Record<YAMLError['code'], string>> = {
   UNEXPECTED_TOKEN: 'cannot be read as YAML here; check quotes, brackets, commas and indentation',
 };
 
-/** Reads text as one YAML 1.2 document. Never throws, and its work is bounded by the number of tokens. */
+/** Reads text as one YAML 1.2 document. Never throws; what `TokenWatch` refuses is not composed, which bounds the work. */
 export function readYaml(text: string): YamlDocument {
   const watch = new TokenWatch();
+  const lexemes: string[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    watch.see(lexeme);
+    if (watch.fatal) return { root: null, findings: watch.findings, wellFormed: false };
+    lexemes.push(lexeme);
+  }
   // Duplicate keys are found in `inspectTree`: the library compares each key with each other.
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false, logLevel: 'silent' });
   const documents = withoutStackTraces(() =>
-    Array.from(composer.compose(tokensOf(text, watch), true, text.length)).slice(0, 2),
+    Array.from(composer.compose(tokensOf(lexemes), true, text.length)).slice(0, 2),
   );
   const [first, second] = documents;
-  if (watch.fatal || !first) return { root: null, findings: watch.findings, wellFormed: false };
+  if (!first) return { root: null, findings: watch.findings, wellFormed: false };
   const findings = [...watch.findings];
   if (second) findings.push({ offset: second.range[0], message: SYNTAX.MULTIPLE_DOCS });
   for (const error of first.errors) findings.push({ offset: error.pos[0], message: SYNTAX[error.code] });
   return { root: first.contents, findings, wellFormed: first.errors.length === 0 && !second };
 }
 
-function* tokensOf(text: string, watch: TokenWatch): ReturnType<Parser['parse']> {
+function* tokensOf(lexemes: readonly string[]): ReturnType<Parser['parse']> {
   const parser = new Parser();
-  for (const lexeme of new Lexer().lex(text)) {
-    watch.see(lexeme);
-    if (watch.fatal) return;
-    yield* parser.next(lexeme);
-  }
+  for (const lexeme of lexemes) yield* parser.next(lexeme);
   yield* parser.end();
 }
 

@@ -10,6 +10,12 @@ const MAX_INDENT = 200;
 /** 10,000 secrets with five fields make 370,000. */
 const MAX_TOKENS = 450_000;
 
+/** In flow style they make 70,000. Each misplaced one becomes an error, so they are bounded apart. */
+const MAX_PUNCTUATION = 120_000;
+const MAX_ESCAPES = 10_000;
+/** Anchors, tags and the like: more of them tell nobody more. */
+const MAX_FINDINGS = 1000;
+
 const CONTROL_TOKENS = new Set(['\x02', '\x18', '\x1f']);
 const SCALAR_FOLLOWS = '\x1f';
 
@@ -26,6 +32,8 @@ export class TokenWatch {
   #indicatorsInLine = 0;
   #documents = 0;
   #documentEnds = 0;
+  #punctuation = 0;
+  #escapes = 0;
   #lineStart = true;
   #scalarFollows = false;
 
@@ -37,6 +45,7 @@ export class TokenWatch {
       return;
     }
     if (this.#scalarFollows) this.#scalarFollows = false;
+    else if (token.startsWith('"')) this.#seeEscapes(token);
     else this.#seeSyntax(token);
     this.#lineStart = token.endsWith('\n');
     if (token.includes('\n')) this.#indicatorsInLine = 0;
@@ -44,7 +53,11 @@ export class TokenWatch {
   }
 
   #seeSyntax(token: string): void {
-    switch (token[0]) {
+    if (',[]{}'.includes(token)) {
+      this.#punctuation += 1;
+      if (this.#punctuation > MAX_PUNCTUATION) this.#end('the file has too many entries in brackets');
+    }
+    switch (token.charAt(0)) {
       case '&':
         this.#add('found an anchor (&); anchors and aliases are not allowed, write the value where it belongs');
         return;
@@ -84,6 +97,11 @@ export class TokenWatch {
     }
   }
 
+  #seeEscapes(quoted: string): void {
+    for (let at = quoted.indexOf('\\'); at !== -1; at = quoted.indexOf('\\', at + 2)) this.#escapes += 1;
+    if (this.#escapes > MAX_ESCAPES) this.#end('the file has too many \\ escapes; nothing in it needs them');
+  }
+
   #seeDocument(): void {
     this.#documents += 1;
     if (this.#documents > 1) this.#end('found a second document (---); a configuration file is one document');
@@ -91,11 +109,11 @@ export class TokenWatch {
 
   #seeIndicator(): void {
     this.#indicatorsInLine += 1;
-    if (this.#indicatorsInLine > MAX_DEPTH)
-      this.#end('nested too deeply; nothing in a configuration file is so deep');
+    if (this.#indicatorsInLine > MAX_DEPTH) this.#end('nested too deeply; nothing in a configuration file is so deep');
   }
 
   #add(message: string): void {
+    if (this.findings.length === MAX_FINDINGS) this.fatal = true;
     this.findings.push({ offset: this.#offset, message });
   }
 

@@ -51,15 +51,6 @@ export function describeNode(node: unknown, quote: (text: string) => string): st
   if (isMap(node)) return 'found a mapping';
   if (isSeq(node)) return 'found a list';
   if (!isScalar(node) || node.value === null) return 'found nothing';
-  switch (typeof node.value) {
-    case 'string':
-      return `found ${quote(node.value)}`;
-    case 'number':
-    case 'bigint':
-      return 'found a number';
-    case 'boolean':
-      return `found ${node.value}`;
-    default:
-      return 'found something else';
-  }
+  if (typeof node.value === 'string') return `found ${quote(node.value)}`;
+  return typeof node.value === 'boolean' ? `found ${node.value}` : 'found a number';
 }

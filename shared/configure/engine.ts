@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { Misconfigured } from '../errors.ts';
 import type { SecretStore } from '../secret-store.ts';
 

@@ -1,26 +1,29 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { SecretDeclaration } from '../config/declaration.ts';
 import { rotationInput } from '../rotation/payloads.ts';
 import { PHASES, type RotationRecord, type SecretRecord } from './registry.ts';
 
-const date = z.iso.datetime().transform((text) => new Date(text));
+const date = z.pipe(
+  z.iso.datetime(),
+  z.transform((text) => new Date(text)),
+);
 
-const rotation = rotationInput.extend({
+const rotation = z.extend(rotationInput, {
   status: z.enum(['running', 'succeeded', 'rolled_back']),
   startedAt: date,
-  endedAt: date.optional(),
-  candidate: z.string().optional(),
-  incumbent: z.string().optional(),
-  incumbentVersionId: z.string().optional(),
+  endedAt: z.optional(date),
+  candidate: z.optional(z.string()),
+  incumbent: z.optional(z.string()),
+  incumbentVersionId: z.optional(z.string()),
   phases: z.array(
     z.strictObject({
       name: z.enum(PHASES),
       startedAt: date,
-      endedAt: date.optional(),
+      endedAt: z.optional(date),
       facts: z.record(z.string(), z.string()),
     }),
   ),
-  fault: z.strictObject({ name: z.string(), message: z.string() }).optional(),
+  fault: z.optional(z.strictObject({ name: z.string(), message: z.string() })),
   alerted: z.array(z.string()),
 });
 
@@ -31,21 +34,21 @@ const record = z.strictObject({
   /** Written by Configure from a parsed file, so its shape was checked there. */
   declaration: z.custom<SecretDeclaration>((value) => typeof value === 'object' && value !== null),
   status: z.enum(['active', 'orphaned', 'unsupported']),
-  dueAt: date.optional(),
-  lease: z.strictObject({ holder: z.string(), expiresAt: date }).optional(),
-  rotation: rotation.optional(),
+  dueAt: z.optional(date),
+  lease: z.optional(z.strictObject({ holder: z.string(), expiresAt: date })),
+  rotation: z.optional(rotation),
   ledger: z.array(
     z.strictObject({
       identity: z.string(),
       versionId: z.string(),
       state: z.enum(['proposed', 'current', 'grace', 'retired']),
-      retireAt: date.optional(),
-      owedSince: date.optional(),
-      owedAlertAt: date.optional(),
+      retireAt: z.optional(date),
+      owedSince: z.optional(date),
+      owedAlertAt: z.optional(date),
     }),
   ),
-  lastRotatedAt: date.optional(),
-  failures: z.int().min(0),
+  lastRotatedAt: z.optional(date),
+  failures: z.int().check(z.gte(0)),
 });
 
 /** The stored text of a record; `revision` is kept beside it. Throws a ZodError when it is not one. */

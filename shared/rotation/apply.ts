@@ -32,7 +32,7 @@ export async function apply(input: RotationInput, ports: RotationPorts): Promise
     // A read right after the move may still answer the version before it: the candidate's own is then the one to try.
     const readBack = current?.versionId === rotationId ? current : await requireVersion(ports, secretId, rotationId);
     log.note('current_moved', { version_id: rotationId, replaced_version_id: from ?? 'none' });
-    if ((await rotator.probe(readBack.value)) === 'refused') {
+    if ((await rotator.probe(readBack.value, rotatorSettings(record))) === 'refused') {
       throw new CandidateUnproven(`The target refused the new current value of "${secretId}".`);
     }
     log.note('current_validated', { version_id: rotationId });

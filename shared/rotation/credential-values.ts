@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { Misconfigured, TransientFailure, RekeyError } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { SecretRecord } from '../registry/registry.ts';
@@ -11,7 +11,7 @@ const READ_BACK_MILLISECONDS = 200;
 
 /** The rotator for a record's type. Throws `Misconfigured` when this version has none. */
 export async function requireRotator(ports: Pick<RotationPorts, 'rotatorFor'>, record: SecretRecord): Promise<Rotator> {
-  const rotator = await ports.rotatorFor(record.type);
+  const rotator = await ports.rotatorFor(record.type, record.declaration.mode);
   if (rotator === undefined) {
     throw new Misconfigured(`This version of Rekey has no rotator for type "${record.type}" ("${record.secretId}").`);
   }
@@ -43,7 +43,7 @@ export async function requireVersion(
   throw new TransientFailure(`Version ${versionId} of "${secretId}" is not readable yet.`);
 }
 
-const withMaster = z.object({ masterarn: z.string().min(1) });
+const withMaster = z.object({ masterarn: z.string().check(z.minLength(1)) });
 
 /**
  * The administrator's credential: the declared secret's, or the one that the value's own `masterarn` names

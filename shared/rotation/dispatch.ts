@@ -1,9 +1,9 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { Misconfigured } from '../errors.ts';
 import type { SecretRecord } from '../registry/registry.ts';
 import { requireRecord } from '../registry/update-record.ts';
 import { REDISPATCH_SECONDS } from './lease.ts';
-import { type DispatchResult, ROTATION_REASONS, type RotationInput } from './payloads.ts';
+import { type DispatchResult, REQUEST_REASONS, type RotationInput } from './payloads.ts';
 import type { RotationPorts } from './ports.ts';
 import { executionName, rotationId } from './rotation-id.ts';
 
@@ -12,19 +12,19 @@ const MOST_PER_RUN = 100;
 
 /** `Rotation Requested`, as `rekey rotate` puts it. */
 export const rotationRequested = z.object({
-  id: z.string().min(1),
+  id: z.string().check(z.minLength(1)),
   'detail-type': z.literal('Rotation Requested'),
   detail: z.strictObject({
-    secret_id: z.string().min(1).max(512),
-    reason: z.enum(ROTATION_REASONS).exclude(['scheduled']).default('manual'),
-    requested_by: z.string().min(1).max(200),
+    secret_id: z.string().check(z.minLength(1), z.maxLength(512)),
+    reason: z._default(z.enum(REQUEST_REASONS), 'manual'),
+    requested_by: z.string().check(z.minLength(1), z.maxLength(200)),
   }),
 });
 
 /** What EventBridge's schedule sends. */
 export const scheduledEvent = z.object({
   'detail-type': z.literal('Scheduled Event'),
-  resources: z.array(z.string()).default([]),
+  resources: z._default(z.array(z.string()), []),
 });
 
 export const dispatchEvent = z.union([rotationRequested, scheduledEvent]);

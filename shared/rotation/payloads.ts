@@ -1,33 +1,36 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
+
+/** Why somebody, or something but the schedule, may ask for a rotation. */
+export const REQUEST_REASONS = ['manual', 'exposure', 'risk', 'drift'] as const;
 
 /** Why a rotation runs. One path for every trigger. */
-export const ROTATION_REASONS = ['scheduled', 'manual', 'exposure', 'risk', 'drift'] as const;
+export const ROTATION_REASONS = ['scheduled', ...REQUEST_REASONS] as const;
+
+const text = (longest: number) => z.string().check(z.minLength(1), z.maxLength(longest));
 
 /** The input of `SecretRotation` and of every phase: ids only, never a value. */
 export const rotationInput = z.strictObject({
-  environment: z.string().min(1).max(64),
-  secretId: z.string().min(1).max(512),
+  environment: text(64),
+  secretId: text(512),
   /** Names the rotation, and is the new version's ClientRequestToken in Secrets Manager. */
   rotationId: z.uuid(),
   reason: z.enum(ROTATION_REASONS),
-  requestedBy: z.string().min(1).max(256),
+  requestedBy: text(256),
 });
 export type RotationInput = z.infer<typeof rotationInput>;
 
 /** The input of RollBack: what was caught, as Step Functions gives it. Only the error's name is read. */
-export const rollBackInput = rotationInput.extend({
-  fault: z.object({ Error: z.string().max(256) }),
-});
+export const rollBackInput = z.extend(rotationInput, { fault: z.object({ Error: text(256) }) });
 export type RollBackInput = z.infer<typeof rollBackInput>;
 
 /** The input of `VersionRetirement`, Retire and the owed alert. */
 export const retirementInput = z.strictObject({
-  environment: z.string().min(1).max(64),
-  secretId: z.string().min(1).max(512),
+  environment: text(64),
+  secretId: text(512),
   /** The rotation that replaced the version. */
   rotationId: z.uuid(),
   /** The version to retire. */
-  versionId: z.string().min(1).max(64),
+  versionId: text(64),
   /** ISO 8601: not before. */
   retireAt: z.iso.datetime(),
 });

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { notify } from './notify.ts';
 import { type RetirementInput, retirementInput, rotationInput } from './payloads.ts';
 import type { AlertingPorts, RotationPorts } from './ports.ts';

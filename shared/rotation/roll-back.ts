@@ -79,7 +79,7 @@ async function notTheLast(latest: SecretRecord, ports: RotationPorts, input: Rol
 
 async function opensTarget(ports: RotationPorts, record: RunningRecord, value: SecretText): Promise<boolean> {
   const rotator = await requireRotator(ports, record);
-  return (await rotator.probe(value)) === 'accepted';
+  return (await rotator.probe(value, rotatorSettings(record))) === 'accepted';
 }
 
 /** The switch is done and works: the books follow. */

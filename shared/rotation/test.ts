@@ -19,7 +19,7 @@ export async function test(input: RotationInput, ports: RotationPorts): Promise<
     const candidate = await requireVersion(ports, input.secretId, input.rotationId);
     if (!rotator.overlap) {
       const incumbent = await ports.secretStore.read(input.secretId, { stage: 'AWSCURRENT' });
-      if (incumbent !== undefined && (await rotator.probe(incumbent.value)) === 'refused') {
+      if (incumbent !== undefined && (await rotator.probe(incumbent.value, rotatorSettings(record))) === 'refused') {
         throw new IncumbentRefused(`The incumbent of "${input.secretId}" no longer opens its target.`);
       }
       log.note('incumbent_healthy');

@@ -24,7 +24,7 @@ export interface Rotator {
   /** Health checks until N in a row succeed or `preheatSeconds` pass, then capability parity with the incumbent. */
   test(input: TestInput): Promise<TestReport>;
   /** One login with exactly this value: `accepted`, or `refused` by the target. Unreachable throws. */
-  probe(value: SecretText): Promise<'accepted' | 'refused'>;
+  probe(value: SecretText, settings: RotatorSettings): Promise<'accepted' | 'refused'>;
   /**
    * Ends `credential` at the target (no new logins, old sessions ended) and proves it by a refused login where its
    * value is known. Used for retirement and for removing a candidate on roll back. Throws `StillAlive` when it is not dead.

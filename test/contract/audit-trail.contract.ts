@@ -132,10 +132,14 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
       expect(await verifyTrail(first, [secret])).toMatchObject({ verified: true, entries: 4 });
     });
 
-    it('writes an operation that a call names twice once', async () => {
+    it('writes an operation that a call names twice once, as it was named first', async () => {
       const { first } = await makeTrail();
       const secret = newSecret();
-      const head = await first.append(secret, [operation('one'), operation('two'), operation('one')]);
+      const head = await first.append(secret, [
+        operation('one'),
+        operation('two'),
+        operation('one', { action: 'rotation.again' }),
+      ]);
       expect(head.sequence).toBe(2);
       expect((await collect(first.read(secret))).map((entry) => entry.action)).toEqual([
         'rotation.one',

@@ -79,17 +79,19 @@ afterAll(async () => {
 auditTrailContract('DynamoDbAuditTrail', () => Promise.resolve({ first: plainTrail(), second: plainTrail() }));
 
 describe('DynamoDbAuditTrail', () => {
-  it('makes two calls an append, and three for what is already written', async () => {
+  it('makes two calls an append, and three without a wait for what is already written', async () => {
     const calls: string[] = [];
+    const clock = new ImmediateClock();
     const trail = trailWith((command, run) => {
       calls.push(command);
       return run();
-    });
+    }, clock);
     const operations = [operation('one'), operation('two')];
     await trail.append('calls', operations);
     expect(calls.splice(0)).toEqual(['GetItemCommand', 'TransactWriteItemsCommand']);
     await trail.append('calls', operations);
     expect(calls).toEqual(['GetItemCommand', 'TransactWriteItemsCommand', 'GetItemCommand']);
+    expect(clock.waits).toEqual([]);
   });
 
   it('changes nothing on the retry after an answer that was lost', async () => {

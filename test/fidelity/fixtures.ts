@@ -72,7 +72,7 @@ export async function makeStateMachine(states: States, top: States = {}): Promis
   return { arn, remove: async () => void (await stepFunctions.send(new DeleteStateMachineCommand({ stateMachineArn: arn }))) };
 }
 
-/** Runs a state machine that exists only for this, and answers how it ended. */
+/** Runs a state machine that exists only for this, and answers how it ended. It stays, for its history goes with it. */
 export async function runStates(
   states: States,
   { input = {}, top = {}, withinMilliseconds = 15_000 }: { input?: unknown; top?: States; withinMilliseconds?: number } = {},
@@ -82,7 +82,6 @@ export async function runStates(
     new StartExecutionCommand({ stateMachineArn: machine.arn, input: JSON.stringify(input) }),
   );
   const end = await endOfExecution(executionArn ?? '', withinMilliseconds);
-  await machine.remove();
   return {
     status: end.status,
     output: end.output === undefined ? undefined : (JSON.parse(end.output) as unknown),

@@ -12,10 +12,18 @@ const NETWORK = {
 describe('AWS Solutions checks', () => {
   it.each([
     ['without a network', {}],
-    ['inside a network', { vpc: NETWORK, adminSecretArns: ['arn:aws:secretsmanager:eu-west-1:111122223333:secret:m-AbCdEf'] }],
+    [
+      'inside a network',
+      { vpc: NETWORK, adminSecretArns: ['arn:aws:secretsmanager:eu-west-1:111122223333:secret:m-AbCdEf'] },
+    ],
   ])('find nothing that has no written reason, %s', async (_, context) => {
     const { app } = await synthesise({ context });
     const { violations } = new AwsSolutionsChecks().validateScope(app);
-    expect(violations.map(({ ruleName, violatingResources }) => [ruleName, ...violatingResources.map((r) => r.resourceLogicalId ?? r.constructPath)])).toEqual([]);
+    expect(
+      violations.map(({ ruleName, violatingResources }) => [
+        ruleName,
+        ...violatingResources.map((r) => r.resourceLogicalId ?? r.constructPath),
+      ]),
+    ).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AlertSubscription, SecretDeclaration } from '../../../shared/config/declaration.ts';
@@ -17,6 +17,13 @@ export interface Synthesised {
   readonly state: Template;
   readonly workflow: Template;
 }
+
+/** The same as a deployment has. */
+const FEATURE_FLAGS = (
+  JSON.parse(readFileSync(join(import.meta.dirname, '../../../cdk.json'), 'utf8')) as {
+    context: Record<string, unknown>;
+  }
+).context;
 
 export const ADMIN_ARN = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:rds/master-AbCdEf';
 
@@ -57,11 +64,14 @@ export async function synthesise(
     readonly context?: Readonly<Record<string, unknown>>;
     readonly secrets?: readonly SecretDeclaration[];
     readonly alerts?: readonly AlertSubscription[];
+    /** CDK's own check of the templates: some seconds. */
+    readonly validated?: boolean;
   } = {},
 ): Promise<Synthesised> {
   const app = new App({
     outdir: mkdtempSync(join(tmpdir(), 'rekey-synth-')),
-    context: { 'aws:cdk:version-reporting': false, ...options.context },
+    builtinCloudFormationValidation: options.validated ?? false,
+    context: { ...FEATURE_FLAGS, ...options.context },
   });
   const { secrets = SECRETS, alerts = ALERTS } = options;
   await addEnvironments(app, {

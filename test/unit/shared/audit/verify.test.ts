@@ -216,6 +216,15 @@ describe('verifyChain', () => {
     expect(await verifyChain([one, last, 'broken', two])).toMatchObject({ problem: 'reordered', sequence: 2, line: 2 });
   });
 
+  it('does not take an entry of another secret for the missing one', async () => {
+    const other = chainOf(fc.sample(anyOperation, { numRuns: 2, seed: 8 }), 'other').lines;
+    expect(await verifyChain([one, last, ...other])).toMatchObject({
+      problem: 'missing',
+      secretId: 'prod/openai',
+      sequence: 2,
+    });
+  });
+
   it('names a malformed line by its number', async () => {
     expect(await verifyChain([one, '', two])).toMatchObject({ problem: 'malformed', line: 2, secretId: undefined });
     const repeated = two.replace('{"action"', '{"action":"x","action"');

@@ -1,0 +1,138 @@
+import type { FunctionName } from '../bundles.ts';
+import {
+  EXECUTION_ALREADY_EXISTS,
+  NOTIFY_RETRY,
+  PHASE_RETRY,
+  ROLL_BACK_RETRY,
+  type RetryPolicy,
+  START_EXECUTION_RETRY,
+} from '../retry-policies.ts';
+import { LeaseHeld, RotationEnded } from '../../shared/errors.ts';
+import { type Catcher, functionTask, type State, startExecutionTask, type StateMachineDefinition } from './asl.ts';
+import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
+
+/** A rotation with every retry of every phase stays under this; rollouts to consumers will need more. */
+export const ROTATION_TIMEOUT_SECONDS = 3600;
+
+/** The phases' whole input: their schema knows no other key. */
+const ROTATION_INPUT = {
+  'environment.$': '$.environment',
+  'secretId.$': '$.secretId',
+  'rotationId.$': '$.rotationId',
+  'reason.$': '$.reason',
+  'requestedBy.$': '$.requestedBy',
+};
+
+const ROLL_BACK_ON_ANY_FAULT: Catcher = { ErrorEquals: ['States.ALL'], ResultPath: '$.fault', Next: 'RollBack' };
+
+export interface SecretRotationTargets {
+  readonly functionArn: (name: FunctionName) => string;
+  readonly versionRetirementArn: string;
+}
+
+/**
+ * One rotation: the request's five phases, then the old version's retirement starts. Whatever stops it before the end
+ * of Apply goes through RollBack, which answers whether the rotation was undone or, the switch being done, completed.
+ * The retirement starts even when people could not be told.
+ */
+export function secretRotation({ functionArn, versionRetirementArn }: SecretRotationTargets): StateMachineDefinition {
+  const step = (
+    name: FunctionName,
+    rest: { retry: RetryPolicy } & Partial<Parameters<typeof functionTask>[0]>,
+  ): State =>
+    functionTask({
+      functionArn: functionArn(name),
+      functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
+      parameters: ROTATION_INPUT,
+      resultPath: null,
+      ...rest,
+    });
+
+  return {
+    Comment: 'Rotates one secret: generate, test, audit, apply, notify, then starts the retirement of the old version.',
+    StartAt: 'Generate',
+    TimeoutSeconds: ROTATION_TIMEOUT_SECONDS,
+    States: {
+      Generate: step('generate', {
+        retry: PHASE_RETRY,
+        catch: [
+          { ErrorEquals: [LeaseHeld.errorName, RotationEnded.errorName], ResultPath: null, Next: 'Skipped' },
+          ROLL_BACK_ON_ANY_FAULT,
+        ],
+        next: 'Test',
+      }),
+      Test: step('test', { retry: PHASE_RETRY, catch: [ROLL_BACK_ON_ANY_FAULT], next: 'Audit' }),
+      Audit: step('audit', { retry: PHASE_RETRY, catch: [ROLL_BACK_ON_ANY_FAULT], next: 'Apply' }),
+      Apply: step('apply', {
+        retry: PHASE_RETRY,
+        resultPath: '$.apply',
+        catch: [ROLL_BACK_ON_ANY_FAULT],
+        next: 'Notify',
+      }),
+      Notify: step('notify', {
+        retry: NOTIFY_RETRY,
+        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.notifyFault', Next: 'HasRetirement' }],
+        next: 'HasRetirement',
+      }),
+      HasRetirement: {
+        Type: 'Choice',
+        Choices: [{ Variable: '$.apply.retirement', IsPresent: true, Next: 'StartRetirement' }],
+        Default: 'WereAllTold',
+      },
+      StartRetirement: startExecutionTask({
+        stateMachineArn: versionRetirementArn,
+        name: '$.apply.retirement.rotationId',
+        input: '$.apply.retirement',
+        retry: START_EXECUTION_RETRY,
+        catch: [{ ErrorEquals: [EXECUTION_ALREADY_EXISTS], ResultPath: null, Next: 'WereAllTold' }],
+        next: 'WereAllTold',
+      }),
+      WereAllTold: {
+        Type: 'Choice',
+        Choices: [{ Variable: '$.notifyFault', IsPresent: true, Next: 'NotifyFailed' }],
+        Default: 'Rotated',
+      },
+      Rotated: { Type: 'Succeed' },
+      Skipped: { Type: 'Succeed', Comment: 'Another rotation holds the lease, or this one has ended before.' },
+      NotifyFailed: {
+        Type: 'Fail',
+        Error: 'NotifyFailed',
+        Cause: 'The secret was rotated, but people could not be told. The log of the function has the reason.',
+      },
+
+      RollBack: step('roll-back', {
+        retry: ROLL_BACK_RETRY,
+        parameters: { ...ROTATION_INPUT, fault: { 'Error.$': '$.fault.Error' } },
+        resultPath: '$.rollBack',
+        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'NotifyOfFailedRollBack' }],
+        next: 'HowDidItEnd',
+      }),
+      HowDidItEnd: {
+        Type: 'Choice',
+        Choices: [{ Variable: '$.rollBack.outcome', StringEquals: 'completed', Next: 'TakeRetirement' }],
+        Default: 'NotifyOfRollBack',
+      },
+      TakeRetirement: { Type: 'Pass', InputPath: '$.rollBack', ResultPath: '$.apply', Next: 'Notify' },
+      NotifyOfRollBack: step('notify', {
+        retry: NOTIFY_RETRY,
+        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'RotationRolledBack' }],
+        next: 'RotationRolledBack',
+      }),
+      RotationRolledBack: {
+        Type: 'Fail',
+        Error: 'RotationRolledBack',
+        Cause: 'The rotation was rolled back; the old version is current. The audit trail has the reason.',
+      },
+      NotifyOfFailedRollBack: step('notify', {
+        retry: NOTIFY_RETRY,
+        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'RollBackFailed' }],
+        next: 'RollBackFailed',
+      }),
+      RollBackFailed: {
+        Type: 'Fail',
+        Error: 'RollBackFailed',
+        Cause: 'The rotation could be neither finished nor rolled back; the recovery function tries again.',
+      },
+    },
+  };
+}

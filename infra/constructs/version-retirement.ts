@@ -1,0 +1,49 @@
+import type { FunctionName } from '../bundles.ts';
+import { NOTIFY_RETRY, RETIRE_RETRY } from '../retry-policies.ts';
+import { functionTask, type StateMachineDefinition } from './asl.ts';
+import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
+
+/** How long a debt rests between two attempts. */
+export const OWED_WAIT_SECONDS = 3600;
+
+/** Under Step Functions' own limit of a year, so that giving up is an event (TIMED_OUT) and recovery starts it again. */
+export const RETIREMENT_TIMEOUT_SECONDS = 360 * 24 * 3600;
+
+export interface VersionRetirementTargets {
+  readonly functionArn: (name: FunctionName) => string;
+}
+
+/**
+ * Waits for the grace period to end, then ends the old version and proves it dead. While that fails, people are told
+ * and it is tried again every hour: a debt is never dropped. Each round writes 11 to 20 of the 25,000 events that an
+ * execution may have, which is enough for seven weeks; past that it fails and the recovery rule starts a new one.
+ */
+export function versionRetirement({ functionArn }: VersionRetirementTargets): StateMachineDefinition {
+  return {
+    Comment:
+      'Ends a replaced version after its grace period and proves it dead; an owed retirement is tried every hour.',
+    StartAt: 'WaitForGracePeriod',
+    TimeoutSeconds: RETIREMENT_TIMEOUT_SECONDS,
+    States: {
+      WaitForGracePeriod: { Type: 'Wait', TimestampPath: '$.retireAt', Next: 'Retire' },
+      Retire: functionTask({
+        functionArn: functionArn('retire'),
+        functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
+        retry: RETIRE_RETRY,
+        resultPath: null,
+        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Owed' }],
+        next: 'Retired',
+      }),
+      Retired: { Type: 'Succeed' },
+      Owed: functionTask({
+        functionArn: functionArn('owed'),
+        functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
+        retry: NOTIFY_RETRY,
+        resultPath: null,
+        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'WaitAndTryAgain' }],
+        next: 'WaitAndTryAgain',
+      }),
+      WaitAndTryAgain: { Type: 'Wait', Seconds: OWED_WAIT_SECONDS, Next: 'Retire' },
+    },
+  };
+}

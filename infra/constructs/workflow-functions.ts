@@ -1,0 +1,138 @@
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { type Bundles, FUNCTION_NAMES, type FunctionName } from '../bundles.ts';
+import type { AlertTopic } from './alert-topic.ts';
+import type { AuditTable } from './audit-table.ts';
+import type { DeadLetterQueue } from './dead-letter-queue.ts';
+import type { EncryptionKey } from './encryption-key.ts';
+import type { ManagedSecrets } from './managed-secrets.ts';
+import type { RegistryTable } from './registry-table.ts';
+import { type Network, RekeyFunction } from './rekey-function.ts';
+
+/** A phase's function; its task in the state machine waits a little longer. Pre-heating alone may take 30 s. */
+export const PHASE_TIMEOUT_SECONDS = 60;
+/** Configure asks Secrets Manager for each declared secret; Recover rolls back and tells people in one go. */
+const LONG_TIMEOUT_SECONDS = 300;
+
+interface Setting {
+  readonly description: string;
+  readonly timeoutSeconds: number;
+  readonly memoryMegabytes: number;
+  /** Connects to targets, which may be private. */
+  readonly reachesTargets: boolean;
+  readonly alerts: boolean;
+}
+
+const PHASE = { timeoutSeconds: PHASE_TIMEOUT_SECONDS, memoryMegabytes: 512, reachesTargets: true, alerts: false };
+const BOOKS = { timeoutSeconds: PHASE_TIMEOUT_SECONDS, memoryMegabytes: 256, reachesTargets: false, alerts: false };
+
+const SETTINGS: Readonly<Record<FunctionName, Setting>> = {
+  dispatch: { ...BOOKS, description: 'Says which rotations to start' },
+  generate: { ...PHASE, description: 'Phase 1: makes the candidate, stores it, installs it at the target' },
+  test: { ...PHASE, description: 'Phase 2: proves the candidate at the target' },
+  audit: { ...BOOKS, description: 'Phase 3: writes down who, why and what was proved' },
+  apply: { ...PHASE, description: 'Phase 4: moves AWSCURRENT to the candidate' },
+  notify: { ...BOOKS, alerts: true, description: 'Phase 5: tells people, sets the next due time' },
+  'roll-back': { ...PHASE, description: 'Ends a rotation that cannot go on' },
+  retire: { ...PHASE, description: 'Ends a replaced credential and proves it dead' },
+  owed: { ...BOOKS, alerts: true, description: 'Tells people that a retirement is owed' },
+  recover: {
+    ...PHASE,
+    timeoutSeconds: LONG_TIMEOUT_SECONDS,
+    alerts: true,
+    description: 'Picks up what a failed execution left behind',
+  },
+  configure: {
+    ...BOOKS,
+    timeoutSeconds: LONG_TIMEOUT_SECONDS,
+    description: 'Brings registry and Secrets Manager in step with the file',
+  },
+};
+
+export interface WorkflowFunctionsProps {
+  readonly environment: string;
+  readonly bundles: Bundles;
+  readonly key: EncryptionKey;
+  readonly registry: RegistryTable;
+  readonly auditTrail: AuditTable;
+  readonly alerts: AlertTopic;
+  readonly secrets: ManagedSecrets;
+  readonly network: Network | undefined;
+  /** For asynchronous invocations of Recover. */
+  readonly recoverDeadLetters: DeadLetterQueue;
+}
+
+/** Every function, with exactly the permissions its code uses. `test/infra/iam.test.ts` has the list. */
+export class WorkflowFunctions extends Construct {
+  readonly #functions: Readonly<Record<FunctionName, RekeyFunction>>;
+
+  constructor(scope: Construct, id: string, props: WorkflowFunctionsProps) {
+    super(scope, id);
+    this.#functions = Object.fromEntries(
+      FUNCTION_NAMES.map((name) => [name, this.#make(name, props)]),
+    ) as unknown as Readonly<Record<FunctionName, RekeyFunction>>;
+    this.#grantBooks(props);
+    this.#grantSecrets(props.secrets);
+  }
+
+  get(name: FunctionName): RekeyFunction {
+    return this.#functions[name];
+  }
+
+  arn(name: FunctionName): string {
+    return this.#functions[name].function.functionArn;
+  }
+
+  /** Lets Recover start retirements; the state machine comes after the functions it invokes. */
+  enableRecovery(versionRetirementArn: string): void {
+    const recover = this.#functions.recover;
+    recover.function.addEnvironment('VERSION_RETIREMENT_ARN', versionRetirementArn);
+    recover.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({ actions: ['states:StartExecution'], resources: [versionRetirementArn] }),
+    );
+  }
+
+  #make(name: FunctionName, props: WorkflowFunctionsProps): RekeyFunction {
+    const { description, timeoutSeconds, memoryMegabytes, reachesTargets, alerts } = SETTINGS[name];
+    return new RekeyFunction(this, pascalCase(name), {
+      environment: props.environment,
+      bundle: props.bundles[name],
+      description: `Rekey ${props.environment}: ${description}`,
+      key: props.key,
+      timeoutSeconds,
+      memoryMegabytes,
+      network: reachesTargets ? props.network : undefined,
+      variables: {
+        REGISTRY_TABLE: props.registry.table.tableName,
+        AUDIT_TABLE: props.auditTrail.table.tableName,
+        ...(alerts ? { ALERT_TOPIC_ARN: props.alerts.topic.topicArn } : {}),
+      },
+      ...(name === 'recover' ? { deadLetterQueue: props.recoverDeadLetters.queue } : {}),
+    });
+  }
+
+  #grantBooks({ registry, auditTrail, alerts }: WorkflowFunctionsProps): void {
+    for (const name of FUNCTION_NAMES) registry.grantReadWrite(this.get(name));
+    registry.grantFindDue(this.get('dispatch'));
+    registry.grantList(this.get('configure'));
+    for (const name of FUNCTION_NAMES) if (name !== 'dispatch') auditTrail.grantAppend(this.get(name));
+    for (const name of FUNCTION_NAMES) if (SETTINGS[name].alerts) alerts.grantPublish(this.get(name));
+  }
+
+  #grantSecrets(secrets: ManagedSecrets): void {
+    const readers = ['generate', 'test', 'apply', 'roll-back', 'retire', 'recover', 'configure'] as const;
+    const administrators = ['generate', 'apply', 'roll-back', 'retire', 'recover'] as const;
+    // Generate rolls back what a dead run left behind.
+    const movers = ['generate', 'apply', 'roll-back', 'recover'] as const;
+    for (const name of readers) secrets.grantRead(this.get(name));
+    for (const name of administrators) secrets.grantReadAdmin(this.get(name));
+    for (const name of movers) secrets.grantMoveStages(this.get(name));
+    for (const name of ['generate', 'configure'] as const) secrets.grantDescribe(this.get(name));
+    secrets.grantStore(this.get('generate'));
+    secrets.grantCreate(this.get('configure'));
+  }
+}
+
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,235 @@
+"""CloudFormation: properties that MiniStack 1.5.33 accepts and does not apply, and updates that keep what is there.
+
+Resource types that it does not know are refused by MiniStack itself, as an unrecognized resource type.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+"""
+
+import json
+import logging
+
+from ministack.services import dynamodb, lambda_svc, secretsmanager, sns, stepfunctions
+from ministack.services.cloudformation import provisioners
+
+log = logging.getLogger("rekey.cloudformation")
+HANDLERS = provisioners._RESOURCE_HANDLERS
+
+
+def is_true(value):
+    """Properties come as JSON or as the strings that conditions and parameters make of them."""
+    return value is True or str(value).lower() == "true"
+
+
+def after(resource_type, apply):
+    """Runs `apply(physical_id, properties)` on what the type's own create and update have made."""
+    handler = HANDLERS[resource_type]
+    create, update = handler["create"], handler["update"]
+
+    def created(logical_id, properties, stack_name):
+        physical_id, attributes = create(logical_id, properties, stack_name)
+        apply(physical_id, properties)
+        return physical_id, attributes
+
+    def updated(physical_id, old, new, stack_name, *logical_id):
+        physical_id, attributes = update(physical_id, old, new, stack_name, *logical_id)
+        apply(physical_id, new)
+        return physical_id, attributes
+
+    HANDLERS[resource_type] = {**handler, "create": created, "update": updated}
+
+
+# --- Tables: TTL, point-in-time recovery, encryption, tags -------------------------------------------------------------
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
+
+
+def apply_to_table(name, properties):
+    table = dynamodb._tables[name]
+    ttl = properties.get("TimeToLiveSpecification") or {}
+    if ttl.get("AttributeName"):
+        enabled = is_true(ttl.get("Enabled", True))
+        dynamodb._update_ttl(
+            {"TableName": name, "TimeToLiveSpecification": {"AttributeName": ttl["AttributeName"], "Enabled": enabled}}
+        )
+    else:
+        dynamodb._ttl_settings.pop(name, None)
+    recovery = properties.get("PointInTimeRecoverySpecification") or {}
+    dynamodb._pitr_settings[name] = is_true(recovery.get("PointInTimeRecoveryEnabled", False))
+    encryption = properties.get("SSESpecification") or {}
+    table["SSEDescription"] = None
+    if is_true(encryption.get("SSEEnabled", False)):
+        key = encryption.get("KMSMasterKeyId", "alias/aws/dynamodb")
+        table["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
+    table["DeletionProtectionEnabled"] = is_true(properties.get("DeletionProtectionEnabled", False))
+    for index in table.get("GlobalSecondaryIndexes") or []:
+        index.setdefault("IndexStatus", "ACTIVE")
+        index.setdefault("IndexArn", f"{table['TableArn']}/index/{index['IndexName']}")
+
+
+after("AWS::DynamoDB::Table", apply_to_table)
+
+# --- Global tables of one region (the CDK's TableV2): the same, and an update that keeps the items ----------------------
+# MiniStack makes a new, empty table of another name at each update, and drops what stands in Replicas.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-globaltable.html
+
+TABLE = HANDLERS["AWS::DynamoDB::Table"]
+OF_THE_TABLE = (
+    *("TableName", "KeySchema", "AttributeDefinitions", "BillingMode", "LocalSecondaryIndexes"),
+    *("StreamSpecification", "TimeToLiveSpecification"),
+)
+OF_THE_REPLICA = ("PointInTimeRecoverySpecification", "DeletionProtectionEnabled", "Tags")
+OF_AN_INDEX = ("IndexName", "KeySchema", "Projection")
+
+
+def as_table(properties):
+    """What AWS::DynamoDB::Table would be told to make this one: capacities and further regions mean nothing here."""
+    replica = (properties.get("Replicas") or [{}])[0]
+    table = {key: properties[key] for key in OF_THE_TABLE if key in properties}
+    table.update({key: replica[key] for key in OF_THE_REPLICA if key in replica})
+    indexes = properties.get("GlobalSecondaryIndexes") or []
+    table["GlobalSecondaryIndexes"] = [{key: index[key] for key in OF_AN_INDEX if key in index} for index in indexes]
+    if "SSESpecification" in properties:
+        table["SSESpecification"] = {**properties["SSESpecification"], **(replica.get("SSESpecification") or {})}
+    return table
+
+
+HANDLERS["AWS::DynamoDB::GlobalTable"] = {
+    "create": lambda logical_id, properties, stack: TABLE["create"](logical_id, as_table(properties), stack),
+    "update": lambda physical_id, old, new, stack, logical_id=None: TABLE["update"](
+        physical_id, as_table(old), as_table(new), stack, logical_id
+    ),
+    "update_with_logical_id": True,
+    "delete": TABLE["delete"],
+}
+
+# --- Secrets: Ref is the ARN; without a value there is no version; generated by the rules of GetRandomPassword ----------
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html
+
+SECRET = HANDLERS["AWS::SecretsManager::Secret"]
+
+
+def secret_string(properties):
+    generate = properties.get("GenerateSecretString")
+    if generate is None or properties.get("SecretString"):
+        return properties.get("SecretString", "")
+    rules = {key: json_value(value) for key, value in generate.items() if key not in ("SecretStringTemplate", "GenerateStringKey")}
+    status, _, body = secretsmanager._get_random_password(rules)
+    if status != 200:
+        raise ValueError(f"GenerateSecretString: {body!r}")
+    password = json.loads(body)["RandomPassword"]
+    if not generate.get("SecretStringTemplate"):
+        return password
+    return json.dumps({**json.loads(generate["SecretStringTemplate"]), generate["GenerateStringKey"]: password})
+
+
+def json_value(value):
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+provisioners._sm_secret_string = secret_string
+
+
+def name_of_secret(physical_id):
+    name, secret = secretsmanager._resolve(physical_id)
+    return secret["Name"] if secret is not None else name or physical_id
+
+
+def create_secret(logical_id, properties, stack_name):
+    name, attributes = SECRET["create"](logical_id, properties, stack_name)
+    if "SecretString" not in properties and "GenerateSecretString" not in properties:
+        secretsmanager._secrets[name]["Versions"].clear()
+    return attributes["Arn"], attributes
+
+
+def update_secret(physical_id, old, new, stack_name, logical_id=None):
+    _, attributes = SECRET["update"](name_of_secret(physical_id), old, new, stack_name, logical_id)
+    return attributes["Arn"], attributes
+
+
+def delete_secret(physical_id, properties):
+    SECRET["delete"](name_of_secret(physical_id), properties)
+
+
+HANDLERS["AWS::SecretsManager::Secret"] = {
+    **SECRET,
+    "create": create_secret,
+    "update": update_secret,
+    "delete": delete_secret,
+}
+
+# --- Functions: dead-letter queue, key, network, reserved concurrency ---------------------------------------------------
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html
+
+
+def apply_to_function(name, properties):
+    function = lambda_svc._functions[name]
+    config = function["config"]
+    for key in ("DeadLetterConfig", "KMSKeyArn"):
+        config.pop(key, None)
+        if properties.get(key):
+            config[key] = properties[key]
+    config["VpcConfig"] = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
+    reserved = properties.get("ReservedConcurrentExecutions")
+    function["concurrency"] = None if reserved is None else int(reserved)
+
+
+after("AWS::Lambda::Function", apply_to_function)
+event_invoke_config = lambda_svc._event_invoke_config
+
+
+def _event_invoke_config(function, qualifier):
+    """Without a qualifier $LATEST is meant. https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionEventInvokeConfig.html"""
+    return event_invoke_config(function, qualifier) or (event_invoke_config(function, "$LATEST") if not qualifier else None)
+
+
+lambda_svc._event_invoke_config = _event_invoke_config
+
+# --- Topics: encryption. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sns-topic.html
+
+
+def apply_to_topic(arn, properties):
+    attributes = sns._topics[arn]["attributes"]
+    attributes.pop("KmsMasterKeyId", None)
+    if properties.get("KmsMasterKeyId"):
+        attributes["KmsMasterKeyId"] = properties["KmsMasterKeyId"]
+
+
+after("AWS::SNS::Topic", apply_to_topic)
+
+# --- State machines: the logging configuration, in the API's spelling ---------------------------------------------------
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_LoggingConfiguration.html
+
+
+def apply_to_state_machine(arn, properties):
+    logging_configuration = properties.get("LoggingConfiguration")
+    if logging_configuration is not None:
+        described = in_camel_case(logging_configuration)
+        described["includeExecutionData"] = is_true(described.get("includeExecutionData", False))
+        stepfunctions._state_machines[arn]["loggingConfiguration"] = described
+
+
+def in_camel_case(value):
+    if isinstance(value, dict):
+        return {key[:1].lower() + key[1:]: in_camel_case(each) for key, each in value.items()}
+    return [in_camel_case(each) for each in value] if isinstance(value, list) else value
+
+
+after("AWS::StepFunctions::StateMachine", apply_to_state_machine)
+
+# --- Alarms on metric math are kept, and never evaluated ----------------------------------------------------------------
+# MiniStack fails the stack. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
+
+metric_alarm_record = provisioners._cw_metric_alarm_record
+
+
+def _cw_metric_alarm_record(name, properties):
+    if not properties.get("Metrics"):
+        return metric_alarm_record(name, properties)
+    log.warning("The alarm %s is on metric math, which the emulator does not evaluate: it stays in INSUFFICIENT_DATA", name)
+    plain = {key: value for key, value in properties.items() if key != "Metrics"}
+    nowhere = {"MetricName": "metric math", "Namespace": "not evaluated", "TreatMissingData": "ignore"}
+    return metric_alarm_record(name, {**plain, **nowhere})
+
+
+provisioners._cw_metric_alarm_record = _cw_metric_alarm_record

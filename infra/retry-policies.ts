@@ -1,0 +1,97 @@
+import { TargetUnreachable, Throttled, TransientFailure } from '../shared/errors.ts';
+
+/** One entry of a state's `Retry` (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html). */
+export interface RetryPolicy {
+  readonly ErrorEquals: readonly string[];
+  readonly IntervalSeconds: number;
+  /** Retries after the first attempt. */
+  readonly MaxAttempts: number;
+  readonly BackoffRate: number;
+  readonly MaxDelaySeconds?: number;
+  readonly JitterStrategy?: 'FULL' | 'NONE';
+}
+
+/**
+ * Faults that may pass by themselves. Every step may run twice, so a lost answer or a timeout belongs here too.
+ * What a policy or a target decided (`RefusedByPolicy`, `CandidateUnproven`, …) does not: the same again cannot help.
+ */
+export const TRANSIENT_ERRORS = [
+  TransientFailure.errorName,
+  Throttled.errorName,
+  TargetUnreachable.errorName,
+  'Lambda.ServiceException',
+  'Lambda.AWSLambdaException',
+  'Lambda.SdkClientException',
+  'Lambda.TooManyRequestsException',
+  // A function that ran out of time or memory, by its older and its newer name.
+  'Lambda.Unknown',
+  'Sandbox.Timedout',
+  'States.Timeout',
+] as const;
+
+/** A phase before the switch. 4 retries after 2, 4, 8, 16 s: last wait 16 s, 30 s in all. */
+export const PHASE_RETRY: RetryPolicy = {
+  ErrorEquals: TRANSIENT_ERRORS,
+  IntervalSeconds: 2,
+  MaxAttempts: 4,
+  BackoffRate: 2,
+};
+
+/**
+ * Rolling back must come through: 8 retries after 5, 10, 20, 40, 80, 120, 120, 120 s: last wait 2 min, 8 min 35 s in
+ * all. What is left then is the recovery rule's.
+ */
+export const ROLL_BACK_RETRY: RetryPolicy = {
+  ErrorEquals: TRANSIENT_ERRORS,
+  IntervalSeconds: 5,
+  MaxAttempts: 8,
+  BackoffRate: 2,
+  MaxDelaySeconds: 120,
+};
+
+/** Telling people. 5 retries after 2, 4, 8, 16, 32 s: last wait 32 s, 62 s in all. */
+export const NOTIFY_RETRY: RetryPolicy = {
+  ErrorEquals: TRANSIENT_ERRORS,
+  IntervalSeconds: 2,
+  MaxAttempts: 5,
+  BackoffRate: 2,
+};
+
+/** Retiring. 3 retries after 5, 10, 20 s: last wait 20 s, 35 s in all; the machine itself tries again every hour. */
+export const RETIRE_RETRY: RetryPolicy = {
+  ErrorEquals: TRANSIENT_ERRORS,
+  IntervalSeconds: 5,
+  MaxAttempts: 3,
+  BackoffRate: 2,
+};
+
+/** Finding what is due. 3 retries after 2, 4, 8 s: last wait 8 s, 14 s in all; the next scheduled run is the safety net. */
+export const DISPATCH_RETRY: RetryPolicy = {
+  ErrorEquals: TRANSIENT_ERRORS,
+  IntervalSeconds: 2,
+  MaxAttempts: 3,
+  BackoffRate: 2,
+};
+
+/**
+ * Starting another execution. 6 retries after up to 1, 2, 4, 8, 16, 20 s (full jitter, so that a throttled fleet
+ * spreads): last wait 20 s, 51 s in all. An execution of that name is success, not an error to retry.
+ */
+export const START_EXECUTION_RETRY: RetryPolicy = {
+  ErrorEquals: [
+    'StepFunctions.ThrottlingException',
+    'StepFunctions.ExecutionLimitExceededException',
+    'StepFunctions.ServiceUnavailableException',
+    'StepFunctions.InternalServerException',
+    'StepFunctions.SdkClientException',
+    'States.Timeout',
+  ],
+  IntervalSeconds: 1,
+  MaxAttempts: 6,
+  BackoffRate: 2,
+  MaxDelaySeconds: 20,
+  JitterStrategy: 'FULL',
+};
+
+/** Error of `startExecution` when an execution of that name is there already, running or ended. */
+export const EXECUTION_ALREADY_EXISTS = 'StepFunctions.ExecutionAlreadyExistsException';

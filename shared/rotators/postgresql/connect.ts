@@ -1,0 +1,168 @@
+import type { EventEmitter } from 'node:events';
+import { createSecureContext, getCACertificates, type ConnectionOptions, type SecureContext } from 'node:tls';
+import { Client, type QueryResultRow } from 'pg';
+import { TargetUnreachable } from '../../errors.ts';
+import type { SecretText } from '../../redact.ts';
+import { connectFailure, isRefusedLogin, queryFailure } from './pg-errors.ts';
+
+const CONNECT_MILLISECONDS = 5_000;
+/** A server that stops answering must not hold a Lambda to its end. */
+const QUERY_MILLISECONDS = 30_000;
+/** The driver's words for a server that answers `N` to the TLS request. */
+const NO_TLS = 'The server does not support SSL connections';
+
+export interface Login {
+  readonly host: string;
+  readonly port: number;
+  readonly dbname: string;
+  readonly username: string;
+  readonly password: SecretText;
+  readonly tls: 'prefer' | 'require' | 'disable';
+  readonly certificateAuthority?: string;
+}
+
+/** How one login ended; for counting. */
+export type LoginOutcome = 'accepted' | 'refused' | 'failed';
+
+/** An open connection. `end` it; `query` translates what goes wrong, `raw` does not. */
+export interface Session {
+  readonly isEncrypted: boolean;
+  query<Row extends QueryResultRow>(doing: string, text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+  raw(text: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** The server knows the role, or not, but does not let this credential in. */
+export interface Refusal {
+  readonly refused: true;
+  readonly cause: unknown;
+}
+
+/** Opens connections: TLS verified, time-limited, counted by `onConnect`. */
+export class Connector {
+  readonly #onConnect: (outcome: LoginOutcome) => void;
+  readonly #plainServers = new Set<string>();
+
+  constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined) {
+    this.#onConnect = onConnect;
+  }
+
+  /**
+   * One login. With `prefer`, a server that answers that it has no TLS is asked again without; a certificate that does
+   * not verify is an error, never a reason to go on. Throws `TargetUnreachable`, `TransientFailure`, `Misconfigured`.
+   */
+  async login(login: Login): Promise<Session | Refusal> {
+    const place = `${login.host}:${login.port}`;
+    try {
+      const session = await this.#connect(login, place);
+      this.#onConnect('accepted');
+      return session;
+    } catch (error) {
+      const isRefused = isRefusedLogin(error);
+      this.#onConnect(isRefused ? 'refused' : 'failed');
+      if (isRefused) return { refused: true, cause: error };
+      throw connectFailure(error, place);
+    }
+  }
+
+  /** One login for `work`, ended afterwards. A refused one throws what `refused` makes of it. */
+  async during<Result>(
+    login: Login,
+    refused: (cause: unknown) => Error,
+    work: (session: Session) => Promise<Result>,
+  ): Promise<Result> {
+    const session = await this.login(login);
+    if ('refused' in session) throw refused(session.cause);
+    try {
+      return await work(session);
+    } finally {
+      await session.end();
+    }
+  }
+
+  /** One login, only to see whether the server lets it in. */
+  async probe(login: Login): Promise<'accepted' | 'refused'> {
+    const session = await this.login(login);
+    if ('refused' in session) return 'refused';
+    await session.end();
+    return 'accepted';
+  }
+
+  async #connect(login: Login, place: string): Promise<Session> {
+    if (login.tls === 'disable' || (login.tls === 'prefer' && this.#plainServers.has(place))) return open(login, false);
+    try {
+      return await open(login, true);
+    } catch (error) {
+      if (!(error instanceof Error) || error.message !== NO_TLS) throw error;
+      if (login.tls === 'require') {
+        throw new TargetUnreachable(`${place} offers no TLS, and the configuration requires it.`, { cause: error });
+      }
+      this.#plainServers.add(place);
+      return open(login, false);
+    }
+  }
+}
+
+async function open(login: Login, isEncrypted: boolean): Promise<Session> {
+  let isPlaintextAsked = false;
+  const client = new Client({
+    host: login.host,
+    port: login.port,
+    database: login.dbname,
+    user: login.username,
+    password: () => {
+      // Whoever answers on an unencrypted port may ask for the password itself: it is not given away.
+      if (isPlaintextAsked && !isEncrypted) {
+        throw new TargetUnreachable(`${login.host}:${login.port} asks for the password in plain, without TLS.`);
+      }
+      return login.password.reveal();
+    },
+    ssl: isEncrypted ? tlsOptions(login) : false,
+    application_name: 'rekey',
+    connectionTimeoutMillis: CONNECT_MILLISECONDS,
+    query_timeout: QUERY_MILLISECONDS,
+  });
+  // A connection that the server ends between two statements: the next statement says so.
+  client.on('error', () => undefined);
+  const { connection } = client as unknown as { readonly connection: EventEmitter };
+  connection.once('authenticationCleartextPassword', () => {
+    isPlaintextAsked = true;
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    // The socket of a refused login may still be half open.
+    void client.end().catch(() => undefined);
+    throw error;
+  }
+  return {
+    isEncrypted,
+    async query<Row extends QueryResultRow>(doing: string, text: string, values?: readonly unknown[]) {
+      try {
+        return (await client.query<Row>(text, values === undefined ? undefined : [...values])).rows;
+      } catch (error) {
+        throw queryFailure(error, doing);
+      }
+    },
+    raw: async (text) => {
+      await client.query(text);
+    },
+    end: async () => {
+      // Ended by the server already: nothing is left to end.
+      await client.end().catch(() => undefined);
+    },
+  };
+}
+
+const contexts = new Map<string, SecureContext>();
+
+function tlsOptions({ certificateAuthority }: Login): ConnectionOptions {
+  if (certificateAuthority === undefined) return { rejectUnauthorized: true };
+  let secureContext = contexts.get(certificateAuthority);
+  if (secureContext === undefined) {
+    // Reading the system's 150 authorities takes milliseconds: once for each declared one.
+    secureContext = createSecureContext({ ca: [...getCACertificates('default'), certificateAuthority] });
+    contexts.set(certificateAuthority, secureContext);
+  }
+  return { rejectUnauthorized: true, secureContext };
+}

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+
+/** PostgreSQL cuts longer identifiers off, in silence (NAMEDATALEN - 1, in bytes). */
+export const IDENTIFIER_BYTES = 63;
+const HASH_DIGITS = 8;
+
+/** The two login roles that take turns in front of one owner role, in order of use. */
+export function slotsOf(ownerRole: string): readonly [string, string] {
+  const base = fit(ownerRole, IDENTIFIER_BYTES - '_a'.length);
+  return [`${base}_a`, `${base}_b`];
+}
+
+/** An owner role for a secret that has none: readable, and never a name that PostgreSQL reserves (`pg_…`). */
+export function ownerRoleFor(secretId: string): string {
+  const plain = secretId
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .replaceAll(/^_+|_+$/g, '');
+  // Room for the slots, so that their names are the owner's with a suffix.
+  return fit(/^(?!pg_)[a-z]/.test(plain) ? plain : `app_${plain}`, IDENTIFIER_BYTES - '_a'.length);
+}
+
+/** What Rekey writes on every role it makes, and looks for before it changes one. */
+export function managedComment(secretId: string): string {
+  return `${MANAGED}${secretId}`;
+}
+
+export function isManaged(comment: string | null): boolean {
+  return comment?.startsWith(MANAGED) ?? false;
+}
+
+const MANAGED = 'managed by Rekey for ';
+
+/** `name` in at most `bytes`: shortened at a character, with a hash of the whole so that two names stay two. */
+function fit(name: string, bytes: number): string {
+  if (Buffer.byteLength(name) <= bytes) return name;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_DIGITS);
+  let kept = '';
+  for (const character of name) {
+    if (Buffer.byteLength(kept + character) > bytes - HASH_DIGITS - 1) break;
+    kept += character;
+  }
+  return `${kept}_${hash}`;
+}

@@ -1,0 +1,190 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import { IncumbentRefused, Misconfigured } from '../../errors.ts';
+import type { InstallInput, InstallReport, Preflight, PreflightInput, RotatorSettings } from '../rotator.ts';
+import { adminRefused, requireAdmin, targetOf } from './administrator.ts';
+import type { Connector, Session } from './connect.ts';
+import { assertPasswordOnce, type Credential, parseCredential } from './credential-json.ts';
+import { arrange, type Arrangement } from './owner-role.ts';
+import { passwordFailure } from './pg-errors.ts';
+import { type AskerFacts, readAsker, readRoles, type RoleFacts, VERSION_16 } from './role-facts.ts';
+import { managedComment } from './role-names.ts';
+import { copySettings } from './role-settings.ts';
+import { saltFor, scramVerifier } from './scram.ts';
+import { assertOurs, assertSlotFree } from './slot.ts';
+import { inTransaction } from './transaction.ts';
+
+interface Roles extends Arrangement {
+  readonly asker: AskerFacts;
+  readonly incumbent: RoleFacts | undefined;
+  readonly owner: RoleFacts | undefined;
+  readonly slot: RoleFacts | undefined;
+}
+
+/** Two connections: the administrator's, read-only, and the incumbent's login. */
+export async function preflightTwoRoles(input: PreflightInput, connector: Connector): Promise<Preflight> {
+  const { settings } = input;
+  const incumbent = parseIncumbent(input);
+  if (incumbent !== undefined) assertPasswordOnce(incumbent);
+  const target = targetOf(settings, incumbent);
+  const admin = requireAdmin(input.admin, settings, target, incumbent?.username);
+
+  const preflight = await connector.during(admin, adminRefused, (session) =>
+    inTransaction(session, 'read only', async () => {
+      const roles = await readArrangement(session, settings, incumbent?.username);
+      assertMayManage(roles);
+      const { candidate, slot, owner, ownerRole } = roles;
+      const { secretId } = settings;
+      if (incumbent === undefined && settings.connection?.ownerRole === undefined && owner !== undefined) {
+        assertOurs(owner, secretId);
+      }
+      assertSlotFree({ name: candidate, role: slot, secretId, versionId: input.versionId, known: input.known });
+      const facts = {
+        server_version: roles.asker.version,
+        tls: session.isEncrypted ? 'verified' : 'none',
+        owner_role: ownerRole,
+        mode: 'two_roles',
+      };
+      return { candidate, incumbent: incumbent?.username, facts };
+    }),
+  );
+  if (incumbent !== undefined && (await connector.probe(incumbent.login)) === 'refused') {
+    throw new IncumbentRefused(`The incumbent ("${incumbent.username}") does not open its database.`);
+  }
+  return preflight;
+}
+
+/**
+ * Makes the candidate's login role, or brings a retired one back, in one transaction and on one connection; the
+ * server is given a SCRAM verifier, never the password.
+ *
+ * Twice is harmless: the verifier's salt follows from password and version, so a second run writes what is there.
+ */
+export async function installTwoRoles(input: InstallInput, connector: Connector): Promise<InstallReport> {
+  const { settings } = input;
+  const incumbent = parseIncumbent(input);
+  const candidate = parseCredential(input.candidate, 'candidate', settings.connection);
+  const admin = requireAdmin(input.admin, settings, candidate.login, candidate.username);
+  const password = candidate.login.password.reveal();
+  const verifier = await scramVerifier(password, { salt: saltFor(password, input.versionId) });
+
+  return connector.during(admin, adminRefused, (session) =>
+    inTransaction(session, 'read write', async () => {
+      await lockOwner(session, settings.secretId);
+      const roles = await readArrangement(session, settings, incumbent?.username);
+      if (roles.candidate !== candidate.username) {
+        throw new Misconfigured(
+          `The candidate of this rotation must be role "${roles.candidate}"; its secret names another.`,
+        );
+      }
+      if (roles.slot !== undefined) assertOurs(roles.slot, settings.secretId);
+      if (roles.owner === undefined) await createOwner(session, roles.ownerRole, settings.secretId);
+      const statements = await roleStatements(session, roles, settings.secretId);
+      await session.query('making the login role', statements.join(';\n'));
+      await setVerifier(session, roles, verifier);
+      return { facts: { owner_role: roles.ownerRole, role: roles.slot === undefined ? 'created' : 'reused' } };
+    }),
+  );
+}
+
+async function readArrangement(
+  session: Session,
+  settings: RotatorSettings,
+  username: string | undefined,
+): Promise<Roles> {
+  const asker = await readAsker(session);
+  const incumbent = username === undefined ? undefined : (await readRoles(session, [username])).get(username);
+  if (username !== undefined && incumbent === undefined) {
+    throw new IncumbentRefused(`The incumbent's role "${username}" does not exist on the server.`);
+  }
+  const arrangement = await arrange(session, settings, incumbent);
+  const { ownerRole, candidate } = arrangement;
+  const found = await readRoles(session, [ownerRole, candidate]);
+  return { ...arrangement, asker, incumbent, owner: found.get(ownerRole), slot: found.get(candidate) };
+}
+
+function assertMayManage({ asker, owner, ownerRole, incumbent, slot }: Roles): void {
+  if ([ownerRole, incumbent?.name].some((name) => name === asker.currentUser || name === asker.sessionUser)) {
+    throw new Misconfigured(
+      `The administrator's own role cannot be one of the two: use another administrator, or single_role.`,
+    );
+  }
+  if (asker.superuser) return;
+  if (!asker.createRole) {
+    throw new Misconfigured(`The administrator ("${asker.currentUser}") may not create roles (CREATEROLE).`);
+  }
+  if (owner?.superuser === true || incumbent?.superuser === true) {
+    throw new Misconfigured(
+      `Role "${owner?.name ?? incumbent?.name}" is a superuser: the administrator must be one too.`,
+    );
+  }
+  if (incumbent?.replication === true && (asker.versionNumber < VERSION_16 || !asker.replication)) {
+    throw new Misconfigured(
+      `Role "${incumbent.name}" has REPLICATION, which the administrator may not give to another.`,
+    );
+  }
+  if (asker.versionNumber < VERSION_16) return;
+  for (const role of [owner, incumbent, slot]) {
+    if (role === undefined || role.administered) continue;
+    throw new Misconfigured(
+      `The administrator needs ADMIN OPTION on role "${role.name}": GRANT it TO "${asker.currentUser}" WITH ADMIN OPTION.`,
+    );
+  }
+}
+
+async function lockOwner(session: Session, secretId: string): Promise<void> {
+  const key = escapeLiteral(managedComment(secretId));
+  await session.query('waiting for another run', `SELECT pg_advisory_xact_lock(hashtext(${key}))`);
+}
+
+async function createOwner(session: Session, ownerRole: string, secretId: string): Promise<void> {
+  const owner = escapeIdentifier(ownerRole);
+  await session.query(
+    'making the owner role',
+    `CREATE ROLE ${owner} NOLOGIN; COMMENT ON ROLE ${owner} IS ${escapeLiteral(managedComment(secretId))}`,
+  );
+  const [database] = await session.query<{ name: string; isOpen: boolean }>(
+    'reading the rights on the database',
+    `SELECT current_database()::text AS name, has_database_privilege($1::name, current_database(), 'CONNECT') AS "isOpen"`,
+    [ownerRole],
+  );
+  // Open to PUBLIC by default: granted only where it has been closed.
+  if (database === undefined || database.isOpen) return;
+  await session.query(
+    'opening the database',
+    `GRANT CONNECT ON DATABASE ${escapeIdentifier(database.name)} TO ${owner}`,
+  );
+}
+
+async function roleStatements(session: Session, roles: Roles, secretId: string): Promise<readonly string[]> {
+  const { asker, candidate, ownerRole, slot } = roles;
+  const name = escapeIdentifier(candidate);
+  const inherit = asker.versionNumber >= VERSION_16 ? ' WITH INHERIT TRUE, SET TRUE' : '';
+  const from = roles.incumbent?.name ?? ownerRole;
+  return [
+    ...(slot === undefined ? [`CREATE ROLE ${name} NOLOGIN`] : []),
+    `COMMENT ON ROLE ${name} IS ${escapeLiteral(managedComment(secretId))}`,
+    `GRANT ${escapeIdentifier(ownerRole)} TO ${name}${inherit}`,
+    ...(await copySettings(session, { from, to: candidate, ownerRole })),
+  ];
+}
+
+/** Last, and alone: a refusal of this statement is the server's password policy. */
+async function setVerifier(session: Session, { candidate, incumbent, slot }: Roles, verifier: string): Promise<void> {
+  const replication = incumbent?.replication ?? false;
+  const clauses = [
+    `CONNECTION LIMIT ${incumbent?.connectionLimit ?? -1}`,
+    ...(replication === (slot?.replication ?? false) ? [] : [replication ? 'REPLICATION' : 'NOREPLICATION']),
+    ...(slot?.expires === true ? ["VALID UNTIL 'infinity'"] : []),
+  ];
+  const name = escapeIdentifier(candidate);
+  await session.query('setting the limits of the login role', `ALTER ROLE ${name} ${clauses.join(' ')}`);
+  try {
+    await session.raw(`ALTER ROLE ${name} LOGIN PASSWORD ${escapeLiteral(verifier)}`);
+  } catch (error) {
+    throw passwordFailure(error);
+  }
+}
+
+function parseIncumbent({ incumbent, settings }: PreflightInput | InstallInput): Credential | undefined {
+  return incumbent === undefined ? undefined : parseCredential(incumbent, 'incumbent', settings.connection);
+}

@@ -1,0 +1,264 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { permissions, resources, type Statement } from './support/resolve.ts';
+import { ADMIN_ARN, declaration, type Synthesised, synthesise } from './support/stacks.ts';
+
+const MANAGED = ['secret:pg_prod_main-??????', 'secret:pg_prod_backup-??????'];
+const ADMIN = ['secret:pg_admin-??????', ADMIN_ARN];
+const ANY_KEY = 'arn:<AWS::Partition>:kms:<AWS::Region>:<AWS::AccountId>:key/*';
+const MAP_RUNS =
+  'arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:<RotationDispatchStateMachine.Name>';
+
+const on = (resources: string | readonly string[], actions: readonly string[], suffix = ''): readonly string[] =>
+  [resources].flat().flatMap((resource) => actions.map((action) => `${action} on ${resource}${suffix}`));
+
+const own = (name: string): readonly string[] => [
+  ...on(`<Functions${name}Logs>`, ['logs:CreateLogStream', 'logs:PutLogEvents']),
+  ...on('*', ['xray:PutTelemetryRecords', 'xray:PutTraceSegments']),
+];
+const tableKey = on(
+  '<Key>',
+  ['Decrypt', 'DescribeKey', 'Encrypt', 'GenerateDataKey', 'ReEncryptFrom', 'ReEncryptTo'].map((name) => `kms:${name}`),
+  ' via dynamodb',
+);
+const registry = [...on('<RegistryTable>', ['dynamodb:GetItem', 'dynamodb:PutItem']), ...tableKey];
+const auditTrail = on('<AuditTrailTable>', ['dynamodb:GetItem', 'dynamodb:PutItem']);
+const alerts = [
+  ...on('<AlertsTopic>', ['sns:Publish']),
+  ...on('<Key>', ['kms:Decrypt', 'kms:GenerateDataKey'], ' via sns'),
+];
+const secrets = (...actions: string[]): readonly string[] =>
+  on(
+    MANAGED,
+    actions.map((name) => `secretsmanager:${name}`),
+  );
+const read = (of: readonly string[]): readonly string[] => [
+  ...on(of, ['secretsmanager:GetSecretValue']),
+  ...of.flatMap((arn) => on(ANY_KEY, ['kms:Decrypt'], ` via secretsmanager for ${arn}`)),
+];
+const machine = [
+  ...on(
+    '*',
+    [
+      'CreateLogDelivery',
+      'DeleteLogDelivery',
+      'DescribeLogGroups',
+      'DescribeResourcePolicies',
+      'GetLogDelivery',
+      'ListLogDeliveries',
+      'PutResourcePolicy',
+      'UpdateLogDelivery',
+    ].map((name) => `logs:${name}`),
+  ),
+  ...on(
+    '*',
+    ['GetSamplingRules', 'GetSamplingTargets', 'PutTelemetryRecords', 'PutTraceSegments'].map((name) => `xray:${name}`),
+  ),
+];
+const invokes = (...names: string[]): readonly string[] =>
+  names.flatMap((name) => on(`<Functions${name}Function>`, ['lambda:InvokeFunction']));
+const starts = (name: string): readonly string[] => on(`<${name}StateMachine>`, ['states:StartExecution']);
+
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  FunctionsDispatchRole: [...own('Dispatch'), ...registry, 'dynamodb:Query on <RegistryTable>/index/due'],
+  FunctionsGenerateRole: [
+    ...own('Generate'),
+    ...registry,
+    ...auditTrail,
+    ...read([...MANAGED, ...ADMIN]),
+    ...secrets('DescribeSecret', 'PutSecretValue', 'UpdateSecretVersionStage'),
+    ...MANAGED.flatMap((arn) => on(ANY_KEY, ['kms:GenerateDataKey'], ` via secretsmanager for ${arn}`)),
+  ],
+  FunctionsTestRole: [...own('Test'), ...registry, ...auditTrail, ...read(MANAGED)],
+  FunctionsAuditRole: [...own('Audit'), ...registry, ...auditTrail],
+  FunctionsApplyRole: [
+    ...own('Apply'),
+    ...registry,
+    ...auditTrail,
+    ...read([...MANAGED, ...ADMIN]),
+    ...secrets('UpdateSecretVersionStage'),
+  ],
+  FunctionsNotifyRole: [...own('Notify'), ...registry, ...auditTrail, ...alerts],
+  FunctionsRollBackRole: [
+    ...own('RollBack'),
+    ...registry,
+    ...auditTrail,
+    ...read([...MANAGED, ...ADMIN]),
+    ...secrets('UpdateSecretVersionStage'),
+  ],
+  FunctionsRetireRole: [...own('Retire'), ...registry, ...auditTrail, ...read([...MANAGED, ...ADMIN])],
+  FunctionsOwedRole: [...own('Owed'), ...registry, ...auditTrail, ...alerts],
+  FunctionsRecoverRole: [
+    ...own('Recover'),
+    ...registry,
+    ...auditTrail,
+    ...alerts,
+    ...read([...MANAGED, ...ADMIN]),
+    ...secrets('UpdateSecretVersionStage'),
+    ...starts('VersionRetirement'),
+    'sqs:SendMessage on <UndeliveredRecoveriesQueue>',
+    ...on('<Key>', ['kms:Decrypt', 'kms:GenerateDataKey'], ' via sqs'),
+  ],
+  FunctionsConfigureRole: [
+    ...own('Configure'),
+    ...registry,
+    'dynamodb:Scan on <RegistryTable>',
+    ...auditTrail,
+    ...read(MANAGED),
+    ...secrets('DescribeSecret', 'CreateSecret', 'TagResource'),
+    ...on(
+      ['secret:pg_prod_main', 'secret:pg_prod_backup'],
+      ['secretsmanager:CreateSecret', 'secretsmanager:TagResource'],
+    ),
+  ],
+  VersionRetirementRole: [...machine, ...invokes('Retire', 'Owed')],
+  SecretRotationRole: [
+    ...machine,
+    ...invokes('Generate', 'Test', 'Audit', 'Apply', 'Notify', 'RollBack'),
+    ...starts('VersionRetirement'),
+  ],
+  RotationDispatchRole: [
+    ...machine,
+    ...invokes('Dispatch'),
+    ...starts('SecretRotation'),
+    ...starts('RotationDispatch'),
+    ...on([`${MAP_RUNS}/*`, `${MAP_RUNS}:*`], ['states:DescribeExecution', 'states:StopExecution']),
+  ],
+  RotationDispatchStateMachineEventsRole: [...starts('RotationDispatch')],
+};
+
+/** Why each wildcard stands. Nothing else may have one. */
+const WILDCARD_REASONS: Readonly<Record<string, string>> = {
+  'xray: on *': 'X-Ray has no resource-level permissions',
+  'logs: on *': 'the log delivery API, through which Step Functions logs, has no resource-level permissions',
+  [`kms: on ${ANY_KEY}`]:
+    'the key of a secret is known at run time; only through Secrets Manager, only for declared secrets',
+  [`states: on ${MAP_RUNS}/*`]: 'map runs of one machine are named by Step Functions',
+  [`states: on ${MAP_RUNS}:*`]: 'executions of one machine are named when they start',
+};
+
+/** Each action on each resource as a line, with the condition in words. */
+function lines(statements: readonly Statement[]): readonly string[] {
+  const found = statements.flatMap(({ actions, resources, condition }) => {
+    const { StringEquals, StringLike } = (condition ?? {}) as Record<string, Record<string, string | string[]>>;
+    const via = String(StringEquals?.['kms:ViaService'] ?? '').replace(/\..*/, '');
+    const arns = [StringLike?.['kms:EncryptionContext:SecretARN'] ?? ['']].flat();
+    return actions.flatMap((action) =>
+      resources.flatMap((resource) =>
+        arns.map((arn) => `${action} on ${plain(resource)}${via && ` via ${via}`}${arn && ` for ${plain(arn)}`}`),
+      ),
+    );
+  });
+  return [...new Set(found)].sort();
+}
+
+function plain(arn: string): string {
+  return arn.replace('arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:', 'secret:');
+}
+
+describe('permissions', () => {
+  let stacks: Synthesised;
+  let granted: ReadonlyMap<string, readonly Statement[]>;
+  beforeAll(async () => {
+    stacks = await synthesise();
+    granted = permissions(stacks.workflow);
+  });
+
+  it.each(Object.entries(EXPECTED))('of %s are exactly its list', (role, expected) => {
+    expect(lines(granted.get(`<${role}>`) ?? [])).toEqual([...new Set(expected)].sort());
+  });
+
+  it('belong to the listed roles only, and come from no policy outside the templates', () => {
+    expect([...granted.keys()].sort()).toEqual(
+      Object.keys(EXPECTED)
+        .map((role) => `<${role}>`)
+        .sort(),
+    );
+    for (const template of [stacks.state, stacks.workflow]) {
+      for (const { Properties } of Object.values(resources(template, 'AWS::IAM::Role'))) {
+        expect(Properties).not.toHaveProperty('ManagedPolicyArns');
+        expect(Properties).not.toHaveProperty('Policies');
+      }
+    }
+    expect(resources(stacks.state, 'AWS::IAM::Role')).toEqual({});
+  });
+
+  it('have no wildcard without a written reason', () => {
+    const wildcards = [...granted.values()]
+      .flat()
+      .flatMap(({ actions, resources }) =>
+        actions.flatMap((action) => resources.map((resource) => ({ action, resource }))),
+      );
+    for (const { action, resource } of wildcards) {
+      expect(action).not.toContain('*');
+      if (resource.includes('*'))
+        expect(WILDCARD_REASONS).toHaveProperty([`${action.replace(/:.*/, ':')} on ${resource}`]);
+    }
+  });
+
+  it('use customer keys only through a named service, and only with a declared secret', () => {
+    for (const statement of [...granted.values()].flat()) {
+      if (!statement.actions.some((action) => action.startsWith('kms:'))) continue;
+      expect(statement.condition).toHaveProperty(['StringEquals', 'kms:ViaService']);
+      if (statement.resources.includes(ANY_KEY)) {
+        expect(statement.condition).toHaveProperty(['StringLike', 'kms:EncryptionContext:SecretARN']);
+      }
+    }
+  });
+
+  it('let nobody delete: no function removes a secret, a table, an item or a key', () => {
+    const actions = [...granted.values()].flat().flatMap((statement) => statement.actions);
+    expect(actions.filter((action) => /:(Delete|Remove|Schedule)/.test(action))).toEqual([
+      'logs:DeleteLogDelivery',
+      'logs:DeleteLogDelivery',
+      'logs:DeleteLogDelivery',
+    ]);
+  });
+
+  it('cover what the adapters call: a call that is new here needs its permission above', () => {
+    const calls = (adapter: string): readonly string[] => {
+      const source = readFileSync(join(import.meta.dirname, `../../shared/aws/${adapter}.ts`), 'utf8');
+      return [...new Set(Array.from(source.matchAll(/new (\w+)Command\(/g), ([, name = '']) => name))].sort();
+    };
+    expect(calls('dynamodb-registry')).toEqual(['GetItem', 'PutItem', 'Query', 'Scan', 'TransactWriteItems']);
+    // Reading the chain (Query, Scan) is the CLI's, under its user's own permissions.
+    expect(calls('dynamodb-audit-trail')).toEqual(['GetItem', 'Query', 'Scan', 'TransactWriteItems']);
+    expect(calls('secrets-manager-store')).toEqual([
+      'CreateSecret',
+      'DescribeSecret',
+      'GetSecretValue',
+      'PutSecretValue',
+      'UpdateSecretVersionStage',
+    ]);
+    expect(calls('sns-alert-publisher')).toEqual(['Publish']);
+  });
+
+  it('fit IAM when an environment has 150 secrets', async () => {
+    const secrets = Array.from({ length: 150 }, (_, index) =>
+      declaration(`services/payments-${index}/postgresql-main`, { adminSecret: 'pg_admin' }),
+    );
+    const { workflow } = await synthesise({ secrets });
+    expect(Object.keys(resources(workflow, 'AWS::IAM::ManagedPolicy'))).not.toHaveLength(0);
+    for (const { Properties } of Object.values(resources(workflow, 'AWS::IAM::ManagedPolicy'))) {
+      expect(resolvedLength(Properties['PolicyDocument'])).toBeLessThanOrEqual(6144);
+    }
+    for (const { Properties } of Object.values(resources(workflow, 'AWS::IAM::Policy'))) {
+      expect(resolvedLength(Properties['PolicyDocument'])).toBeLessThanOrEqual(10_240);
+    }
+    for (const { Properties } of Object.values(resources(workflow, 'AWS::IAM::Role'))) {
+      expect((Properties['ManagedPolicyArns'] as unknown[] | undefined) ?? []).toSatisfy(
+        (arns: unknown[]) => arns.length <= 10,
+      );
+    }
+  }, 60_000);
+});
+
+/** As IAM counts: without white space, references as long as what they stand for. */
+function resolvedLength(document: unknown): number {
+  return JSON.stringify(document)
+    .replaceAll(/\{"Fn::Join":\["",\[(.*?)\]\]\}/g, (_, parts: string) => `"${parts.replaceAll(/[",]/g, '')}"`)
+    .replaceAll('{Ref:AWS::Partition}', 'aws')
+    .replaceAll('{Ref:AWS::Region}', 'ap-southeast-1')
+    .replaceAll('{Ref:AWS::AccountId}', '111122223333').length;
+}

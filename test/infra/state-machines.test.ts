@@ -1,0 +1,257 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { TRANSIENT_ERRORS } from '../../infra/retry-policies.ts';
+import * as errors from '../../shared/errors.ts';
+import type { RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
+import { fault, interpret, type Run } from './support/interpreter.ts';
+import { type Definition, definitionOf, tasksOf } from './support/resolve.ts';
+import { synthesise } from './support/stacks.ts';
+
+let dispatch: Definition;
+let rotation: Definition;
+let retirement: Definition;
+beforeAll(async () => {
+  const { workflow } = await synthesise();
+  dispatch = definitionOf(workflow, 'RotationDispatch');
+  rotation = definitionOf(workflow, 'SecretRotation');
+  retirement = definitionOf(workflow, 'VersionRetirement');
+});
+
+const INPUT: RotationInput = {
+  environment: 'production',
+  secretId: 'pg_prod_main',
+  rotationId: '11111111-1111-8111-8111-111111111111',
+  reason: 'scheduled',
+  requestedBy: 'schedule',
+};
+const RETIREMENT: RetirementInput = {
+  environment: 'production',
+  secretId: 'pg_prod_main',
+  rotationId: INPUT.rotationId,
+  versionId: '00000000-0000-8000-8000-000000000000',
+  retireAt: '2026-03-01T12:00:00.000Z',
+};
+const PHASES = ['Generate', 'Test', 'Audit', 'Apply'] as const;
+const nothing = () => ({});
+const throws = (name: string) => () => {
+  throw fault(name);
+};
+const HAPPY = {
+  Generate: nothing,
+  Test: nothing,
+  Audit: nothing,
+  Apply: () => ({ retirement: RETIREMENT }),
+  Notify: nothing,
+  StartRetirement: () => ({ executionArn: 'arn', startDate: 0 }),
+};
+
+describe('SecretRotation', () => {
+  const run = async (handlers: Parameters<typeof interpret>[2]): Promise<Run> => interpret(rotation, INPUT, handlers);
+
+  it('goes through the five phases in their order and then starts the retirement', async () => {
+    const { tasks, inputs, outcome } = await run(HAPPY);
+    expect(tasks).toEqual([...PHASES, 'Notify', 'StartRetirement']);
+    expect(outcome.status).toBe('succeeded');
+    expect(inputs.get('StartRetirement')).toEqual([
+      { StateMachineArn: '<VersionRetirementStateMachine>', Name: INPUT.rotationId, Input: RETIREMENT },
+    ]);
+  });
+
+  it('gives every phase exactly the rotation’s input, whatever came before', async () => {
+    const { inputs } = await run(HAPPY);
+    for (const phase of [...PHASES, 'Notify']) expect(inputs.get(phase)).toEqual([INPUT]);
+  });
+
+  it('starts no retirement when nothing was replaced', async () => {
+    const { tasks, outcome } = await run({ ...HAPPY, Apply: nothing });
+    expect(tasks).toEqual([...PHASES, 'Notify']);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it('takes a retirement that was started before for started', async () => {
+    const { outcome } = await run({
+      ...HAPPY,
+      StartRetirement: throws('StepFunctions.ExecutionAlreadyExistsException'),
+    });
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it.each(['LeaseHeld', 'RotationEnded'])('ends without effects when Generate answers %s', async (name) => {
+    const { tasks, outcome } = await run({ Generate: throws(name) });
+    expect(tasks).toEqual(['Generate']);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it.each(PHASES)('rolls back and tells people when %s fails', async (phase) => {
+    const { tasks, inputs, outcome } = await run({
+      ...HAPPY,
+      [phase]: throws('CandidateUnproven'),
+      RollBack: () => ({ outcome: 'rolled_back' }),
+      NotifyOfRollBack: nothing,
+    });
+    expect(tasks).toEqual([...PHASES.slice(0, PHASES.indexOf(phase) + 1), 'RollBack', 'NotifyOfRollBack']);
+    expect(inputs.get('RollBack')).toEqual([{ ...INPUT, fault: { Error: 'CandidateUnproven' } }]);
+    expect(inputs.get('NotifyOfRollBack')).toEqual([INPUT]);
+    expect(outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
+  });
+
+  it('goes on to people and the retirement when the roll back finds the switch done', async () => {
+    const { tasks, inputs, outcome } = await run({
+      ...HAPPY,
+      Apply: throws('States.Timeout'),
+      RollBack: () => ({ outcome: 'completed', retirement: RETIREMENT }),
+    });
+    expect(tasks.filter((name) => name !== 'Apply')).toEqual([
+      'Generate',
+      'Test',
+      'Audit',
+      'RollBack',
+      'Notify',
+      'StartRetirement',
+    ]);
+    expect(inputs.get('Notify')).toEqual([INPUT]);
+    expect(inputs.get('StartRetirement')).toMatchObject([{ Input: RETIREMENT }]);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it('goes on without a retirement when the roll back completed a first value', async () => {
+    const { tasks, outcome } = await run({
+      ...HAPPY,
+      Apply: throws('InternalFault'),
+      RollBack: () => ({ outcome: 'completed' }),
+    });
+    expect(tasks.slice(-2)).toEqual(['RollBack', 'Notify']);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it('tells people and fails when even the roll back fails, so that recovery acts', async () => {
+    const { tasks, outcome } = await run({
+      ...HAPPY,
+      Test: throws('CandidateUnproven'),
+      RollBack: throws('InternalFault'),
+      NotifyOfFailedRollBack: nothing,
+    });
+    expect(tasks).toEqual(['Generate', 'Test', 'RollBack', 'NotifyOfFailedRollBack']);
+    expect(outcome).toEqual({ status: 'failed', error: 'RollBackFailed' });
+  });
+
+  it('fails as rolled back also when nobody could be told', async () => {
+    const { outcome } = await run({
+      Generate: throws('Misconfigured'),
+      RollBack: () => ({ outcome: 'rolled_back' }),
+      NotifyOfRollBack: throws('InternalFault'),
+    });
+    expect(outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
+  });
+
+  it('starts the retirement even when nobody could be told, and fails then', async () => {
+    const { tasks, outcome } = await run({ ...HAPPY, Notify: throws('InternalFault') });
+    expect(tasks).toEqual([...PHASES, 'Notify', 'StartRetirement']);
+    expect(outcome).toEqual({ status: 'failed', error: 'NotifyFailed' });
+  });
+
+  it('tries a passing fault again, five times in all, and a decision never', async () => {
+    const back = { RollBack: () => ({ outcome: 'rolled_back' }), NotifyOfRollBack: nothing };
+    const passing = await run({ ...HAPPY, ...back, Test: throws('TargetUnreachable') });
+    expect(passing.tasks.filter((name) => name === 'Test')).toHaveLength(5);
+    const decided = await run({ ...HAPPY, ...back, Test: throws('RefusedByPolicy') });
+    expect(decided.tasks.filter((name) => name === 'Test')).toHaveLength(1);
+  });
+});
+
+describe('VersionRetirement', () => {
+  it('ends when the version is proved dead', async () => {
+    const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, { Retire: nothing });
+    expect(tasks).toEqual(['Retire']);
+    expect(inputs.get('Retire')).toEqual([RETIREMENT]);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it.each([
+    ['told', nothing],
+    ['not to be told', throws('InternalFault')],
+  ])('keeps a debt and tries again, people being %s', async (_, Owed) => {
+    let attempts = 0;
+    const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, {
+      Retire: () => {
+        attempts += 1;
+        if (attempts < 2) throw fault('StillAlive');
+        return {};
+      },
+      Owed,
+    });
+    expect(tasks).toEqual(['Retire', 'Owed', 'Retire']);
+    expect(inputs.get('Owed')).toEqual([RETIREMENT]);
+    expect(inputs.get('Retire')).toEqual([RETIREMENT, RETIREMENT]);
+    expect(outcome.status).toBe('succeeded');
+  });
+});
+
+describe('RotationDispatch', () => {
+  const EVENT = { 'detail-type': 'Scheduled Event', resources: ['arn:rule'] };
+  const rotations = [1, 2, 3].map((count) => ({
+    executionName: `pg-${count}`,
+    input: { ...INPUT, secretId: `pg-${count}` },
+  }));
+
+  it('starts each rotation once, under its name, with its input', async () => {
+    const { inputs, outcome } = await interpret(dispatch, EVENT, {
+      FindDue: () => ({ rotations }),
+      StartRotation: nothing,
+    });
+    expect(inputs.get('FindDue')).toEqual([EVENT]);
+    expect(inputs.get('StartRotation')).toEqual(
+      rotations.map(({ executionName, input }) => ({
+        StateMachineArn: '<SecretRotationStateMachine>',
+        Name: executionName,
+        Input: input,
+      })),
+    );
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it('takes a rotation that is there already for started', async () => {
+    const { outcome } = await interpret(dispatch, EVENT, {
+      FindDue: () => ({ rotations }),
+      StartRotation: throws('StepFunctions.ExecutionAlreadyExistsException'),
+    });
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it('is content when nothing is due', async () => {
+    const { tasks, outcome } = await interpret(dispatch, EVENT, { FindDue: () => ({ rotations: [] }) });
+    expect(tasks).toEqual(['FindDue']);
+    expect(outcome.status).toBe('succeeded');
+  });
+});
+
+describe('every task', () => {
+  const tasks = () => [dispatch, rotation, retirement].flatMap(({ States }) => tasksOf(States));
+
+  it('has a timeout and retries, within a machine that has a timeout', () => {
+    for (const [name, task] of tasks()) {
+      expect(task['TimeoutSeconds'], name).toEqual(expect.any(Number));
+      expect(task['Retry'], name).toEqual([expect.objectContaining({ MaxAttempts: expect.any(Number) })]);
+    }
+    for (const machine of [dispatch, rotation, retirement]) expect(machine.TimeoutSeconds).toBeGreaterThan(0);
+  });
+
+  it('retries and catches only errors that somebody throws', () => {
+    const ours = Object.values(errors).flatMap((it) => ('errorName' in it ? [it.errorName as string] : []));
+    const named = tasks().flatMap(([, task]) =>
+      [...((task['Retry'] ?? []) as never[]), ...((task['Catch'] ?? []) as never[])].flatMap(
+        ({ ErrorEquals }: { ErrorEquals: string[] }) => ErrorEquals,
+      ),
+    );
+    for (const name of named)
+      expect(/^(Lambda|States|StepFunctions|Sandbox)\./.test(name) || ours.includes(name), name).toBe(true);
+    expect(TRANSIENT_ERRORS).toEqual(expect.arrayContaining(['TransientFailure', 'Throttled', 'TargetUnreachable']));
+  });
+});
+
+describe('the definitions', () => {
+  it('are as reviewed', () => {
+    expect(dispatch).toMatchSnapshot('RotationDispatch');
+    expect(rotation).toMatchSnapshot('SecretRotation');
+    expect(retirement).toMatchSnapshot('VersionRetirement');
+  });
+});

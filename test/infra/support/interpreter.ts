@@ -1,0 +1,62 @@
+import { StateMachine } from 'aws-local-stepfunctions';
+import { type Definition, tasksOf } from './resolve.ts';
+
+type Handler = (input: never) => unknown;
+
+export interface Run {
+  /** Tasks in the order they ran, retries too, as `State`. */
+  readonly tasks: readonly string[];
+  /** What each task was given, by state. */
+  readonly inputs: ReadonlyMap<string, readonly unknown[]>;
+  readonly outcome:
+    | { readonly status: 'succeeded'; readonly output: unknown }
+    | { readonly status: 'failed'; readonly error: string };
+}
+
+/** What a handler throws so that Step Functions sees `name`. */
+export function fault(name: string): Error {
+  return Object.assign(new Error(`${name} on purpose`), { name });
+}
+
+/**
+ * Runs a synthesised definition in an interpreter of Amazon States Language, tasks in process, waits and retry pauses
+ * of no length. A task without a handler fails the run: nothing happens that a test did not expect.
+ */
+export async function interpret(
+  definition: Definition,
+  input: object,
+  handlers: Readonly<Record<string, Handler>>,
+): Promise<Run> {
+  const tasks: string[] = [];
+  const inputs = new Map<string, unknown[]>();
+  const names = tasksOf(definition.States).map(([name]) => name);
+  const taskResourceLocalHandlers = Object.fromEntries(
+    names.map((name) => [
+      name,
+      async (given: unknown) => {
+        tasks.push(name);
+        inputs.set(name, [...(inputs.get(name) ?? []), given]);
+        const handler = handlers[name];
+        if (handler === undefined) throw fault('UnexpectedTask');
+        return ((await handler(given as never)) ?? null) as never;
+      },
+    ]),
+  );
+  const waits = Object.entries(definition.States).filter(([, { Type }]) => Type === 'Wait');
+  // The interpreter counts a machine's timeout in a 32-bit timer; the template test has it.
+  const { TimeoutSeconds: _, ...untimed } = definition;
+  const machine = new StateMachine(untimed as never, { validationOptions: { checkArn: false } });
+  const run = machine.run(input as never, {
+    overrides: {
+      taskResourceLocalHandlers,
+      waitTimeOverrides: Object.fromEntries(waits.map(([name]) => [name, 0])),
+      retryIntervalOverrides: Object.fromEntries(names.map((name) => [name, 0])),
+    },
+  });
+  try {
+    return { tasks, inputs, outcome: { status: 'succeeded', output: await run.result } };
+  } catch (error) {
+    const cause = (error as Error).cause as Error | undefined;
+    return { tasks, inputs, outcome: { status: 'failed', error: cause?.name ?? (error as Error).name } };
+  }
+}

@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { IncumbentRefused, Misconfigured, StillAlive } from '../../shared/errors.ts';
+import type { SecretText } from '../../shared/redact.ts';
+import type { Rotator, RotatorSettings } from '../../shared/rotators/rotator.ts';
+import { parsed, PostgresHarness } from './postgresql-harness.ts';
+
+let postgres: PostgresHarness;
+let rotator: Rotator;
+let settings: RotatorSettings;
+let owner = 0;
+let name: string;
+let incumbent: SecretText;
+let candidate: SecretText;
+
+beforeAll(async () => {
+  postgres = await PostgresHarness.start();
+});
+afterAll(() => postgres.stop());
+
+describe.each([['by itself'], ['by an administrator']])('a single role whose password is changed %s', (by) => {
+  let values: { settings: RotatorSettings; admin: SecretText | undefined; incumbent: SecretText; versionId: string };
+
+  beforeEach(async () => {
+    owner += 1;
+    name = `Solo's "${owner}"`;
+    rotator = postgres.rotator('single_role');
+    settings = postgres.settings({ mode: 'single_role' });
+    incumbent = await postgres.createLogin(name);
+    const admin = by === 'by itself' ? undefined : postgres.admin;
+    values = { settings, admin, incumbent, versionId: 'v1' };
+    const preflight = await rotator.preflight({ ...values, known: [] });
+    expect(preflight).toMatchObject({ candidate: name, incumbent: name });
+    candidate = rotator.propose({ ...values, candidate: preflight.candidate });
+  });
+
+  it('opens the target with the new value only, once installed, however often', async () => {
+    expect(rotator.overlap).toBe(false);
+    expect(await rotator.probe(candidate, settings)).toBe('refused');
+    for (const role of ['password set', 'already set']) {
+      expect(await rotator.install({ ...values, candidate })).toEqual({ facts: { role } });
+    }
+    expect(await rotator.probe(incumbent, settings)).toBe('refused');
+    expect(await rotator.test({ settings, candidate, incumbentIdentity: name })).toMatchObject({ healthy: 3 });
+    for (const _ of [1, 2]) {
+      const retirement = { settings, admin: values.admin, identity: name, value: incumbent, survivor: candidate };
+      expect(await rotator.retire(retirement)).toMatchObject({ refusedLogin: true, endedSessions: 0 });
+    }
+    expect(await readFile(postgres.server.logFile, 'utf8')).not.toContain(parsed(candidate).password);
+  });
+
+  it('gets the incumbent back on roll back, before and after install', async () => {
+    const rollBack = { settings, admin: values.admin, identity: name, value: candidate, survivor: incumbent };
+    expect(await rotator.retire(rollBack)).toMatchObject({ refusedLogin: true });
+    await rotator.install({ ...values, candidate });
+    for (const _ of [1, 2]) expect(await rotator.retire(rollBack)).toMatchObject({ refusedLogin: true });
+    expect(await rotator.probe(incumbent, settings)).toBe('accepted');
+  });
+
+  it('changes its own password also when its sessions become another role', async () => {
+    await postgres.sql(`CREATE ROLE group${owner}; GRANT group${owner} TO "${name.replaceAll('"', '""')}"`);
+    await postgres.sql(`ALTER ROLE "${name.replaceAll('"', '""')}" SET role = group${owner}`);
+    await rotator.install({ ...values, candidate });
+    expect(await rotator.probe(candidate, settings)).toBe('accepted');
+  });
+
+  it('is not left without a password', async () => {
+    const retirement = { settings, admin: values.admin, identity: name, value: incumbent };
+    await expect(rotator.retire({ ...retirement, survivor: undefined })).rejects.toBeInstanceOf(StillAlive);
+    await expect(rotator.retire({ ...retirement, survivor: incumbent })).rejects.toBeInstanceOf(Misconfigured);
+    expect(await rotator.probe(incumbent, settings)).toBe('accepted');
+    const stale = postgres.secret({ ...parsed(incumbent), password: 'no-longer-the-one' });
+    await expect(rotator.preflight({ ...values, incumbent: stale, known: [] })).rejects.toBeInstanceOf(
+      IncumbentRefused,
+    );
+  });
+});
