@@ -2,6 +2,7 @@ import { build, type Metafile } from 'esbuild';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
+import { builtinModulesByMember } from './builtin-modules.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
@@ -68,6 +69,7 @@ export async function bundleFunctions(outDir: string, options: BundleOptions = {
     conditions: ['module', 'node'],
     // Optional native addon of `pg` that nobody here installs.
     external: ['pg-native'],
+    plugins: [builtinModulesByMember],
     minify: true,
     keepNames: false,
     legalComments: 'none',
@@ -77,7 +79,7 @@ export async function bundleFunctions(outDir: string, options: BundleOptions = {
     logLevel: 'silent',
     // CommonJS dependencies (pg) call `require`, which an ES module does not have.
     banner: {
-      js: "import{createRequire as rekeyCreateRequire}from'node:module';const require=rekeyCreateRequire(import.meta.url);",
+      js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
     },
   });
 

@@ -1,4 +1,4 @@
-import { TargetUnreachable, Throttled, TransientFailure } from '../shared/errors.ts';
+import { LeaseHeld, TargetUnreachable, Throttled, TransientFailure } from '../shared/errors.ts';
 
 /** One entry of a state's `Retry` (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html). */
 export interface RetryPolicy {
@@ -63,6 +63,17 @@ export const RETIRE_RETRY: RetryPolicy = {
   IntervalSeconds: 5,
   MaxAttempts: 3,
   BackoffRate: 2,
+};
+
+/**
+ * A retirement waits while a rotation of the same secret runs. 40 retries, 30 s each: 20 min in all, more than a lease
+ * lives without a sign of its holder.
+ */
+export const LEASE_RETRY: RetryPolicy = {
+  ErrorEquals: [LeaseHeld.errorName],
+  IntervalSeconds: 30,
+  MaxAttempts: 40,
+  BackoffRate: 1,
 };
 
 /** Finding what is due. 3 retries after 2, 4, 8 s: last wait 8 s, 14 s in all; the next scheduled run is the safety net. */

@@ -14,7 +14,11 @@ declare module 'vitest' {
  * set before the workers start, so that they inherit it.
  */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-  const cloud = await startLocalCloud({ onProgress: (line) => void process.stderr.write(`${line}\n`) });
+  // A test that waits for a schedule should not take a minute: `rate(1 minute)` fires every three seconds.
+  const cloud = await startLocalCloud({
+    scale: { rate: 20 },
+    onProgress: (line) => void process.stderr.write(`${line}\n`),
+  });
   const before = Object.keys(cloud.environment).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, cloud.environment);
   project.provide('endpoint', cloud.endpoint);

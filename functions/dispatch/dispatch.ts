@@ -1,7 +1,7 @@
 import { dispatch, dispatchEvent } from '../../shared/rotation/dispatch.ts';
+import { books, environment } from '../books.ts';
 import { handler as step } from '../handler.ts';
-import { environment, rotationPorts } from '../ports.ts';
 
 export const handler = step('dispatch', dispatchEvent, (event) =>
-  dispatch(event, { ...rotationPorts, environment: environment.REKEY_ENVIRONMENT }),
+  dispatch(event, { ...books, environment: environment.REKEY_ENVIRONMENT }),
 );

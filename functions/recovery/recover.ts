@@ -2,15 +2,17 @@ import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-s
 import { withAwsErrors } from '../../shared/aws/aws-errors.ts';
 import { executionStatusChange, recover } from '../../shared/rotation/recover.ts';
 import { alertingPorts } from '../alerts.ts';
+import { environment } from '../books.ts';
 import { required } from '../environment.ts';
 import { handler as step } from '../handler.ts';
-import { environment } from '../ports.ts';
+import { rotationPorts } from '../ports.ts';
 
 const stepFunctions = new SFNClient({});
 const stateMachineArn = required(environment.VERSION_RETIREMENT_ARN, 'VERSION_RETIREMENT_ARN');
 
 export const handler = step('recover', executionStatusChange, (event) =>
   recover(event, {
+    ...rotationPorts,
     ...alertingPorts,
     startRetirement: async (name, input) => {
       try {

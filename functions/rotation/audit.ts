@@ -1,6 +1,6 @@
 import { audit } from '../../shared/rotation/audit.ts';
 import { rotationInput } from '../../shared/rotation/payloads.ts';
+import { books } from '../books.ts';
 import { handler as step } from '../handler.ts';
-import { rotationPorts } from '../ports.ts';
 
-export const handler = step('audit', rotationInput, (input) => audit(input, rotationPorts));
+export const handler = step('audit', rotationInput, (input) => audit(input, books));

@@ -25,7 +25,7 @@ const START_EXECUTION_TIMEOUT_SECONDS = 30;
 export interface FunctionTask {
   readonly functionArn: string;
   readonly functionTimeoutSeconds: number;
-  readonly retry: RetryPolicy;
+  readonly retry: RetryPolicy | readonly RetryPolicy[];
   /** The function's event; the state's whole input when absent. */
   readonly parameters?: Readonly<Record<string, unknown>>;
   /** Where the answer goes; `null` drops it, absent it replaces the state's input. */
@@ -42,7 +42,7 @@ export function functionTask(task: FunctionTask): State {
     TimeoutSeconds: task.functionTimeoutSeconds + TASK_MARGIN_SECONDS,
     ...(task.parameters === undefined ? {} : { Parameters: task.parameters }),
     ...(task.resultPath === undefined ? {} : { ResultPath: task.resultPath }),
-    Retry: [task.retry],
+    Retry: [task.retry].flat(),
     ...(task.catch === undefined ? {} : { Catch: task.catch }),
     ...nextOrEnd(task.next),
   };

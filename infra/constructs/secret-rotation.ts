@@ -115,7 +115,20 @@ export function secretRotation({ functionArn, versionRetirementArn }: SecretRota
       TakeRetirement: { Type: 'Pass', InputPath: '$.rollBack', ResultPath: '$.apply', Next: 'Notify' },
       NotifyOfRollBack: step('notify', {
         retry: NOTIFY_RETRY,
-        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'RotationRolledBack' }],
+        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'IsCandidateOwed' }],
+        next: 'IsCandidateOwed',
+      }),
+      IsCandidateOwed: {
+        Type: 'Choice',
+        Choices: [{ Variable: '$.rollBack.retirement', IsPresent: true, Next: 'StartOwedRetirement' }],
+        Default: 'RotationRolledBack',
+      },
+      StartOwedRetirement: startExecutionTask({
+        stateMachineArn: versionRetirementArn,
+        name: '$.rollBack.retirement.rotationId',
+        input: '$.rollBack.retirement',
+        retry: START_EXECUTION_RETRY,
+        catch: [{ ErrorEquals: [EXECUTION_ALREADY_EXISTS], ResultPath: null, Next: 'RotationRolledBack' }],
         next: 'RotationRolledBack',
       }),
       RotationRolledBack: {

@@ -1,5 +1,5 @@
 import type { FunctionName } from '../bundles.ts';
-import { NOTIFY_RETRY, RETIRE_RETRY } from '../retry-policies.ts';
+import { LEASE_RETRY, NOTIFY_RETRY, RETIRE_RETRY } from '../retry-policies.ts';
 import { functionTask, type StateMachineDefinition } from './asl.ts';
 import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
 
@@ -29,7 +29,7 @@ export function versionRetirement({ functionArn }: VersionRetirementTargets): St
       Retire: functionTask({
         functionArn: functionArn('retire'),
         functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
-        retry: RETIRE_RETRY,
+        retry: [LEASE_RETRY, RETIRE_RETRY],
         resultPath: null,
         catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Owed' }],
         next: 'Retired',

@@ -29,7 +29,8 @@ export async function readEmulatorState(directory: string): Promise<EmulatorStat
   });
   if (text === undefined) return undefined;
   const state = parse(text);
-  if (state !== undefined && isRunning(state.pid) && commandLineOf(state.pid).includes(portArgument(state.port))) return state;
+  if (state !== undefined && isRunning(state.pid) && commandLineOf(state.pid).includes(portArgument(state.port)))
+    return state;
   await removeEmulatorState(directory);
   if (state !== undefined) await rm(state.scratch, { recursive: true, force: true });
   return undefined;

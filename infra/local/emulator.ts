@@ -7,6 +7,7 @@ import { assertRoom } from './disk-space.ts';
 import { portArgument } from './emulator-state.ts';
 import { freePort, isPortTaken } from './free-port.ts';
 import { LocalCloudFailure } from './local-cloud-failure.ts';
+import { removeOldLogs } from './old-logs.ts';
 import { poll } from './poll.ts';
 import { endOf, endProcessGroup } from './process-group.ts';
 
@@ -50,6 +51,7 @@ export async function launchEmulator(options: LaunchOptions): Promise<Emulator> 
     );
   }
   const port = options.port ?? (await freePort());
+  await removeOldLogs(options.directory, 'cloud-');
   const scratch = await mkdtemp(join(tmpdir(), 'rekey-cloud-'));
   const logFile = join(options.directory, `cloud-${port}.log`);
   let child: ChildProcess | undefined;
@@ -64,7 +66,9 @@ export async function launchEmulator(options: LaunchOptions): Promise<Emulator> 
   }
 }
 
-async function spawnLauncher(options: LaunchOptions & { port: number; scratch: string; logFile: string }): Promise<ChildProcess> {
+async function spawnLauncher(
+  options: LaunchOptions & { port: number; scratch: string; logFile: string },
+): Promise<ChildProcess> {
   const log = await open(options.logFile, 'w', 0o600);
   try {
     const child = spawn(
@@ -92,7 +96,15 @@ async function spawnLauncher(options: LaunchOptions & { port: number; scratch: s
 }
 
 /** Nothing of the user's environment but where programs are: Lambda processes inherit it. */
-function emulatorEnvironment({ port, scratch, scale }: { port: number; scratch: string; scale: Scale }): NodeJS.ProcessEnv {
+function emulatorEnvironment({
+  port,
+  scratch,
+  scale,
+}: {
+  port: number;
+  scratch: string;
+  scale: Scale;
+}): NodeJS.ProcessEnv {
   return {
     // The Node that runs this program runs the Lambdas.
     PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
@@ -101,6 +113,8 @@ function emulatorEnvironment({ port, scratch, scale }: { port: number; scratch: 
     LANG: 'C.UTF-8',
     TZ: 'UTC',
     PYTHONUNBUFFERED: '1',
+    // No __pycache__ in the checkout; what pip compiled is read all the same.
+    PYTHONDONTWRITEBYTECODE: '1',
     BIND_HOST: '127.0.0.1',
     GATEWAY_PORT: String(port),
     MINISTACK_HOST: '127.0.0.1',
@@ -112,10 +126,19 @@ function emulatorEnvironment({ port, scratch, scale }: { port: number; scratch: 
     REKEY_LOCAL_CONCURRENT_LAMBDAS: String(CONCURRENT_LAMBDAS),
     SFN_WAIT_SCALE: String(1 / (scale.wait ?? 1)),
     REKEY_LOCAL_RATE_SCALE: String(scale.rate ?? 1),
+    REKEY_LOCAL_WITHOUT: process.env['REKEY_LOCAL_WITHOUT'] ?? '',
   };
 }
 
-async function untilHealthy({ child, port, logFile }: { child: ChildProcess; port: number; logFile: string }): Promise<void> {
+async function untilHealthy({
+  child,
+  port,
+  logFile,
+}: {
+  child: ChildProcess;
+  port: number;
+  logFile: string;
+}): Promise<void> {
   const answer = await poll(
     async () => {
       const end = endOf(child);
@@ -127,8 +150,11 @@ async function untilHealthy({ child, port, logFile }: { child: ChildProcess; por
     { withinMilliseconds: START_SECONDS * 1_000 },
   );
   if (answer === 'healthy') return;
-  const happened = answer === undefined ? `did not answer within ${START_SECONDS} seconds` : `ended while it started (${answer})`;
-  throw new LocalCloudFailure(`The local cloud ${happened}; its last words, from ${logFile}: ${await lastWords(logFile)}`);
+  const happened =
+    answer === undefined ? `did not answer within ${START_SECONDS} seconds` : `ended while it started (${answer})`;
+  throw new LocalCloudFailure(
+    `The local cloud ${happened}; its last words, from ${logFile}: ${await lastWords(logFile)}`,
+  );
 }
 
 async function lastWords(logFile: string): Promise<string> {

@@ -56,7 +56,8 @@ export async function startLocalCloud(options: LocalCloudOptions = {}): Promise<
     detached: options.detached === true,
   });
   options.onProgress?.(`Local cloud: ready on 127.0.0.1:${emulator.port}`);
-  if (options.detached === true) await writeEmulatorState(directory, { ...emulator, startedAt: new Date().toISOString() });
+  if (options.detached === true)
+    await writeEmulatorState(directory, { ...emulator, startedAt: new Date().toISOString() });
   return cloudOf(emulator, async () => {
     if (options.detached === true) await removeEmulatorState(directory);
   });
@@ -66,7 +67,8 @@ export async function startLocalCloud(options: LocalCloudOptions = {}): Promise<
 export async function readLocalCloud(directory = '.local'): Promise<LocalCloud | undefined> {
   const given = givenCloud();
   const state = await readEmulatorState(resolve(directory));
-  const own = state === undefined ? undefined : cloudOf(state, async () => await removeEmulatorState(resolve(directory)));
+  const own =
+    state === undefined ? undefined : cloudOf(state, async () => await removeEmulatorState(resolve(directory)));
   // A shell that took over our environment names our own endpoint.
   return given === undefined || given.endpoint === own?.endpoint ? own : given;
 }
@@ -88,7 +90,9 @@ function givenCloud(): LocalCloud | undefined {
     pid: undefined,
     reset: () =>
       Promise.reject(
-        new LocalCloudFailure('AWS_ENDPOINT_URL names an endpoint that Rekey did not start, so it is not reset: unset it, or reset it with its own tools.'),
+        new LocalCloudFailure(
+          'AWS_ENDPOINT_URL names an endpoint that Rekey did not start, so it is not reset: unset it, or reset it with its own tools.',
+        ),
       ),
     stop: () => Promise.resolve(),
   };
@@ -103,7 +107,10 @@ function cloudOf(emulator: Emulator, forget: () => Promise<void>): LocalCloud {
     pid: emulator.pid,
     reset: async () => {
       const answer = await fetch(`${endpoint}/_ministack/reset`, { method: 'POST' });
-      if (!answer.ok) throw new LocalCloudFailure(`The local cloud refused to reset (HTTP ${answer.status}); see ${emulator.logFile}.`);
+      if (!answer.ok)
+        throw new LocalCloudFailure(
+          `The local cloud refused to reset (HTTP ${answer.status}); see ${emulator.logFile}.`,
+        );
     },
     stop: async () => {
       await endProcessGroup(emulator.pid);

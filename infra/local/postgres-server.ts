@@ -7,6 +7,7 @@ import { Client } from 'pg';
 import { assertRoom } from './disk-space.ts';
 import { freePort } from './free-port.ts';
 import { LocalCloudFailure } from './local-cloud-failure.ts';
+import { removeOldLogs } from './old-logs.ts';
 import { poll } from './poll.ts';
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { endOf, endProcessGroup } from './process-group.ts';
@@ -42,6 +43,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const directory = resolve(options.directory ?? '.local');
   await mkdir(directory, { recursive: true });
   await assertRoom(tmpdir(), NEEDED_MEGABYTES);
+  await removeOldLogs(directory, 'postgres-');
   const binaries = await findPostgresBinaries();
   const adminPassword = randomBytes(18).toString('base64url');
   for (let attempt = 1; ; attempt++) {
@@ -56,7 +58,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       const server = await launch({ binaries, home, logFile });
       if (await answers({ server, port, adminPassword })) {
         options.onProgress?.(`PostgreSQL: ready on 127.0.0.1:${port}`);
-        return { host: '127.0.0.1', port, adminUser: ADMIN_USER, adminPassword, logFile, stop: () => stop(server, home) };
+        return {
+          host: '127.0.0.1',
+          port,
+          adminUser: ADMIN_USER,
+          adminPassword,
+          logFile,
+          stop: () => stop(server, home),
+        };
       }
       await stop(server, home);
     } catch (error) {
@@ -70,7 +79,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
-async function initialise({ binaries, home, adminPassword, logFile }: {
+async function initialise({
+  binaries,
+  home,
+  adminPassword,
+  logFile,
+}: {
   binaries: PostgresBinaries;
   home: string;
   adminPassword: string;
@@ -119,7 +133,9 @@ async function configure(home: string, settings: Readonly<Record<string, string>
     timezone: 'UTC',
     log_timezone: 'UTC',
   };
-  const lines = Object.entries({ ...defaults, ...settings }).map(([key, value]) => `${key} = '${value.replaceAll("'", "''")}'`);
+  const lines = Object.entries({ ...defaults, ...settings }).map(
+    ([key, value]) => `${key} = '${value.replaceAll("'", "''")}'`,
+  );
   // The last line for a setting wins: https://www.postgresql.org/docs/18/config-setting.html
   await appendFile(join(home, 'data', 'postgresql.conf'), `\n${lines.join('\n')}\n`);
 }
@@ -139,7 +155,11 @@ cd / && rm -rf "$2"
 exit $status
 `;
 
-async function launch({ binaries, home, logFile }: {
+async function launch({
+  binaries,
+  home,
+  logFile,
+}: {
   binaries: PostgresBinaries;
   home: string;
   logFile: string;
@@ -169,7 +189,11 @@ function serverEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
 }
 
-async function answers({ server, port, adminPassword }: {
+async function answers({
+  server,
+  port,
+  adminPassword,
+}: {
   server: ChildProcess;
   port: number;
   adminPassword: string;
@@ -177,7 +201,13 @@ async function answers({ server, port, adminPassword }: {
   const answer = await poll(
     async () => {
       if (endOf(server) !== undefined) return false;
-      const client = new Client({ host: '127.0.0.1', port, user: ADMIN_USER, password: adminPassword, database: 'postgres' });
+      const client = new Client({
+        host: '127.0.0.1',
+        port,
+        user: ADMIN_USER,
+        password: adminPassword,
+        database: 'postgres',
+      });
       client.on('error', () => undefined);
       try {
         await client.connect();

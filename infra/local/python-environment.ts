@@ -28,7 +28,10 @@ export async function pythonEnvironment(options: {
   readonly onProgress?: ((line: string) => void) | undefined;
 }): Promise<string> {
   const { directory } = options;
-  const fingerprint = createHash('sha256').update(await readFile(REQUIREMENTS)).digest('hex').slice(0, 12);
+  const fingerprint = createHash('sha256')
+    .update(await readFile(REQUIREMENTS))
+    .digest('hex')
+    .slice(0, 12);
   const home = join(directory, `python-${fingerprint}`);
   const python = join(home, 'bin', 'python');
   // An environment breaks when the Python it was made from is removed: then the link leads nowhere, and it is made anew.
@@ -96,9 +99,8 @@ async function makeVirtualEnvironment(base: Python, home: string): Promise<void>
 }
 
 async function install(python: string, logFile: string): Promise<void> {
-  const { code, output } = await run(python, [
-    ...['-m', 'pip', 'install', '--quiet', '--require-hashes', '--only-binary=:all:', '--requirement', REQUIREMENTS],
-  ]);
+  const options = ['--quiet', '--require-hashes', '--only-binary=:all:', '--requirement', REQUIREMENTS];
+  const { code, output } = await run(python, ['-m', 'pip', 'install', ...options]);
   if (code === 0) return;
   const log = await open(logFile, 'w').catch(() => undefined);
   await log?.writeFile(output).catch(() => undefined);
@@ -109,7 +111,11 @@ async function install(python: string, logFile: string): Promise<void> {
       `The package index sent files whose hashes differ from infra/local/requirements.txt, so nothing was installed (see ${logFile}): use the official index or a faithful mirror.`,
     );
   }
-  if (/NewConnectionError|name resolution|Name or service not known|Could not find a version|timed out|ProxyError|SSLError/i.test(output)) {
+  if (
+    /NewConnectionError|name resolution|Name or service not known|Could not find a version|timed out|ProxyError|SSLError/i.test(
+      output,
+    )
+  ) {
     throw new LocalCloudFailure(
       `pip could not download the packages of infra/local/requirements.txt (see ${logFile}): check the network, the proxy and pip's index, and run the same command again.`,
     );
@@ -117,7 +123,10 @@ async function install(python: string, logFile: string): Promise<void> {
   throw new LocalCloudFailure(`pip failed (${lastLine(output)}); everything it said is in ${logFile}.`);
 }
 
-async function run(command: string, commandArguments: readonly string[]): Promise<{ code: number | null; output: string }> {
+async function run(
+  command: string,
+  commandArguments: readonly string[],
+): Promise<{ code: number | null; output: string }> {
   return await new Promise((resolve, reject) => {
     const child = spawn(command, commandArguments, {
       env: { ...process.env, ...CLEAN_ENVIRONMENT },
@@ -147,7 +156,8 @@ function lastLine(output: string): string {
 async function removeAbandonedDrafts(directory: string): Promise<void> {
   for (const entry of await readdir(directory)) {
     const maker = /^python-[0-9a-f]+\.draft-(\d+)$/.exec(entry)?.[1];
-    if (maker !== undefined && !isRunning(Number(maker))) await rm(join(directory, entry), { recursive: true, force: true });
+    if (maker !== undefined && !isRunning(Number(maker)))
+      await rm(join(directory, entry), { recursive: true, force: true });
   }
 }
 

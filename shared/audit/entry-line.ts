@@ -1,23 +1,24 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { AuditEntry } from './audit-trail.ts';
 import { canonicalJson } from './chain.ts';
 
 /** No entry comes near this: a DynamoDB item ends at 400 KB. */
 export const MAX_LINE_CHARACTERS = 512 * 1024;
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
 /** The shape of an entry. Unknown members are errors at the top; `context` may hold any flat fact. */
 const entrySchema = z.strictObject({
-  timestamp: z.string().regex(/^(?:\d{4}|\+\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+  timestamp: z.string().check(z.regex(/^(?:\d{4}|\+\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)),
   secret_id: z.string(),
   action: z.string(),
   agent: z.string(),
-  context: z
-    .object({ ip_address: z.string(), reason: z.string() })
-    .catchall(z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
+  context: z.catchall(
+    z.object({ ip_address: z.string(), reason: z.string() }),
+    z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]),
+  ),
   risk_level: z.enum(['critical', 'high', 'medium', 'low']),
-  sequence: z.int().positive(),
+  sequence: z.int().check(z.positive()),
   previous_hash: sha256,
   hash: sha256,
 });

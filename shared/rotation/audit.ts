@@ -7,7 +7,10 @@ import type { RotationPorts } from './ports.ts';
  * Writes down, before anything switches, who asked, why, what was tested and what the switch replaces. No effect but
  * the entry, which is written once. Nothing is applied that was not recorded here.
  */
-export async function audit(input: RotationInput, ports: RotationPorts): Promise<void> {
+export async function audit(
+  input: RotationInput,
+  ports: Pick<RotationPorts, 'registry' | 'auditTrail' | 'clock'>,
+): Promise<void> {
   const record = await requireRunning(ports, input);
   if (!hasEnded(record, 'test')) throw new CandidateUnproven('The candidate has not been tested: Test has not ended.');
   await runPhase(ports, input, 'audit', record, async (log) => {

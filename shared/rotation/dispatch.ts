@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../errors.ts';
-import type { SecretRecord } from '../registry/registry.ts';
+import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord } from '../registry/update-record.ts';
 import { REDISPATCH_SECONDS } from './lease.ts';
 import { type DispatchResult, REQUEST_REASONS, type RotationInput } from './payloads.ts';
@@ -31,7 +31,8 @@ export const dispatchEvent = z.union([rotationRequested, scheduledEvent]);
 export type DispatchEvent = z.infer<typeof dispatchEvent>;
 
 /**
- * Says which rotations to start: the due ones for a scheduled event, the named one for a request.
+ * Says which rotations to start: the due ones for a scheduled event, the named one for a request. A rotation that died
+ * (it runs by its record, and its lease has expired) goes on under its own id: its steps find what is done.
  *
  * Twice is harmless: an id is made of what started it, so starting it again is the same execution; two schedulers at
  * once are told apart by the compare-and-swap that puts the due time ahead. A crash after that delays the rotation to
@@ -59,9 +60,14 @@ export async function dispatch(
     if (fresh?.status !== 'active' || fresh.dueAt?.getTime() !== dueAt.getTime()) continue;
     if ((await registry.save({ ...fresh, dueAt: ahead })) === 'conflict') continue;
     const id = rotationId(environment, secretId, 'due', dueAt.toISOString());
-    rotations.push(toStart({ environment, secretId, rotationId: id, reason: 'scheduled', requestedBy }));
+    const due = toStart({ environment, secretId, rotationId: id, reason: 'scheduled', requestedBy });
+    rotations.push(fresh.rotation?.status === 'running' ? { ...due, input: inputOf(fresh.rotation) } : due);
   }
   return { rotations };
+}
+
+function inputOf({ environment, secretId, rotationId: id, reason, requestedBy }: RotationRecord): RotationInput {
+  return { environment, secretId, rotationId: id, reason, requestedBy };
 }
 
 function leased({ lease }: SecretRecord, now: Date): boolean {

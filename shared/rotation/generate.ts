@@ -2,15 +2,17 @@ import { LeaseHeld, Misconfigured, RotationEnded } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { RotationRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
-import type { Preflight, Rotator, RotatorSettings } from '../rotators/rotator.ts';
+import type { Preflight } from '../rotators/rotator.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
+import { endOverdue } from './end-credentials.ts';
 import { REDISPATCH_SECONDS, withLease } from './lease.ts';
-import { credential, overdue, withCredential, withCredentialChange } from './ledger.ts';
+import { credential, withCredential } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
 import type { RotationInput } from './payloads.ts';
 import { type PhaseOutcome, type RunningRecord, runPhase, running } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
+import { closed } from './notify.ts';
 import { rollBack } from './roll-back.ts';
 
 /**
@@ -44,7 +46,7 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Ru
     const leased = withLease(record, input.rotationId, now);
     if (previous?.status === 'running') {
       // A dead run's work comes first: its lease has expired, so nothing of it runs any more.
-      await rollBack({ ...ids(previous), fault: { Error: 'Abandoned' } }, ports);
+      await settle(previous, ports);
       continue;
     }
     const started = {
@@ -60,6 +62,17 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Ru
       throw new LeaseHeld(`Another run took the lease of "${input.secretId}" first.`);
     }
   }
+}
+
+/** Ends a rotation that died without recovery: undone, or, where its switch was done, taken as succeeded. */
+async function settle(dead: RotationRecord, ports: RotationPorts): Promise<void> {
+  const { outcome } = await rollBack({ ...ids(dead), fault: { Error: 'Abandoned' } }, ports);
+  if (outcome === 'rolled_back') return;
+  await updateRecord(ports.registry, dead.secretId, (latest) => {
+    const { rotation } = latest;
+    if (rotation?.rotationId !== dead.rotationId || rotation.status !== 'running') return latest;
+    return closed({ ...latest, rotation }, ports.clock.now());
+  });
 }
 
 async function bringIn(
@@ -83,7 +96,10 @@ async function bringIn(
   const incumbent = dead ? undefined : replaced;
   const admin = await adminValue(secretStore, record, current?.value);
 
-  const cleared = await retireOverdue({ ports, record, rotator, settings, admin, survivor: incumbent, log });
+  const cleared = running(
+    await endOverdue({ ports, record, admin, survivor: incumbent, rotationId: versionId }),
+    versionId,
+  );
   const values = { settings, admin, incumbent: incumbent?.value };
   const preflight = await rotator.preflight({ ...values, versionId, known: cleared.ledger });
   log.note('preflight_passed', { ...preflight.facts, candidate: preflight.candidate });
@@ -107,37 +123,6 @@ async function bringIn(
     log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
   }
   return { facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' } };
-}
-
-/** Credentials whose grace is over are ended here too, so that a lost retirement cannot block a rotation for ever. */
-async function retireOverdue(work: {
-  readonly ports: RotationPorts;
-  readonly record: RunningRecord;
-  readonly rotator: Rotator;
-  readonly settings: RotatorSettings;
-  readonly admin: SecretText | undefined;
-  readonly survivor: SecretVersion | undefined;
-  readonly log: OperationLog;
-}): Promise<RunningRecord> {
-  const { ports, rotator, settings, admin, survivor, log } = work;
-  let record = work.record;
-  for (const entry of overdue(record, ports.clock.now())) {
-    if (survivor === undefined || entry.versionId === survivor.versionId) continue;
-    const value = (await ports.secretStore.read(record.secretId, { versionId: entry.versionId }))?.value;
-    await rotator.retire({ settings, admin, identity: entry.identity, value, survivor: survivor.value });
-    log.note(`overdue_retired_${entry.versionId}`, { credential: entry.identity, version_id: entry.versionId });
-    const rotationId = record.rotation.rotationId;
-    record = running(
-      await updateRecord(
-        ports.registry,
-        record.secretId,
-        (latest) => withCredentialChange(latest, entry.versionId, { state: 'retired', owedSince: undefined }),
-        record,
-      ),
-      rotationId,
-    );
-  }
-  return record;
 }
 
 /** Written before the first side effect: who the candidate will be, and whom it replaces. */

@@ -5,7 +5,7 @@ import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { nextRotation } from './due.ts';
 import { withoutLease } from './lease.ts';
 import type { RotationInput } from './payloads.ts';
-import { hasEnded, operationLog, withPhase } from './phase.ts';
+import { hasEnded, operationLog, type RunningRecord, withPhase } from './phase.ts';
 import type { AlertingPorts } from './ports.ts';
 
 export interface NotifyResult {
@@ -35,7 +35,9 @@ export async function notify(input: RotationInput, ports: AlertingPorts): Promis
   await updateRecord(ports.registry, input.secretId, (latest) => {
     if (latest.rotation?.rotationId !== input.rotationId) return latest;
     const told = { ...latest, rotation: { ...latest.rotation, alerted: [...latest.rotation.alerted, alert.kind] } };
-    return outcome === 'succeeded' ? closed(told, startedAt, ports.clock.now()) : told;
+    if (outcome !== 'succeeded') return told;
+    const endedAt = ports.clock.now();
+    return closed(withPhase(told, { name: 'notify', startedAt, endedAt, facts: {} }), endedAt);
   }, record);
   return { outcome };
 }
@@ -52,12 +54,12 @@ function tell(
   return { outcome: 'failed', alert: failedAlert(record, rotation, now) };
 }
 
-function closed(record: SecretRecord & { readonly rotation: RotationRecord }, startedAt: Date, now: Date): SecretRecord {
-  const ended = withPhase(record, { name: 'notify', startedAt, endedAt: now, facts: {} });
+/** The record of a rotation that has succeeded: lease given back, next due time set. */
+export function closed(record: RunningRecord, now: Date): SecretRecord {
   return withoutLease(
     {
-      ...ended,
-      rotation: { ...ended.rotation, status: 'succeeded', endedAt: now, fault: undefined },
+      ...record,
+      rotation: { ...record.rotation, status: 'succeeded', endedAt: now, fault: undefined },
       failures: 0,
       dueAt: nextRotation(record.declaration, now),
     },

@@ -46,7 +46,10 @@ export interface ApplyResult {
   readonly retirement?: RetirementInput;
 }
 
-/** Answer of RollBack: `rolled_back`, or `completed` when the candidate was already current and opens the target. */
+/**
+ * Answer of RollBack: `rolled_back` (with the retirement of a candidate that could not be ended at the target), or
+ * `completed` when the candidate was already current and opens the target (with the incumbent's).
+ */
 export interface RollBackResult extends ApplyResult {
   readonly outcome: 'rolled_back' | 'completed';
 }

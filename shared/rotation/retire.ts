@@ -1,58 +1,67 @@
+import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
-import { adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
+import { adminValue } from './credential-values.ts';
+import { endCredential, endOverdue } from './end-credentials.ts';
 import { withLease, withoutLease } from './lease.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RetirementInput } from './payloads.ts';
 import type { RotationPorts } from './ports.ts';
 
+export interface RetireResult {
+  readonly outcome: 'retired' | 'kept';
+}
+
 /**
- * Ends a replaced credential at the target and proves it dead. `retired`: it is; `kept`: it carries `AWSCURRENT` again
- * (somebody moved the label back), so it lives on.
+ * Ends a replaced credential at the target, and every other one of the secret that is overdue, and proves them dead.
+ * `retired`: it is; `kept`: it carries `AWSCURRENT` again (somebody moved the label back), so it lives on.
  *
  * Twice is harmless: a credential that the ledger has as retired, or no longer has, is done; ending a dead one changes
  * nothing. Holds the secret's lease meanwhile, so no rotation re-uses the credential's place. Throws `LeaseHeld` while a
  * rotation runs, and what the target says when the credential cannot be proved dead.
  */
-export async function retire(input: RetirementInput, ports: RotationPorts): Promise<{ readonly outcome: 'retired' | 'kept' }> {
-  const { registry, secretStore, clock } = ports;
-  const holder = `retire/${input.versionId}`;
-  const known = credential(await requireRecord(registry, input.secretId), input.versionId);
+export async function retire(input: RetirementInput, ports: RotationPorts): Promise<RetireResult> {
+  const { registry, clock } = ports;
+  const { secretId, versionId } = input;
+  const known = credential(await requireRecord(registry, secretId), versionId);
   if (known === undefined || known.state === 'retired') return { outcome: 'retired' };
 
-  const record = await updateRecord(registry, input.secretId, (latest) => withLease(latest, holder, clock.now()));
-  const log = new OperationLog(clock, {
-    scope: `${input.rotationId}/${input.versionId}`,
-    step: 'retire',
-    reason: 'the grace period is over',
-    facts: { rotation_id: input.rotationId, version_id: input.versionId, credential: known.identity },
-  });
+  const holder = `retire/${versionId}`;
+  const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()));
   try {
-    const outcome = await log.during(ports.auditTrail, input.secretId, async () => {
-      const current = await secretStore.read(input.secretId, { stage: 'AWSCURRENT' });
-      if (current?.versionId === input.versionId || known.state === 'current') {
-        log.note('cancelled', { because: 'the version carries AWSCURRENT' }, 'medium');
-        return 'kept' as const;
-      }
-      const rotator = await requireRotator(ports, record);
-      const value = (await secretStore.read(input.secretId, { versionId: input.versionId }))?.value;
-      const admin = await adminValue(secretStore, record, current?.value);
-      const settings = rotatorSettings(record);
-      const report = await rotator.retire({ settings, admin, identity: known.identity, value, survivor: current?.value });
-      log.note('proved_dead', { refused_login: report.refusedLogin, ended_sessions: report.endedSessions });
-      return 'retired' as const;
-    });
-    const state = outcome === 'kept' ? 'current' : 'retired';
-    await updateRecord(registry, input.secretId, (latest) =>
-      withCredentialChange(latest, input.versionId, {
-        state,
-        retireAt: undefined,
-        owedSince: undefined,
-        owedAlertAt: undefined,
-      }),
-    );
-    return { outcome };
+    return await retireUnderLease(input, ports, record, known);
   } finally {
-    await updateRecord(registry, input.secretId, (latest) => withoutLease(latest, holder));
+    await updateRecord(registry, secretId, (latest) => withoutLease(latest, holder));
   }
+}
+
+async function retireUnderLease(
+  input: RetirementInput,
+  ports: RotationPorts,
+  record: SecretRecord,
+  known: LedgerCredential,
+): Promise<RetireResult> {
+  const { secretId, versionId, rotationId } = input;
+  const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
+  if (current?.versionId === versionId || known.state === 'current') {
+    await keep(input, ports);
+    return { outcome: 'kept' };
+  }
+  const admin = await adminValue(ports.secretStore, record, current?.value);
+  const work = { ports, admin, survivor: current, rotationId };
+  const after = await endCredential({ ...work, record }, known);
+  await endOverdue({ ...work, record: after });
+  return { outcome: 'retired' };
+}
+
+async function keep({ secretId, versionId, rotationId }: RetirementInput, ports: RotationPorts): Promise<void> {
+  const log = new OperationLog(ports.clock, {
+    scope: `keep/${rotationId}/${versionId}`,
+    step: 'retire',
+    reason: 'the version carries AWSCURRENT again',
+    facts: { rotation_id: rotationId, version_id: versionId },
+  });
+  await log.during(ports.auditTrail, secretId, async () => log.note('cancelled', {}, 'medium'));
+  const kept = { state: 'current', retireAt: undefined, owedSince: undefined, owedAlertAt: undefined } as const;
+  await updateRecord(ports.registry, secretId, (latest) => withCredentialChange(latest, versionId, kept));
 }

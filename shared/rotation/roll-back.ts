@@ -8,7 +8,7 @@ import { nextTry } from './due.ts';
 import { withLease, withoutLease } from './lease.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
-import type { RollBackInput, RollBackResult } from './payloads.ts';
+import type { ApplyResult, RollBackInput, RollBackResult, RotationInput } from './payloads.ts';
 import { hasEnded, operationLog, type RunningRecord, running, withPhase } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
 
@@ -17,8 +17,8 @@ import type { RotationPorts } from './ports.ts';
  *
  * Where the switch had happened and the new value opens the target, going on is the way out: `completed`. Otherwise
  * `AWSCURRENT` is (or goes) back on the incumbent, the candidate is ended at the target, `AWSPENDING` is taken off:
- * `rolled_back`. A candidate that cannot be ended now (the target is down) stays in the ledger as a debt, ended by the
- * next rotation or retirement.
+ * `rolled_back`. A candidate that cannot be ended now (the target is down) stays in the ledger as a debt, and the answer
+ * holds its retirement.
  *
  * Twice is harmless: what it does is decided by where the label is, and an ended rotation answers its outcome again.
  */
@@ -27,7 +27,7 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
   const latest = await requireRecord(ports.registry, input.secretId);
   if (latest.rotation?.rotationId !== input.rotationId) return notTheLast(latest, ports, input);
   if (latest.rotation.status === 'succeeded') return { outcome: 'completed', ...retirementOf(latest, rotation) };
-  if (latest.rotation.status === 'rolled_back') return { outcome: 'rolled_back' };
+  if (latest.rotation.status === 'rolled_back') return { outcome: 'rolled_back', ...owedCandidate(latest, rotation) };
 
   const record = running(
     await updateRecord(ports.registry, input.secretId, (now) => withLease(now, input.rotationId, ports.clock.now()), latest),
@@ -38,8 +38,8 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
   if (found === 'switched') {
     return { outcome: 'completed', ...retirementOf(await complete(record, ports), rotation) };
   }
-  await end(record, ports, fault.Error, found === 'candidate_owed');
-  return { outcome: 'rolled_back' };
+  const ended = await end(record, ports, fault.Error, found === 'candidate_owed');
+  return { outcome: 'rolled_back', ...owedCandidate(ended, rotation) };
 }
 
 /** The effects of going back, each idempotent; the books are written after the audit entries. */
@@ -130,9 +130,22 @@ async function incumbentValue(record: RunningRecord, ports: RotationPorts): Prom
   return versionId === undefined ? undefined : (await requireVersion(ports, record.secretId, versionId)).value;
 }
 
-async function end(record: RunningRecord, ports: RotationPorts, fault: string, debt: boolean): Promise<void> {
+/** The retirement of a candidate that could not be ended, so that it is tried, and told of, until it is dead. */
+function owedCandidate({ ledger }: SecretRecord, { environment, secretId, rotationId }: RotationInput): ApplyResult {
+  const owed = ledger.find(({ versionId, state }) => versionId === rotationId && state === 'grace');
+  if (owed?.retireAt === undefined) return {};
+  const retireAt = owed.retireAt.toISOString();
+  return { retirement: { environment, secretId, rotationId, versionId: rotationId, retireAt } };
+}
+
+async function end(
+  record: RunningRecord,
+  ports: RotationPorts,
+  fault: string,
+  debt: boolean,
+): Promise<SecretRecord> {
   const { rotationId } = record.rotation;
-  await updateRecord(ports.registry, record.secretId, (latest) => {
+  return updateRecord(ports.registry, record.secretId, (latest) => {
     const current = running(latest, rotationId);
     const now = ports.clock.now();
     const rotation: RotationRecord = {

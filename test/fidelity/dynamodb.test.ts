@@ -25,7 +25,10 @@ describe('DynamoDB', () => {
       new CreateTableCommand({
         TableName,
         BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: ['pk', 'sk', 'shard', 'due'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' as const })),
+        AttributeDefinitions: ['pk', 'sk', 'shard', 'due'].map((AttributeName) => ({
+          AttributeName,
+          AttributeType: 'S' as const,
+        })),
         KeySchema: [
           { AttributeName: 'pk', KeyType: 'HASH' },
           { AttributeName: 'sk', KeyType: 'RANGE' },
@@ -53,21 +56,32 @@ describe('DynamoDB', () => {
       Key: key(pk),
       UpdateExpression: 'SET holder = :holder, expires = :until ADD taken :one',
       ConditionExpression: 'attribute_not_exists(holder) OR expires < :now OR holder = :holder',
-      ExpressionAttributeValues: { ':holder': { S: holder }, ':now': { N: String(now) }, ':until': { N: String(now + 10) }, ':one': { N: '1' } },
+      ExpressionAttributeValues: {
+        ':holder': { S: holder },
+        ':now': { N: String(now) },
+        ':until': { N: String(now + 10) },
+        ':one': { N: '1' },
+      },
       ReturnValues: 'ALL_NEW',
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
     });
 
   test('lets one of many concurrent conditional writes win, and shows the others what is there', async () => {
-    const answers = await Promise.allSettled(Array.from({ length: 50 }, async (_, n) => await client.send(take('lease', `run-${n}`, 100))));
+    const answers = await Promise.allSettled(
+      Array.from({ length: 50 }, async (_, n) => await client.send(take('lease', `run-${n}`, 100))),
+    );
     const winners = answers.filter(({ status }) => status === 'fulfilled');
     expect(winners).toHaveLength(1);
     const { Item } = await client.send(new GetItemCommand({ TableName, Key: key('lease'), ConsistentRead: true }));
     for (const answer of answers) {
-      if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ name: 'ConditionalCheckFailedException', Item });
+      if (answer.status === 'rejected')
+        expect(answer.reason).toMatchObject({ name: 'ConditionalCheckFailedException', Item });
     }
     await expect(client.send(take('lease', 'later', 110))).rejects.toThrow();
-    expect((await client.send(take('lease', 'later', 111))).Attributes).toMatchObject({ holder: { S: 'later' }, taken: { N: '2' } });
+    expect((await client.send(take('lease', 'later', 111))).Attributes).toMatchObject({
+      holder: { S: 'later' },
+      taken: { N: '2' },
+    });
   });
 
   test('writes all of a transaction or nothing, and says which condition failed', async () => {
@@ -75,7 +89,13 @@ describe('DynamoDB', () => {
     const append = (expected: string) =>
       new TransactWriteItemsCommand({
         TransactItems: [
-          { Put: { TableName, Item: { ...key('chain', '5'), text: { S: 'entry' } }, ConditionExpression: 'attribute_not_exists(pk)' } },
+          {
+            Put: {
+              TableName,
+              Item: { ...key('chain', '5'), text: { S: 'entry' } },
+              ConditionExpression: 'attribute_not_exists(pk)',
+            },
+          },
           {
             Update: {
               TableName,
@@ -97,7 +117,9 @@ describe('DynamoDB', () => {
     ]);
     expect((await client.send(new GetItemCommand({ TableName, Key: key('chain', '5') }))).Item).toBeUndefined();
     await client.send(append('4'));
-    expect((await client.send(new GetItemCommand({ TableName, Key: key('head') }))).Item?.['sequence']).toEqual({ N: '5' });
+    expect((await client.send(new GetItemCommand({ TableName, Key: key('head') }))).Item?.['sequence']).toEqual({
+      N: '5',
+    });
   });
 
   test('lets one of two racing transactions win', async () => {
@@ -123,8 +145,14 @@ describe('DynamoDB', () => {
   });
 
   test('answers an index by range and in order, page by page, without what lacks its key', async () => {
-    const items = Array.from({ length: 7 }, (_, n) => ({ ...key(`due-${n}`), shard: { S: '0' }, due: { S: `2030-01-0${n + 1}` } }));
-    await client.send(new BatchWriteItemCommand({ RequestItems: { [TableName]: items.map((Item) => ({ PutRequest: { Item } })) } }));
+    const items = Array.from({ length: 7 }, (_, n) => ({
+      ...key(`due-${n}`),
+      shard: { S: '0' },
+      due: { S: `2030-01-0${n + 1}` },
+    }));
+    await client.send(
+      new BatchWriteItemCommand({ RequestItems: { [TableName]: items.map((Item) => ({ PutRequest: { Item } })) } }),
+    );
     const found: string[] = [];
     let ExclusiveStartKey: Record<string, never> | undefined;
     do {
@@ -132,7 +160,9 @@ describe('DynamoDB', () => {
         new QueryCommand({
           TableName,
           IndexName: 'due',
-          KeyConditionExpression: 'shard = :shard AND due <= :now',
+          KeyConditionExpression: '#shard = :shard AND due <= :now',
+          // A reserved word: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html
+          ExpressionAttributeNames: { '#shard': 'shard' },
           ExpressionAttributeValues: { ':shard': { S: '0' }, ':now': { S: '2030-01-05' } },
           Limit: 2,
           ExclusiveStartKey,
@@ -147,7 +177,8 @@ describe('DynamoDB', () => {
   });
 
   test('reads back what was written, with a consistent read, backwards and by prefix', async () => {
-    for (const sequence of ['001', '002', '003']) await client.send(new PutItemCommand({ TableName, Item: key('trail', `entry#${sequence}`) }));
+    for (const sequence of ['001', '002', '003'])
+      await client.send(new PutItemCommand({ TableName, Item: key('trail', `entry#${sequence}`) }));
     const { Items = [] } = await client.send(
       new QueryCommand({
         TableName,

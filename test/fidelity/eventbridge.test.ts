@@ -32,14 +32,22 @@ describe('EventBridge', () => {
     await machine.remove();
   });
 
-  async function makeRule(rule: { EventPattern?: string; ScheduleExpression?: string }, target: Partial<Target> = {}, arn = machine.arn) {
+  async function makeRule(
+    rule: { EventPattern?: string; ScheduleExpression?: string },
+    target: Partial<Target> = {},
+    arn = machine.arn,
+  ) {
     const Name = uniqueName('rule');
     rules.push(Name);
     await client.send(new PutRuleCommand({ Name, ...rule }));
-    await client.send(new PutTargetsCommand({ Rule: Name, Targets: [{ Id: '1', Arn: arn, RoleArn: ROLE, ...target }] }));
+    await client.send(
+      new PutTargetsCommand({ Rule: Name, Targets: [{ Id: '1', Arn: arn, RoleArn: ROLE, ...target }] }),
+    );
   }
   async function put(source: string, detail: unknown, DetailType = 'Rotation Requested') {
-    const answer = await client.send(new PutEventsCommand({ Entries: [{ Source: source, DetailType, Detail: JSON.stringify(detail) }] }));
+    const answer = await client.send(
+      new PutEventsCommand({ Entries: [{ Source: source, DetailType, Detail: JSON.stringify(detail) }] }),
+    );
     expect(answer.FailedEntryCount).toBe(0);
   }
   async function inputs(stateMachineArn = machine.arn): Promise<unknown[]> {
@@ -61,11 +69,20 @@ describe('EventBridge', () => {
 
   test('starts a state machine with the whole event, for events that match', async () => {
     const source = uniqueName('source');
-    await makeRule({ EventPattern: JSON.stringify({ source: [source], detail: { risk: ['critical', 'high'], id: [{ exists: true }] } }) });
+    await makeRule({
+      EventPattern: JSON.stringify({
+        source: [source],
+        detail: { risk: ['critical', 'high'], id: [{ exists: true }] },
+      }),
+    });
     await put(source, { risk: 'low', id: 'no' });
     await put(source, { risk: 'high' });
     await put(source, { risk: 'high', id: 'yes' });
-    expect(await inputWith(source)).toMatchObject({ source, 'detail-type': 'Rotation Requested', detail: { risk: 'high', id: 'yes' } });
+    expect(await inputWith(source)).toMatchObject({
+      source,
+      'detail-type': 'Rotation Requested',
+      detail: { risk: 'high', id: 'yes' },
+    });
     expect((await inputs()).filter((input) => JSON.stringify(input).includes(source))).toHaveLength(1);
   });
 
@@ -81,7 +98,12 @@ describe('EventBridge', () => {
       },
     );
     await put(source, { id: 'db/main', by: { name: 'ann "quoted"' }, count: 3 });
-    expect(await inputWith(source)).toEqual({ secretId: 'db/main', who: { name: 'ann "quoted"' }, count: 3, text: `from ${source} by db/main` });
+    expect(await inputWith(source)).toEqual({
+      secretId: 'db/main',
+      who: { name: 'ann "quoted"' },
+      count: 3,
+      text: `from ${source} by db/main`,
+    });
   });
 
   test('starts a state machine at a rate, with a fixed input', { timeout: MINUTE_MILLISECONDS + 10_000 }, async () => {
@@ -91,14 +113,39 @@ describe('EventBridge', () => {
   });
 
   test('reports every change of status of an execution', async () => {
-    const watched = await makeStateMachine({ Choice: { Type: 'Choice', Choices: [{ Variable: '$.fail', BooleanEquals: true, Next: 'Fail' }], Default: 'Wait' }, Fail: { Type: 'Fail', Error: 'LeaseHeld', Cause: 'why' }, Wait: { Type: 'Wait', SecondsPath: '$.seconds', End: true } }, { TimeoutSeconds: 1 });
+    const watched = await makeStateMachine(
+      {
+        Choice: {
+          Type: 'Choice',
+          Choices: [{ Variable: '$.fail', BooleanEquals: true, Next: 'Fail' }],
+          Default: 'Wait',
+        },
+        Fail: { Type: 'Fail', Error: 'LeaseHeld', Cause: 'why' },
+        Wait: { Type: 'Wait', SecondsPath: '$.seconds', End: true },
+      },
+      { TimeoutSeconds: 1 },
+    );
     await makeRule({
-      EventPattern: JSON.stringify({ source: ['aws.states'], 'detail-type': ['Step Functions Execution Status Change'], detail: { stateMachineArn: [watched.arn] } }),
+      EventPattern: JSON.stringify({
+        source: ['aws.states'],
+        'detail-type': ['Step Functions Execution Status Change'],
+        detail: { stateMachineArn: [watched.arn] },
+      }),
     });
     const names: Record<string, string> = {};
-    for (const [status, input] of Object.entries({ SUCCEEDED: { seconds: 0 }, FAILED: { fail: true }, TIMED_OUT: { seconds: 20 } })) {
+    for (const [status, input] of Object.entries({
+      SUCCEEDED: { seconds: 0 },
+      FAILED: { fail: true },
+      TIMED_OUT: { seconds: 20 },
+    })) {
       names[status] = uniqueName(status);
-      await stepFunctions.send(new StartExecutionCommand({ stateMachineArn: watched.arn, name: names[status], input: JSON.stringify({ fail: false, ...input }) }));
+      await stepFunctions.send(
+        new StartExecutionCommand({
+          stateMachineArn: watched.arn,
+          name: names[status],
+          input: JSON.stringify({ fail: false, ...input }),
+        }),
+      );
     }
     for (const [status, name] of Object.entries(names)) {
       const event = await eventually(`the event for ${status}`, async () =>
@@ -110,7 +157,13 @@ describe('EventBridge', () => {
       expect(event).toMatchObject({
         source: 'aws.states',
         'detail-type': 'Step Functions Execution Status Change',
-        detail: { status, name, stateMachineArn: watched.arn, executionArn: expect.stringContaining(name), input: expect.stringContaining('fail') },
+        detail: {
+          status,
+          name,
+          stateMachineArn: watched.arn,
+          executionArn: expect.stringContaining(name),
+          input: expect.stringContaining('fail'),
+        },
       });
     }
     await watched.remove();
@@ -119,9 +172,16 @@ describe('EventBridge', () => {
   test('takes events from a state machine', async () => {
     const source = uniqueName('source');
     await makeRule({ EventPattern: JSON.stringify({ source: [source] }) });
-    const entry = { Source: source, DetailType: 'Rotated', 'Detail': { 'id.$': '$.id' }, EventBusName: 'default' };
+    const entry = { Source: source, DetailType: 'Rotated', Detail: { 'id.$': '$.id' }, EventBusName: 'default' };
     const end = await runStates(
-      { Put: { Type: 'Task', Resource: 'arn:aws:states:::events:putEvents', Parameters: { Entries: [entry] }, End: true } },
+      {
+        Put: {
+          Type: 'Task',
+          Resource: 'arn:aws:states:::events:putEvents',
+          Parameters: { Entries: [entry] },
+          End: true,
+        },
+      },
       { input: { id: 'db/main' } },
     );
     expect(end.status).toBe('SUCCEEDED');

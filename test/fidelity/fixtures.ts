@@ -48,7 +48,10 @@ export async function makeFunction(
       FunctionName: name,
     }),
   );
-  await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 20, minDelay: 0.05, maxDelay: 1 }, { FunctionName: name });
+  await waitUntilFunctionActiveV2(
+    { client: lambda, maxWaitTime: 20, minDelay: 0.05, maxDelay: 1 },
+    { FunctionName: name },
+  );
   return {
     name,
     arn: FunctionArn ?? name,
@@ -63,20 +66,40 @@ export async function makeFunction(
 type States = Readonly<Record<string, unknown>>;
 
 /** A Standard state machine; its first state is the first of `states`. */
-export async function makeStateMachine(states: States, top: States = {}): Promise<{ arn: string; remove(): Promise<void> }> {
+export async function makeStateMachine(
+  states: States,
+  top: States = {},
+): Promise<{ arn: string; remove(): Promise<void> }> {
   const definition = { StartAt: Object.keys(states)[0], States: states, ...top };
   const { stateMachineArn } = await stepFunctions.send(
-    new CreateStateMachineCommand({ name: uniqueName('machine'), roleArn: ROLE, definition: JSON.stringify(definition) }),
+    new CreateStateMachineCommand({
+      name: uniqueName('machine'),
+      roleArn: ROLE,
+      definition: JSON.stringify(definition),
+    }),
   );
   const arn = stateMachineArn ?? '';
-  return { arn, remove: async () => void (await stepFunctions.send(new DeleteStateMachineCommand({ stateMachineArn: arn }))) };
+  return {
+    arn,
+    remove: async () => void (await stepFunctions.send(new DeleteStateMachineCommand({ stateMachineArn: arn }))),
+  };
 }
 
 /** Runs a state machine that exists only for this, and answers how it ended. It stays, for its history goes with it. */
 export async function runStates(
   states: States,
-  { input = {}, top = {}, withinMilliseconds = 15_000 }: { input?: unknown; top?: States; withinMilliseconds?: number } = {},
-): Promise<{ status: string | undefined; output: unknown; error: string | undefined; cause: string | undefined; arn: string }> {
+  {
+    input = {},
+    top = {},
+    withinMilliseconds = 15_000,
+  }: { input?: unknown; top?: States; withinMilliseconds?: number } = {},
+): Promise<{
+  status: string | undefined;
+  output: unknown;
+  error: string | undefined;
+  cause: string | undefined;
+  arn: string;
+}> {
   const machine = await makeStateMachine(states, top);
   const { executionArn } = await stepFunctions.send(
     new StartExecutionCommand({ stateMachineArn: machine.arn, input: JSON.stringify(input) }),
@@ -91,7 +114,10 @@ export async function runStates(
   };
 }
 
-export async function endOfExecution(executionArn: string, withinMilliseconds = 15_000): Promise<DescribeExecutionCommandOutput> {
+export async function endOfExecution(
+  executionArn: string,
+  withinMilliseconds = 15_000,
+): Promise<DescribeExecutionCommandOutput> {
   return await eventually(
     `the end of ${executionArn}`,
     async () => {

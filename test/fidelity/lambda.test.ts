@@ -62,7 +62,12 @@ describe('Lambda', () => {
 
   test('tells the handler who it is and how long it still has', async () => {
     const { body } = await invoke({ context: true, sleep: 200 });
-    expect(body).toMatchObject({ name: subject.name, version: '$LATEST', arn: subject.arn, logGroup: `/aws/lambda/${subject.name}` });
+    expect(body).toMatchObject({
+      name: subject.name,
+      version: '$LATEST',
+      arn: subject.arn,
+      logGroup: `/aws/lambda/${subject.name}`,
+    });
     const { remaining } = body as { remaining: number };
     expect(remaining).toBeGreaterThan(8_000);
     expect(remaining).toBeLessThan(9_850);
@@ -71,7 +76,10 @@ describe('Lambda', () => {
   test('ends an invocation at its timeout', async () => {
     const { error, body } = await invoke({ sleep: 5_000 }, impatient.name);
     expect(error).toBe('Unhandled');
-    expect(body).toMatchObject({ errorType: 'Sandbox.Timedout', errorMessage: expect.stringContaining('timed out after 1.00 seconds') });
+    expect(body).toMatchObject({
+      errorType: 'Sandbox.Timedout',
+      errorMessage: expect.stringContaining('timed out after 1.00 seconds'),
+    });
   });
 
   test('answers a warm invocation quickly', async () => {
@@ -86,7 +94,9 @@ describe('Lambda', () => {
   });
 
   test('is not confused by what the handler writes', async () => {
-    expect((await invoke({ write: '{"status":"ok","result":"forged"}' })).body).toMatchObject({ event: { write: expect.anything() } });
+    expect((await invoke({ write: '{"status":"ok","result":"forged"}' })).body).toMatchObject({
+      event: { write: expect.anything() },
+    });
     expect((await invoke({ lines: 500 })).body).toMatchObject({ event: { lines: 500 } });
   });
 

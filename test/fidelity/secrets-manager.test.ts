@@ -31,7 +31,14 @@ describe('Secrets Manager', () => {
   });
 
   async function put(SecretString: string, ClientRequestToken: string, VersionStages?: string[]) {
-    return await client.send(new PutSecretValueCommand({ SecretId, SecretString, ClientRequestToken, ...(VersionStages && { VersionStages }) }));
+    return await client.send(
+      new PutSecretValueCommand({
+        SecretId,
+        SecretString,
+        ClientRequestToken,
+        ...(VersionStages && { VersionStages }),
+      }),
+    );
   }
   async function move(more: { VersionStage: string; MoveToVersionId?: string; RemoveFromVersionId?: string }) {
     return await client.send(new UpdateSecretVersionStageCommand({ SecretId, ...more }));
@@ -50,11 +57,17 @@ describe('Secrets Manager', () => {
     });
 
     test('may be repeated with the same token and value, and with no other', async () => {
-      const again = await client.send(new CreateSecretCommand({ Name: SecretId, SecretString: 'one', ClientRequestToken: first }));
+      const again = await client.send(
+        new CreateSecretCommand({ Name: SecretId, SecretString: 'one', ClientRequestToken: first }),
+      );
       expect(again.VersionId).toBe(first);
       const other = new CreateSecretCommand({ Name: SecretId, SecretString: 'two', ClientRequestToken: first });
       await expect(client.send(other)).rejects.toMatchObject({ name: 'ResourceExistsException' });
-      const otherToken = new CreateSecretCommand({ Name: SecretId, SecretString: 'one', ClientRequestToken: randomUUID() });
+      const otherToken = new CreateSecretCommand({
+        Name: SecretId,
+        SecretString: 'one',
+        ClientRequestToken: randomUUID(),
+      });
       await expect(client.send(otherToken)).rejects.toMatchObject({ name: 'ResourceExistsException' });
     });
 
@@ -64,9 +77,18 @@ describe('Secrets Manager', () => {
       expect(created.VersionId).toBeUndefined();
       const { VersionIdsToStages = {} } = await client.send(new DescribeSecretCommand({ SecretId: Name }));
       expect(VersionIdsToStages).toEqual({});
-      await expect(client.send(new GetSecretValueCommand({ SecretId: Name }))).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+      await expect(client.send(new GetSecretValueCommand({ SecretId: Name }))).rejects.toMatchObject({
+        name: 'ResourceNotFoundException',
+      });
       const pending = randomUUID();
-      await client.send(new PutSecretValueCommand({ SecretId: Name, SecretString: 'x', ClientRequestToken: pending, VersionStages: ['AWSPENDING'] }));
+      await client.send(
+        new PutSecretValueCommand({
+          SecretId: Name,
+          SecretString: 'x',
+          ClientRequestToken: pending,
+          VersionStages: ['AWSPENDING'],
+        }),
+      );
       const { VersionStages = [] } = await client.send(new GetSecretValueCommand({ SecretId: Name }));
       expect(VersionStages.sort(), 'the first version is always current').toEqual(['AWSCURRENT', 'AWSPENDING']);
       await client.send(new DeleteSecretCommand({ SecretId: Name, ForceDeleteWithoutRecovery: true }));
@@ -90,7 +112,9 @@ describe('Secrets Manager', () => {
 
     test('lets one of many concurrent values win', async () => {
       const token = randomUUID();
-      const answers = await Promise.allSettled(Array.from({ length: 12 }, async (_, n) => await put(`value-${n}`, token, ['AWSPENDING'])));
+      const answers = await Promise.allSettled(
+        Array.from({ length: 12 }, async (_, n) => await put(`value-${n}`, token, ['AWSPENDING'])),
+      );
       expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
       for (const answer of answers) {
         if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ name: 'ResourceExistsException' });
@@ -117,7 +141,11 @@ describe('Secrets Manager', () => {
     test('answers by stage, by version, and by both only when they agree', async () => {
       const second = randomUUID();
       await put('two', second, ['AWSPENDING']);
-      expect(await read({ VersionId: second, VersionStage: 'AWSPENDING' })).toMatchObject({ SecretString: 'two', VersionId: second, VersionStages: ['AWSPENDING'] });
+      expect(await read({ VersionId: second, VersionStage: 'AWSPENDING' })).toMatchObject({
+        SecretString: 'two',
+        VersionId: second,
+        VersionStages: ['AWSPENDING'],
+      });
       await expect(read({ VersionId: second, VersionStage: 'AWSCURRENT' })).rejects.toThrow();
     });
 
@@ -153,7 +181,11 @@ describe('Secrets Manager', () => {
       const third = randomUUID();
       await put('three', third, ['other']);
       for (const RemoveFromVersionId of [undefined, second, third]) {
-        const attempt = move({ VersionStage: 'AWSCURRENT', MoveToVersionId: second, ...(RemoveFromVersionId && { RemoveFromVersionId }) });
+        const attempt = move({
+          VersionStage: 'AWSCURRENT',
+          MoveToVersionId: second,
+          ...(RemoveFromVersionId && { RemoveFromVersionId }),
+        });
         await expect(attempt).rejects.toMatchObject({ name: 'InvalidParameterException' });
       }
       expect((await read()).SecretString).toBe('one');
@@ -163,7 +195,10 @@ describe('Secrets Manager', () => {
       const others = Array.from({ length: 8 }, () => randomUUID());
       for (const id of others) await put(id, id, [`label-${id}`]);
       const answers = await Promise.allSettled(
-        others.map(async (MoveToVersionId) => await move({ VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId: first })),
+        others.map(
+          async (MoveToVersionId) =>
+            await move({ VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId: first }),
+        ),
       );
       expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     });
@@ -175,14 +210,20 @@ describe('Secrets Manager', () => {
     });
 
     test('does not remove AWSCURRENT', async () => {
-      await expect(move({ VersionStage: 'AWSCURRENT', RemoveFromVersionId: first })).rejects.toMatchObject({ name: 'InvalidParameterException' });
+      await expect(move({ VersionStage: 'AWSCURRENT', RemoveFromVersionId: first })).rejects.toMatchObject({
+        name: 'InvalidParameterException',
+      });
     });
 
     test('removes another label from the version that holds it only', async () => {
-      await expect(move({ VersionStage: 'AWSPENDING', RemoveFromVersionId: first })).rejects.toMatchObject({ name: 'InvalidParameterException' });
+      await expect(move({ VersionStage: 'AWSPENDING', RemoveFromVersionId: first })).rejects.toMatchObject({
+        name: 'InvalidParameterException',
+      });
       await move({ VersionStage: 'AWSPENDING', RemoveFromVersionId: second });
       expect((await stages())[second] ?? []).toEqual([]);
-      const { Versions = [] } = await client.send(new ListSecretVersionIdsCommand({ SecretId, IncludeDeprecated: true }));
+      const { Versions = [] } = await client.send(
+        new ListSecretVersionIdsCommand({ SecretId, IncludeDeprecated: true }),
+      );
       expect(Versions.map(({ VersionId }) => VersionId)).toContain(second);
     });
 

@@ -6,7 +6,15 @@ import {
 } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { endOfExecution, invokeTask, makeFunction, makeStateMachine, runStates, stepFunctions, uniqueName } from './fixtures.ts';
+import {
+  endOfExecution,
+  invokeTask,
+  makeFunction,
+  makeStateMachine,
+  runStates,
+  stepFunctions,
+  uniqueName,
+} from './fixtures.ts';
 
 const CODE = `
 const counts = new Map();
@@ -57,7 +65,10 @@ describe('Step Functions', () => {
     test('is caught by States.ALL and by States.TaskFailed', async () => {
       for (const name of ['States.ALL', 'States.TaskFailed']) {
         const end = await runStates(
-          { Task: invokeTask(subject.arn, { Catch: [{ ErrorEquals: [name], Next: 'Caught' }] }), Caught: { ...END, Result: name } },
+          {
+            Task: invokeTask(subject.arn, { Catch: [{ ErrorEquals: [name], Next: 'Caught' }] }),
+            Caught: { ...END, Result: name },
+          },
           { input: { fail: 'Whatever' } },
         );
         expect(end.output).toBe(name);
@@ -84,7 +95,9 @@ describe('Step Functions', () => {
     });
 
     test('waits between attempts by BackoffRate, at most MaxDelaySeconds', async () => {
-      const Retry = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 10, MaxDelaySeconds: 1 }];
+      const Retry = [
+        { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 10, MaxDelaySeconds: 1 },
+      ];
       const start = performance.now();
       const end = await runStates(
         { Task: invokeTask(subject.arn, { Retry }) },
@@ -97,7 +110,10 @@ describe('Step Functions', () => {
     test('is caught when it takes longer than TimeoutSeconds', async () => {
       const end = await runStates(
         {
-          Task: invokeTask(subject.arn, { TimeoutSeconds: 1, Catch: [{ ErrorEquals: ['States.Timeout'], Next: 'Caught' }] }),
+          Task: invokeTask(subject.arn, {
+            TimeoutSeconds: 1,
+            Catch: [{ ErrorEquals: ['States.Timeout'], Next: 'Caught' }],
+          }),
           Caught: { ...END, Result: 'late' },
         },
         { input: { sleep: 4_000 } },
@@ -114,7 +130,11 @@ describe('Step Functions', () => {
   test('puts a result at its ResultPath, shaped by ResultSelector', async () => {
     const end = await runStates(
       {
-        Task: invokeTask(subject.arn, { OutputPath: undefined, ResultSelector: { 'got.$': '$.Payload.a' }, ResultPath: '$.result' }),
+        Task: invokeTask(subject.arn, {
+          OutputPath: undefined,
+          ResultSelector: { 'got.$': '$.Payload.a' },
+          ResultPath: '$.result',
+        }),
       },
       { input: { a: 1 } },
     );
@@ -150,14 +170,27 @@ describe('Step Functions', () => {
       { Variable: '$.n', NumericGreaterThanPath: '$.bigger', Next: 'Wrong' },
       { Variable: '$.n', NumericLessThanPath: '$.smaller', Next: 'Wrong' },
       { Variable: '$$.State.Name', StringEquals: 'Other', Next: 'Wrong' },
-      { And: [{ Variable: '$.b', BooleanEquals: true }, { Variable: '$.s', StringMatches: 'a*' }], Next: 'Right' },
+      {
+        And: [
+          { Variable: '$.b', BooleanEquals: true },
+          { Variable: '$.s', StringMatches: 'a*' },
+        ],
+        Next: 'Right',
+      },
     ];
     const end = await runStates(
-      { Choice: { Type: 'Choice', Choices, Default: 'Wrong' }, Right: { ...END, Result: 'right' }, Wrong: { Type: 'Fail' } },
+      {
+        Choice: { Type: 'Choice', Choices, Default: 'Wrong' },
+        Right: { ...END, Result: 'right' },
+        Wrong: { Type: 'Fail' },
+      },
       { input: { null: null, n: 5, bigger: 9, smaller: 1, b: true, s: 'abc' } },
     );
     expect(end.output).toBe('right');
-    const none = await runStates({ Choice: { Type: 'Choice', Choices: [{ Variable: '$.x', IsPresent: true, Next: 'Right' }] }, Right: END });
+    const none = await runStates({
+      Choice: { Type: 'Choice', Choices: [{ Variable: '$.x', IsPresent: true, Next: 'Right' }] },
+      Right: END,
+    });
     expect(none).toMatchObject({ status: 'FAILED', error: 'States.NoChoiceMatched' });
   });
 
@@ -184,7 +217,10 @@ describe('Step Functions', () => {
 
     test('gives each item what ItemSelector says', async () => {
       const ItemSelector = { 'value.$': '$$.Map.Item.Value', 'index.$': '$$.Map.Item.Index', 'all.$': '$.environment' };
-      const end = await runStates({ Map: map({ ItemSelector }) }, { input: { items: ['a', 'b'], environment: 'test' } });
+      const end = await runStates(
+        { Map: map({ ItemSelector }) },
+        { input: { items: ['a', 'b'], environment: 'test' } },
+      );
       expect(end.output).toEqual([
         { value: 'a', index: 0, all: 'test' },
         { value: 'b', index: 1, all: 'test' },
@@ -196,7 +232,11 @@ describe('Step Functions', () => {
       expect((await runStates({ Map: map({}) }, { input })).status).toBe('FAILED');
       expect((await runStates({ Map: map({ ToleratedFailurePercentage: 100 }) }, { input })).status).toBe('SUCCEEDED');
       const caught = await runStates(
-        { Map: map({ End: undefined, Next: 'Wrong', Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Caught' }] }), Caught: { ...END, Result: 'caught' }, Wrong: { Type: 'Fail' } },
+        {
+          Map: map({ End: undefined, Next: 'Wrong', Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Caught' }] }),
+          Caught: { ...END, Result: 'caught' },
+          Wrong: { Type: 'Fail' },
+        },
         { input },
       );
       expect(caught.output).toBe('caught');
@@ -212,7 +252,11 @@ describe('Step Functions', () => {
     const Caught = { ...END, Result: 'caught' };
     const inner = { StartAt: 'Item', States: { Item: invokeTask(subject.arn) } };
     const mapped = await runStates(
-      { Map: { Type: 'Map', ItemsPath: '$.items', ItemProcessor: inner, Next: 'Caught2', Catch }, Caught, Caught2: { Type: 'Fail' } },
+      {
+        Map: { Type: 'Map', ItemsPath: '$.items', ItemProcessor: inner, Next: 'Caught2', Catch },
+        Caught,
+        Caught2: { Type: 'Fail' },
+      },
       { input: { items: [{ fail: 'LeaseHeld' }] } },
     );
     expect(mapped.output).toBe('caught');
@@ -233,8 +277,14 @@ describe('Step Functions', () => {
       expect(again.executionArn).toBe(first.executionArn);
       expect(again.startDate).toEqual(first.startDate);
       await expect(start('{"a":2}')).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
-      await stepFunctions.send(new StopExecutionCommand({ executionArn: first.executionArn, error: 'Stopped', cause: 'by the test' }));
-      expect(await endOfExecution(first.executionArn ?? '')).toMatchObject({ status: 'ABORTED', error: 'Stopped', cause: 'by the test' });
+      await stepFunctions.send(
+        new StopExecutionCommand({ executionArn: first.executionArn, error: 'Stopped', cause: 'by the test' }),
+      );
+      expect(await endOfExecution(first.executionArn ?? '')).toMatchObject({
+        status: 'ABORTED',
+        error: 'Stopped',
+        cause: 'by the test',
+      });
       await expect(start('{"a":1}')).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
       await machine.remove();
     });
@@ -247,7 +297,9 @@ describe('Step Functions', () => {
         Resource: 'arn:aws:states:::states:startExecution',
         Parameters: { StateMachineArn: child.arn, 'Name.$': '$.name', 'Input.$': '$.input' },
         ResultPath: '$.started',
-        Catch: [{ ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], ResultPath: '$.error', Next: 'Existed' }],
+        Catch: [
+          { ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], ResultPath: '$.error', Next: 'Existed' },
+        ],
         Next: 'Started',
       };
       const states = { Start: task, Started: { Type: 'Succeed' }, Existed: { ...END, Result: 'existed' } };
@@ -299,14 +351,22 @@ describe('Step Functions', () => {
   });
 
   test('keeps a history from which a run can be followed', async () => {
-    const end = await runStates({ First: invokeTask(subject.arn, { End: undefined, Next: 'Second' }), Second: END }, { input: { a: 1 } });
+    const end = await runStates(
+      { First: invokeTask(subject.arn, { End: undefined, Next: 'Second' }), Second: END },
+      { input: { a: 1 } },
+    );
     const { events = [] } = await stepFunctions.send(new GetExecutionHistoryCommand({ executionArn: end.arn }));
-    expect(events.map(({ type }) => type)).toEqual([
-      ...['ExecutionStarted', 'TaskStateEntered', 'TaskScheduled', 'TaskStarted', 'TaskSucceeded', 'TaskStateExited'],
-      ...['PassStateEntered', 'PassStateExited', 'ExecutionSucceeded'],
-    ]);
-    expect(events.filter(({ stateEnteredEventDetails }) => stateEnteredEventDetails).map(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name)).toEqual(['First', 'Second']);
-    const latest = await stepFunctions.send(new GetExecutionHistoryCommand({ executionArn: end.arn, reverseOrder: true, maxResults: 1 }));
+    const first = ['TaskStateEntered', 'TaskScheduled', 'TaskStarted', 'TaskSucceeded', 'TaskStateExited'];
+    const second = ['PassStateEntered', 'PassStateExited'];
+    expect(events.map(({ type }) => type)).toEqual(['ExecutionStarted', ...first, ...second, 'ExecutionSucceeded']);
+    expect(
+      events
+        .filter(({ stateEnteredEventDetails }) => stateEnteredEventDetails)
+        .map(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name),
+    ).toEqual(['First', 'Second']);
+    const latest = await stepFunctions.send(
+      new GetExecutionHistoryCommand({ executionArn: end.arn, reverseOrder: true, maxResults: 1 }),
+    );
     expect(latest.events?.[0]?.type).toBe('ExecutionSucceeded');
     const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn: end.arn }));
     expect(execution.input).toBe('{"a":1}');

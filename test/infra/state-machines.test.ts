@@ -61,6 +61,19 @@ describe('SecretRotation', () => {
     for (const phase of [...PHASES, 'Notify']) expect(inputs.get(phase)).toEqual([INPUT]);
   });
 
+  it('starts the retirement of a candidate that the roll back could not end', async () => {
+    const { tasks, inputs, outcome } = await run({
+      ...HAPPY,
+      Test: throws('TargetUnreachable'),
+      RollBack: () => ({ outcome: 'rolled_back', retirement: RETIREMENT }),
+      NotifyOfRollBack: nothing,
+      StartOwedRetirement: () => ({ executionArn: 'arn', startDate: 0 }),
+    });
+    expect(tasks.slice(-3)).toEqual(['RollBack', 'NotifyOfRollBack', 'StartOwedRetirement']);
+    expect(inputs.get('StartOwedRetirement')).toMatchObject([{ Name: INPUT.rotationId, Input: RETIREMENT }]);
+    expect(outcome).toMatchObject({ status: 'failed', error: 'RotationRolledBack' });
+  });
+
   it('starts no retirement when nothing was replaced', async () => {
     const { tasks, outcome } = await run({ ...HAPPY, Apply: nothing });
     expect(tasks).toEqual([...PHASES, 'Notify']);
@@ -230,7 +243,9 @@ describe('every task', () => {
   it('has a timeout and retries, within a machine that has a timeout', () => {
     for (const [name, task] of tasks()) {
       expect(task['TimeoutSeconds'], name).toEqual(expect.any(Number));
-      expect(task['Retry'], name).toEqual([expect.objectContaining({ MaxAttempts: expect.any(Number) })]);
+      const retries = task['Retry'] as readonly { readonly MaxAttempts: number }[];
+      expect(retries.length, name).toBeGreaterThan(0);
+      for (const { MaxAttempts } of retries) expect(MaxAttempts, name).toBeGreaterThan(0);
     }
     for (const machine of [dispatch, rotation, retirement]) expect(machine.TimeoutSeconds).toBeGreaterThan(0);
   });

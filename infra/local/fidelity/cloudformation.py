@@ -169,7 +169,9 @@ def apply_to_function(name, properties):
         config.pop(key, None)
         if properties.get(key):
             config[key] = properties[key]
-    config["VpcConfig"] = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
+    config.pop("VpcConfig", None)
+    if properties.get("VpcConfig"):
+        config["VpcConfig"] = lambda_svc._vpc_config_with_id(properties["VpcConfig"])
     reserved = properties.get("ReservedConcurrentExecutions")
     function["concurrency"] = None if reserved is None else int(reserved)
 

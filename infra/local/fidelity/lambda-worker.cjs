@@ -103,21 +103,24 @@ process.on('unhandledRejection', (error) => {
   throw Object.assign(new Error(String(error?.message ?? error)), { name: 'Runtime.UnhandledPromiseRejection', cause: error });
 });
 
-let turn = Promise.resolve();
-let loaded = false;
-createInterface({ input: process.stdin, terminal: false })
-  .on('line', (line) => {
-    turn = turn.then(async () => {
-      const message = JSON.parse(line);
-      if (loaded) return await serve(message);
-      loaded = true;
-      try {
-        await load(message);
-        answer({ status: 'ready' });
-      } catch (error) {
-        log(`${error?.stack ?? error}\n`);
-        answer({ status: 'error', error: JSON.stringify(describe(error)) });
-      }
-    });
-  })
-  .on('close', () => process.exit(0));
+async function start(message) {
+  try {
+    await load(message);
+    answer({ status: 'ready' });
+  } catch (error) {
+    log(`${error?.stack ?? error}\n`);
+    answer({ status: 'error', error: JSON.stringify(describe(error)) });
+  }
+}
+
+async function main() {
+  for await (const line of createInterface({ input: process.stdin, terminal: false })) {
+    const message = JSON.parse(line);
+    if (identity === undefined) await start(message);
+    else await serve(message);
+  }
+  // The emulator is gone: a function that still has timers or connections does not outlive it.
+  process.exit(0);
+}
+
+void main();

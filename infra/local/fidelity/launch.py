@@ -13,7 +13,14 @@ import tempfile
 import threading
 
 # Each module patches one service when it is imported, and says which page of the AWS documentation it follows.
-PATCHES = ("lambda_functions", "step_functions", "secrets_manager", "cloudformation")
+PATCHES = (
+    "lambda_functions",
+    "step_functions",
+    "secrets_manager",
+    "cloudformation",
+    "eventbridge",
+    "sns_messages",
+)
 
 
 def end_with_standard_input() -> None:
@@ -29,8 +36,11 @@ def main() -> None:
         threading.Thread(target=end_with_standard_input, daemon=True).start()
     # MiniStack parses the command line too.
     sys.argv = sys.argv[:1]
-    for patch in () if os.environ.get("REKEY_LOCAL_UNPATCHED") else PATCHES:
-        importlib.import_module(patch)
+    # Names of patches to leave out, or `all`: how to see whether a newer MiniStack still needs one.
+    without = os.environ.get("REKEY_LOCAL_WITHOUT", "").split(",")
+    for patch in PATCHES:
+        if patch not in without and "all" not in without:
+            importlib.import_module(patch)
     from ministack.app import main as serve
 
     serve()

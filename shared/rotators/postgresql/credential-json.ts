@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
 import type { ConnectionSettings } from '../rotator.ts';
@@ -11,26 +11,22 @@ const DEFAULT_DATABASE = 'postgres';
 
 const identifier = z
   .string()
-  .min(1)
-  .refine((name) => Buffer.byteLength(name) <= IDENTIFIER_BYTES && !name.includes('\0'));
-const password = z
-  .string()
-  .min(1)
-  .refine((text) => !text.includes('\0'));
+  .check(z.minLength(1), z.refine((name) => Buffer.byteLength(name) <= IDENTIFIER_BYTES && !name.includes('\0')));
+const password = z.string().check(z.minLength(1), z.refine((text) => !text.includes('\0')));
 // A leading slash would mean a Unix socket to the driver.
-const host = z.string().regex(/^[^/\0\s][^\0\s]*$/);
-const port = z.coerce.number().int().min(1).max(65_535);
+const host = z.string().check(z.regex(/^[^/\0\s][^\0\s]*$/));
+const port = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65_535)));
 
 /** https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html */
 const credentialSchema = z.looseObject({
-  engine: z.enum(['postgres', 'postgresql', 'aurora-postgresql']).optional(),
+  engine: z.optional(z.enum(['postgres', 'postgresql', 'aurora-postgresql'])),
   username: identifier,
   password,
-  host: host.optional(),
-  port: port.optional(),
-  dbname: identifier.optional(),
+  host: z.optional(host),
+  port: z.optional(port),
+  dbname: z.optional(identifier),
   // AWS's templates take the two words as well.
-  ssl: z.union([z.boolean(), z.literal(['true', 'false'])]).optional(),
+  ssl: z.optional(z.union([z.boolean(), z.literal(['true', 'false'])])),
 });
 
 /** A place to log in to, whoever does. */

@@ -1,0 +1,61 @@
+import type { SecretText } from '../redact.ts';
+import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
+import { updateRecord } from '../registry/update-record.ts';
+import type { SecretVersion } from '../secret-store.ts';
+import { requireRotator, rotatorSettings } from './credential-values.ts';
+import { overdue, withCredentialChange } from './ledger.ts';
+import { OperationLog } from './operation-log.ts';
+import type { RotationPorts } from './ports.ts';
+
+export interface EndingWork {
+  readonly ports: RotationPorts;
+  /** As it is under the caller's lease. */
+  readonly record: SecretRecord;
+  readonly admin: SecretText | undefined;
+  /** What carries `AWSCURRENT`: it must go on working. */
+  readonly survivor: SecretVersion | undefined;
+  /** The rotation in whose course this happens. */
+  readonly rotationId: string;
+}
+
+/**
+ * Ends every credential of the secret whose grace is over, so that a retirement that was lost blocks no rotation and
+ * leaves no debt. Answers the record after it.
+ */
+export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
+  let { record } = work;
+  for (const entry of overdue(record, work.ports.clock.now())) {
+    if (work.survivor === undefined || entry.versionId === work.survivor.versionId) continue;
+    record = await endCredential({ ...work, record }, entry);
+  }
+  return record;
+}
+
+/**
+ * Ends one credential at the target, proves it dead, and writes it down: entry first, then ledger. Twice is harmless:
+ * ending a dead one changes nothing, and its entry is there once. Throws what the target says when it is not dead.
+ */
+export async function endCredential(work: EndingWork, entry: LedgerCredential): Promise<SecretRecord> {
+  const { ports, record, admin, survivor, rotationId } = work;
+  const { versionId, identity } = entry;
+  const log = new OperationLog(ports.clock, {
+    scope: `retire/${versionId}`,
+    step: 'retire',
+    reason: 'the grace period is over',
+    facts: { rotation_id: rotationId, version_id: versionId, credential: identity },
+  });
+  await log.during(ports.auditTrail, record.secretId, async () => {
+    const rotator = await requireRotator(ports, record);
+    const value = (await ports.secretStore.read(record.secretId, { versionId }))?.value;
+    const settings = rotatorSettings(record);
+    const report = await rotator.retire({ settings, admin, identity, value, survivor: survivor?.value });
+    log.note('proved_dead', { refused_login: report.refusedLogin, ended_sessions: report.endedSessions });
+  });
+  const paid = { state: 'retired', retireAt: undefined, owedSince: undefined, owedAlertAt: undefined } as const;
+  return updateRecord(
+    ports.registry,
+    record.secretId,
+    (latest) => withCredentialChange(latest, versionId, paid),
+    record,
+  );
+}

@@ -1,0 +1,68 @@
+import { secretRotation } from '../../infra/constructs/secret-rotation.ts';
+import { versionRetirement } from '../../infra/constructs/version-retirement.ts';
+import { apply } from '../../shared/rotation/apply.ts';
+import { audit } from '../../shared/rotation/audit.ts';
+import { generate } from '../../shared/rotation/generate.ts';
+import { notify } from '../../shared/rotation/notify.ts';
+import { owed } from '../../shared/rotation/owed.ts';
+import type { RetirementInput, RollBackInput, RotationInput } from '../../shared/rotation/payloads.ts';
+import type { AlertingPorts, RotationPorts } from '../../shared/rotation/ports.ts';
+import { retire } from '../../shared/rotation/retire.ts';
+import { rollBack } from '../../shared/rotation/roll-back.ts';
+import { test } from '../../shared/rotation/test.ts';
+import { interpret, type Run } from '../infra/support/interpreter.ts';
+import type { Definition } from '../infra/support/resolve.ts';
+
+export type WorkflowPorts = RotationPorts & AlertingPorts;
+
+export interface WorkflowOptions {
+  /** The ports of one invocation of one function. */
+  readonly invocation: () => WorkflowPorts;
+  /** Before each task: throws to end the execution as an abort would, because every task then fails alike. */
+  readonly beforeTask?: () => void;
+}
+
+const functionArn = (name: string) => `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
+const versionRetirementArn = 'arn:aws:states:us-east-1:000000000000:stateMachine:VersionRetirement';
+
+/** The deployed definition of SecretRotation, interpreted, with the real steps in process. */
+export async function runSecretRotation(
+  input: RotationInput,
+  { invocation, beforeTask = () => undefined }: WorkflowOptions,
+): Promise<Run & { readonly retirements: readonly RetirementInput[] }> {
+  const retirements: RetirementInput[] = [];
+  const step =
+    <Input, Answer>(run: (given: Input, ports: WorkflowPorts) => Promise<Answer>) =>
+    async (given: Input): Promise<Answer> => {
+      beforeTask();
+      return run(given, invocation());
+    };
+  const start = (given: { readonly Input: RetirementInput }) => {
+    beforeTask();
+    retirements.push(given.Input);
+    return {};
+  };
+  const definition = secretRotation({ functionArn, versionRetirementArn }) as unknown as Definition;
+  const run = await interpret(definition, input, {
+    Generate: step<RotationInput, void>(generate),
+    Test: step<RotationInput, void>(test),
+    Audit: step<RotationInput, void>(audit),
+    Apply: step<RotationInput, unknown>(apply),
+    Notify: step<RotationInput, unknown>(notify),
+    RollBack: step<RollBackInput, unknown>(rollBack),
+    NotifyOfRollBack: step<RotationInput, unknown>(notify),
+    NotifyOfFailedRollBack: step<RotationInput, unknown>(notify),
+    StartRetirement: start,
+    StartOwedRetirement: start,
+  });
+  return { ...run, retirements };
+}
+
+/** The deployed definition of VersionRetirement, likewise; its wait is over at once. */
+export async function runVersionRetirement(input: RetirementInput, { invocation }: WorkflowOptions): Promise<Run> {
+  const definition = versionRetirement({ functionArn }) as unknown as Definition;
+  return interpret(definition, input, {
+    Retire: async (given: RetirementInput) => retire(given, invocation()),
+    Owed: async (given: RetirementInput) => owed(given, invocation()),
+  });
+}
