@@ -25,7 +25,8 @@ try {
   program.parse();
   const [name = ''] = program.args;
   const bench = BENCHES[name];
-  if (bench === undefined) program.error(`There is no benchmark "${name}"; there are: ${Object.keys(BENCHES).join(', ')}.`);
+  if (bench === undefined)
+    program.error(`There is no benchmark "${name}"; there are: ${Object.keys(BENCHES).join(', ')}.`);
   else {
     const { lines, figures } = await bench((text) => output.note(text));
     for (const line of lines) output.line(line);

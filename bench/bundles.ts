@@ -30,7 +30,9 @@ export async function benchBundles(note: (text: string) => void): Promise<Measur
     const slowest = Math.max(...functions.map(({ importMilliseconds }) => importMilliseconds));
     return {
       lines: [
-        ...functions.map(({ name, kib, importMilliseconds }) => `${name.padEnd(10)} ${kib} KiB  ${importMilliseconds} ms`),
+        ...functions.map(
+          ({ name, kib, importMilliseconds }) => `${name.padEnd(10)} ${kib} KiB  ${importMilliseconds} ms`,
+        ),
         `Empty Node process ${bare} ms. Slowest fresh process to handler ${slowest} ms = ${ratio(slowest)} of the ${REFERENCE_MILLISECONDS} ms of AWS's Python Lambda.`,
       ],
       figures: { functions, largestKib, slowestMilliseconds: slowest, emptyProcessMilliseconds: bare },
@@ -43,10 +45,14 @@ export async function benchBundles(note: (text: string) => void): Promise<Measur
 /** Whole process: start Node, import the module, end. Median over runs, because the machine is shared. */
 function startMilliseconds(url: string): number {
   const started = performance.now();
-  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', `await import(${JSON.stringify(url)})`], {
-    env: { ...process.env, ...SETTINGS },
-    stdio: 'ignore',
-  });
+  const { status } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', `await import(${JSON.stringify(url)})`],
+    {
+      env: { ...process.env, ...SETTINGS },
+      stdio: 'ignore',
+    },
+  );
   if (status !== 0) throw new Error(`The bundle at ${url} does not load.`);
   return performance.now() - started;
 }

@@ -50,8 +50,14 @@ async function measure(note: (text: string) => void): Promise<Measurement> {
   const counts = { secretsManager: 0, dynamoDb: 0, connections: 0 };
   const dynamoDb = new DynamoDBClient({});
   const secretsManager = new SecretsManagerClient({});
-  dynamoDb.middlewareStack.add(counting(() => (counts.dynamoDb += 1)), { step: 'deserialize' });
-  secretsManager.middlewareStack.add(counting(() => (counts.secretsManager += 1)), { step: 'deserialize' });
+  dynamoDb.middlewareStack.add(
+    counting(() => (counts.dynamoDb += 1)),
+    { step: 'deserialize' },
+  );
+  secretsManager.middlewareStack.add(
+    counting(() => (counts.secretsManager += 1)),
+    { step: 'deserialize' },
+  );
   const rotator = await rotatorFor('postgresql', { clock: wallClock, onConnect: () => void (counts.connections += 1) });
   const ports = {
     clock: wallClock,
@@ -72,7 +78,8 @@ async function measure(note: (text: string) => void): Promise<Measurement> {
     const seen = { ...counts };
     const before = performance.now();
     if (retirement !== undefined) await retire(retirement, ports);
-    if (round >= WARM_UP) samples.push({ milliseconds, counts: seen, retirementMilliseconds: performance.now() - before });
+    if (round >= WARM_UP)
+      samples.push({ milliseconds, counts: seen, retirementMilliseconds: performance.now() - before });
   }
   note(`${ROUNDS} rotations measured`);
   return present(samples);

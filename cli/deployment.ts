@@ -41,7 +41,9 @@ export async function openDeployment(environment: string): Promise<Deployment> {
 export function output(outputs: Readonly<Record<string, string>>, key: string): string {
   const value = outputs[key];
   if (value === undefined) {
-    throw new CommandFailure(`The deployed stacks have no output ${key}: deploy them again with this version of Rekey.`);
+    throw new CommandFailure(
+      `The deployed stacks have no output ${key}: deploy them again with this version of Rekey.`,
+    );
   }
   return value;
 }

@@ -56,7 +56,10 @@ function exitCodeOf(error: unknown): number {
     return EXIT_CODE.environment;
   }
   const name = error instanceof Error ? error.name : 'error';
-  const place = error instanceof Error ? (error.stack ?? '').split('\n').find((line) => /^\s+at /.test(line)) : undefined;
-  output.note(`rekey: unexpected ${name}${place === undefined ? '' : ` ${place.trim()}`}. Please report it with this line.`);
+  const place =
+    error instanceof Error ? (error.stack ?? '').split('\n').find((line) => /^\s+at /.test(line)) : undefined;
+  output.note(
+    `rekey: unexpected ${name}${place === undefined ? '' : ` ${place.trim()}`}. Please report it with this line.`,
+  );
   return EXIT_CODE.environment;
 }

@@ -50,7 +50,9 @@ const LOGGABLE = ['environment', 'secretId', 'rotationId', 'reason', 'versionId'
 function loggableIds(event: unknown): Record<string, unknown> {
   if (typeof event !== 'object' || event === null) return {};
   const entries = Object.entries(event).filter(([key]) => (LOGGABLE as readonly string[]).includes(key));
-  return Object.fromEntries(entries.map(([key, value]) => [key, typeof value === 'string' ? value.slice(0, 512) : null]));
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, typeof value === 'string' ? value.slice(0, 512) : null]),
+  );
 }
 
 /** Where it happened, and the places of its causes: frames only, because an unknown message may quote a value. */

@@ -16,7 +16,7 @@ export const builtinModulesByMember: Plugin = {
     build.onResolve({ filter: /^(?:node:)?[a-z][a-z0-9_/]*$/ }, ({ path, kind, importer }) => {
       const name = path.replace(/^node:/, '');
       if (kind !== 'import-statement' || !NAMES.has(name)) return undefined;
-      // One for each importer: a shared one would make a chunk of its own, one more file to load.
+      // One for each importer: a shared one might make a chunk of its own, one more file to load.
       return { path: name, suffix: `?${importer}`, namespace: NAMESPACE, sideEffects: false };
     });
     build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({ contents: moduleText(path) }));

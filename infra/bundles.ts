@@ -1,7 +1,7 @@
-import { build, type Metafile } from 'esbuild';
+import { build } from 'esbuild';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, rm } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { builtinModulesByMember } from './builtin-modules.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -30,9 +30,14 @@ export interface Bundle {
   readonly directory: string;
   /** JavaScript only; source maps are not loaded until something throws. */
   readonly bytes: number;
+  /** The part of `bytes` that only a later `import()` of a rotator loads: the rotator and its driver. */
+  readonly driverBytes: number;
   /** File names in `directory`, entry first, without source maps. */
   readonly files: readonly string[];
 }
+
+/** Chunks are named for what they were made from. */
+const DRIVER_CHUNK = /-rotator-[A-Z0-9]+\.mjs$/;
 
 export type Bundles = Readonly<Record<FunctionName, Bundle>>;
 
@@ -42,24 +47,30 @@ export interface BundleOptions {
 }
 
 /**
- * Bundles all functions into `outDir/<name>/`, emptying it first. One esbuild call parses what they share once;
- * each directory then gets only the chunks its entry can reach. Throws when an entry file is missing or does not
- * bundle.
+ * Bundles all functions into `outDir/<name>/`, emptying it first. Each by itself: bundled together they would share
+ * chunks, a dozen and more for a function to load, and loading a file takes longer than parsing what is in it. Throws
+ * when an entry file is missing or does not bundle.
  */
 export async function bundleFunctions(outDir: string, options: BundleOptions = {}): Promise<Bundles> {
   const root = options.root ?? ROOT;
   const missing = Object.values(FUNCTION_ENTRIES).filter((entry) => !existsSync(join(root, entry)));
   if (missing.length > 0) throw new Error(`These functions have no source file: ${missing.join(', ')}`);
 
-  const shared = resolve(outDir, '.shared');
   await rm(outDir, { recursive: true, force: true });
+  const bundles = await Promise.all(
+    FUNCTION_NAMES.map(async (name) => [name, await bundle(name, root, resolve(outDir, name))] as const),
+  );
+  return Object.fromEntries(bundles) as Bundles;
+}
+
+async function bundle(name: FunctionName, root: string, directory: string): Promise<Bundle> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: Object.entries(FUNCTION_ENTRIES).map(([out, entry]) => ({ in: entry, out })),
-    outdir: shared,
+    entryPoints: [{ in: FUNCTION_ENTRIES[name], out: 'index' }],
+    outdir: directory,
     outExtension: { '.js': '.mjs' },
-    chunkNames: 'chunk-[hash]',
     bundle: true,
+    // For the drivers, which are loaded by `import()` when a secret of their type is at hand.
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -67,6 +78,7 @@ export async function bundleFunctions(outDir: string, options: BundleOptions = {
     // ES modules first: esbuild's default for node takes CommonJS, which cannot be tree-shaken (+225 KiB).
     mainFields: ['module', 'main'],
     conditions: ['module', 'node'],
+    alias: { '@aws-sdk/credential-provider-node': join(ROOT, 'functions/lambda-credentials.ts') },
     // Optional native addon of `pg` that nobody here installs.
     external: ['pg-native'],
     plugins: [builtinModulesByMember],
@@ -82,48 +94,16 @@ export async function bundleFunctions(outDir: string, options: BundleOptions = {
       js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
     },
   });
-
-  const bundles = await Promise.all(
-    FUNCTION_NAMES.map(async (name) => [name, await assemble(name, { metafile, root, shared, outDir })] as const),
-  );
-  await rm(shared, { recursive: true, force: true });
-  return Object.fromEntries(bundles) as Bundles;
-}
-
-interface Assembly {
-  readonly metafile: Metafile;
-  readonly root: string;
-  readonly shared: string;
-  readonly outDir: string;
-}
-
-async function assemble(name: FunctionName, { metafile, root, shared, outDir }: Assembly): Promise<Bundle> {
-  const entry = relative(root, join(shared, `${name}.mjs`));
-  const outputs = reachable(metafile, entry);
-  const directory = resolve(outDir, name);
-  await mkdir(directory, { recursive: true });
-  const files = await Promise.all(
-    outputs.map(async (output) => {
-      const source = join(root, output);
-      const base = relative(shared, source);
-      const target = output === entry ? 'index.mjs' : base;
-      await copyFile(source, join(directory, target));
-      // The file's last line names its map by the map's own name, so that one stays.
-      await copyFile(`${source}.map`, join(directory, `${base}.map`));
-      return target;
-    }),
-  );
-  const bytes = outputs.reduce((sum, output) => sum + (metafile.outputs[output]?.bytes ?? 0), 0);
-  return { name, directory, bytes, files };
-}
-
-/** The outputs that `entry` loads, now or by a later `import()`, itself first. */
-function reachable(metafile: Metafile, entry: string): readonly string[] {
-  const seen = new Set<string>([entry]);
-  for (const output of seen) {
-    for (const { path, external } of metafile.outputs[output]?.imports ?? []) {
-      if (external !== true) seen.add(path);
-    }
-  }
-  return [...seen];
+  const outputs = Object.entries(metafile.outputs)
+    .filter(([path]) => path.endsWith('.mjs'))
+    .map(([path, { bytes }]) => ({ file: basename(path), bytes }))
+    .sort((one, other) => Number(other.file === 'index.mjs') - Number(one.file === 'index.mjs'));
+  const sum = (some: typeof outputs) => some.reduce((total, { bytes }) => total + bytes, 0);
+  return {
+    name,
+    directory,
+    bytes: sum(outputs),
+    driverBytes: sum(outputs.filter(({ file }) => DRIVER_CHUNK.test(file))),
+    files: outputs.map(({ file }) => file),
+  };
 }

@@ -17,7 +17,10 @@ interface RotateOptions {
 }
 
 /** `rekey rotate`: asks for a rotation by the same event that everything else uses, and follows it. */
-export function rotateCommand(output: Output, open: (environment: string) => Promise<Deployment> = openDeployment): Command {
+export function rotateCommand(
+  output: Output,
+  open: (environment: string) => Promise<Deployment> = openDeployment,
+): Command {
   return new Command('rotate')
     .description('Rotate a secret now, by the same workflow as the schedule, and follow it to its end.')
     .argument('<secret>', 'the secret to rotate')
@@ -36,7 +39,11 @@ export function rotateCommand(output: Output, open: (environment: string) => Pro
       await requireRotatable(deployment, secretId);
       const id = await request(deployment, secretId);
       if (!options.wait) {
-        output.line(options.json === true ? JSON.stringify({ rotation_id: id, status: 'requested' }) : `Requested rotation ${id}.`);
+        output.line(
+          options.json === true
+            ? JSON.stringify({ rotation_id: id, status: 'requested' })
+            : `Requested rotation ${id}.`,
+        );
         return;
       }
       const deadline = wallClock.now().getTime() + timeoutSeconds * 1000;
@@ -48,10 +55,16 @@ export function rotateCommand(output: Output, open: (environment: string) => Pro
 async function requireRotatable({ registry, environment }: Deployment, secretId: string): Promise<void> {
   const record = await registry.get(secretId);
   if (record === undefined) {
-    throw new CommandFailure(`"${secretId}" is not registered in ${environment}; "rekey status" lists what is.`, EXIT_CODE.finding);
+    throw new CommandFailure(
+      `"${secretId}" is not registered in ${environment}; "rekey status" lists what is.`,
+      EXIT_CODE.finding,
+    );
   }
   if (record.status !== 'active') {
-    throw new CommandFailure(`"${secretId}" is ${record.status} in ${environment}; Rekey does not rotate it.`, EXIT_CODE.finding);
+    throw new CommandFailure(
+      `"${secretId}" is ${record.status} in ${environment}; Rekey does not rotate it.`,
+      EXIT_CODE.finding,
+    );
   }
 }
 
@@ -61,7 +74,12 @@ async function request({ environment }: Deployment, secretId: string): Promise<s
   const answer = await new EventBridgeClient({}).send(
     new PutEventsCommand({
       Entries: [
-        { Source: 'rekey', DetailType: 'Rotation Requested', Detail: JSON.stringify(detail), Resources: [`rekey:${environment}`] },
+        {
+          Source: 'rekey',
+          DetailType: 'Rotation Requested',
+          Detail: JSON.stringify(detail),
+          Resources: [`rekey:${environment}`],
+        },
       ],
     }),
   );
@@ -105,7 +123,12 @@ async function follow(run: {
 
 function report(
   output: Output,
-  { id, secretId, rotation, json }: { id: string; secretId: string; rotation: RotationRecord | undefined; json: boolean },
+  {
+    id,
+    secretId,
+    rotation,
+    json,
+  }: { id: string; secretId: string; rotation: RotationRecord | undefined; json: boolean },
 ): void {
   const status = rotation?.status ?? 'running';
   if (json) {
@@ -113,12 +136,16 @@ function report(
       name,
       milliseconds: endedAt === undefined ? null : endedAt.getTime() - startedAt.getTime(),
     }));
-    output.line(JSON.stringify({ rotation_id: id, secret_id: secretId, status, phases, fault: rotation?.fault ?? null }));
+    output.line(
+      JSON.stringify({ rotation_id: id, secret_id: secretId, status, phases, fault: rotation?.fault ?? null }),
+    );
   } else if (status === 'succeeded') {
     output.line(`Rotated ${secretId}.`);
   } else if (status === 'rolled_back') {
     const { name, message } = rotation?.fault ?? { name: 'Unknown', message: '' };
-    output.line(`Rolled back ${secretId}: ${name}${message === '' ? '' : `: ${message}`} The value in use is unchanged.`);
+    output.line(
+      `Rolled back ${secretId}: ${name}${message === '' ? '' : `: ${message}`} The value in use is unchanged.`,
+    );
   } else {
     output.line(`The rotation of ${secretId} has not ended in time; "rekey status ${secretId}" shows where it is.`);
   }

@@ -6,13 +6,19 @@ import type { Output } from '../output.ts';
 import { duration, table } from '../table.ts';
 
 /** `rekey status`: every managed secret, where it stands and what is owed. */
-export function statusCommand(output: Output, open: (environment: string) => Promise<Deployment> = openDeployment): Command {
+export function statusCommand(
+  output: Output,
+  open: (environment: string) => Promise<Deployment> = openDeployment,
+): Command {
   return new Command('status')
     .description('Show every managed secret: its credential, age, next rotation, running phase and debts.')
     .argument('[secret...]', 'only these')
     .option('-e, --environment <name>', 'the deployed environment', DEFAULT_ENVIRONMENT)
     .option('--json', 'one JSON document')
-    .addHelpText('after', '\nExamples:\n  rekey status\n  rekey status pg_prod_main --json\n\nExit code 1 when a named secret is not registered.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rekey status\n  rekey status pg_prod_main --json\n\nExit code 1 when a named secret is not registered.',
+    )
     .action(async (names: string[], options: { environment: string; json?: boolean }) => {
       const { registry } = await open(options.environment);
       const records: SecretRecord[] = [];
@@ -22,12 +28,15 @@ export function statusCommand(output: Output, open: (environment: string) => Pro
       records.sort((a, b) => a.secretId.localeCompare(b.secretId));
       const now = wallClock.now();
       if (options.json === true) {
-        output.line(JSON.stringify({ environment: options.environment, secrets: records.map((r) => describeSecret(r)) }));
+        output.line(
+          JSON.stringify({ environment: options.environment, secrets: records.map((r) => describeSecret(r)) }),
+        );
       } else if (records.length === 0 && names.length === 0) {
         output.line(`No secrets are registered in ${options.environment}. Declare them in secrets.yaml and deploy.`);
       } else {
         const rows = records.map((record) => row(record, now));
-        for (const line of table(['SECRET', 'TYPE', 'STATE', 'CREDENTIAL', 'AGE', 'NEXT ROTATION', 'OWED'], rows)) output.line(line);
+        for (const line of table(['SECRET', 'TYPE', 'STATE', 'CREDENTIAL', 'AGE', 'NEXT ROTATION', 'OWED'], rows))
+          output.line(line);
       }
       const missing = names.filter((name) => !records.some(({ secretId }) => secretId === name));
       for (const name of missing) output.note(`"${name}" is not registered in ${options.environment}.`);

@@ -75,7 +75,7 @@ export class DatabaseLoad {
       await query();
     } catch (error) {
       // The SQLSTATE or system code: a message could quote more than a report should hold.
-      this.failures.push(String((error as { code?: unknown }).code ?? (error as Error).name));
+      this.failures.push(codeOf(error));
     }
   }
 
@@ -113,6 +113,11 @@ export async function login(value: string): Promise<string> {
     await client.end();
     return 'accepted';
   } catch (error) {
-    return String((error as { code?: unknown }).code ?? (error as Error).name);
+    return codeOf(error);
   }
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = error as { readonly code?: string; readonly name: string };
+  return code ?? name;
 }

@@ -20,7 +20,11 @@ export interface DeployOptions {
 
 /** A real `cdk bootstrap` and `cdk deploy --all`. Its output goes to a log; a failure names that log. */
 export async function deploy(options: DeployOptions): Promise<void> {
-  await runCdk('bootstrap', ['bootstrap', `aws://${options.environment.CDK_DEFAULT_ACCOUNT}/${options.environment.AWS_REGION}`], options);
+  await runCdk(
+    'bootstrap',
+    ['bootstrap', `aws://${options.environment.CDK_DEFAULT_ACCOUNT}/${options.environment.AWS_REGION}`],
+    options,
+  );
   await runCdk('deploy', ['deploy', '--all', '--require-approval', 'never', '--concurrency', '1'], options);
 }
 
@@ -40,7 +44,9 @@ async function runCdk(name: string, words: readonly string[], options: DeployOpt
   );
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
-  const exitCode = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+  const exitCode = await new Promise<number | null>((resolve, reject) =>
+    child.once('error', reject).once('close', resolve),
+  );
   log.end();
   await finished(log);
   if (exitCode !== 0) throw new LocalCloudFailure(`cdk ${name} failed; the reason is at the end of ${logFile}.`);

@@ -38,7 +38,11 @@ export async function createExampleDatabase(
   return { ...names, role: ROLE };
 }
 
-async function asAdmin(server: PostgresServer, database: string, work: (client: Client) => Promise<void>): Promise<void> {
+async function asAdmin(
+  server: PostgresServer,
+  database: string,
+  work: (client: Client) => Promise<void>,
+): Promise<void> {
   const { host, port, adminUser: user, adminPassword: password } = server;
   const client = new Client({ host, port, user, password, database });
   await client.connect();

@@ -1,5 +1,11 @@
 import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
-import { type PhaseRecord, PHASES, type Registry, type RotationRecord, type SecretRecord } from '../../shared/registry/registry.ts';
+import {
+  type PhaseRecord,
+  PHASES,
+  type Registry,
+  type RotationRecord,
+  type SecretRecord,
+} from '../../shared/registry/registry.ts';
 import { poll } from '../local/poll.ts';
 
 const START_SECONDS = 180;
@@ -36,7 +42,11 @@ export async function untilEnded(
 }
 
 /** Waits until the ledger has the replaced version as proved dead. */
-export async function untilRetired(registry: Registry, secretId: string, versionId: string): Promise<SecretRecord | undefined> {
+export async function untilRetired(
+  registry: Registry,
+  secretId: string,
+  versionId: string,
+): Promise<SecretRecord | undefined> {
   return poll(
     async () => {
       const record = await registry.get(secretId);

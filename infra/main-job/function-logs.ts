@@ -13,7 +13,9 @@ export async function readFunctionLogs(): Promise<readonly string[]> {
     for (const { logGroupName } of logGroups ?? []) {
       if (logGroupName === undefined) continue;
       for await (const { events } of paginateFilterLogEvents({ client }, { logGroupName })) {
-        lines.push(...(events ?? []).map(({ message }: FilteredLogEvent) => `${logGroupName}  ${message?.trimEnd() ?? ''}`));
+        lines.push(
+          ...(events ?? []).map(({ message }: FilteredLogEvent) => `${logGroupName}  ${message?.trimEnd() ?? ''}`),
+        );
       }
     }
   }

@@ -112,7 +112,10 @@ async function watch(run: {
   const { deployment, directory, example, load, note, signal } = run;
   const { registry, outputs } = deployment;
   const begun = await untilStarted(registry, example.secret);
-  if (begun === undefined) throw new LocalCloudFailure('The scheduled rule started no rotation in three minutes; see the log of the local cloud.');
+  if (begun === undefined)
+    throw new LocalCloudFailure(
+      'The scheduled rule started no rotation in three minutes; see the log of the local cloud.',
+    );
   note(`The scheduled rule has started rotation ${begun.rotationId}`);
   const rotation = await untilEnded(registry, example.secret, ({ name, facts }, milliseconds) => {
     signal.throwIfAborted();
@@ -128,7 +131,11 @@ async function watch(run: {
   }
   note(`Grace of ${GRACE_SECONDS} s: both passwords work; then retirement`);
   const retired = await untilRetired(registry, example.secret, rotation.incumbentVersionId ?? '');
-  note(retired === undefined ? 'The old credential was NOT retired in time' : `Retired and proved dead: ${rotation.incumbent ?? ''}`);
+  note(
+    retired === undefined
+      ? 'The old credential was NOT retired in time'
+      : `Retired and proved dead: ${rotation.incumbent ?? ''}`,
+  );
   await poll(() => (load.total >= LEAST_QUERIES || signal.aborted ? true : undefined), { withinMilliseconds: 60_000 });
   return { rotation, executionArn: await executionArnOf(outputs.SecretRotationArn ?? '', rotation.rotationId) };
 }

@@ -25,7 +25,9 @@ export interface Report {
 export function shortcomings(report: Report): readonly string[] {
   const failed = report.phases.filter(({ status }) => status !== 'succeeded').map(({ name }) => name);
   return [
-    ...(report.trigger === 'schedule' ? [] : [`The rotation was not started by the scheduled rule but by: ${report.trigger}.`]),
+    ...(report.trigger === 'schedule'
+      ? []
+      : [`The rotation was not started by the scheduled rule but by: ${report.trigger}.`]),
     ...(failed.length === 0 ? [] : [`These phases did not succeed: ${failed.join(', ')}.`]),
     ...(report.queries.failed === 0 ? [] : [`${report.queries.failed} of ${report.queries.total} queries failed.`]),
     ...(report.audit.verified ? [] : ['The audit chain does not verify.']),

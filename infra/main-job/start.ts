@@ -13,13 +13,14 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 const program = new Command('npm start --')
-  .description('Rekey\'s main job on real parts of this machine: deploy, rotate by schedule under load, prove it.')
+  .description("Rekey's main job on real parts of this machine: deploy, rotate by schedule under load, prove it.")
   .option('--report <file>', 'write the report as JSON')
   .option('--keep', 'leave everything running until Ctrl-C, and print what to try next')
   .addHelpText('after', '\nExamples:\n  npm start\n  npm start -- --report report.json\n  npm start -- --keep')
   .exitOverride();
 
-process.exitCode = await main();
+// Work that an interruption left in the air (a start under way, a wait) must not keep the process.
+process.exit(await main());
 
 async function main(): Promise<number> {
   try {
@@ -39,7 +40,11 @@ async function main(): Promise<number> {
       output.note('Stopped.');
       return EXIT_CODE.interrupted;
     }
-    output.note(error instanceof LocalCloudFailure ? error.message : `Unexpected: ${error instanceof Error ? error.stack : 'error'}`);
+    output.note(
+      error instanceof LocalCloudFailure
+        ? error.message
+        : `Unexpected: ${error instanceof Error ? error.stack : 'error'}`,
+    );
     return EXIT_CODE.environment;
   } finally {
     await end();

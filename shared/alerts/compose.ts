@@ -30,13 +30,17 @@ export function succeededAlert(record: SecretRecord, rotation: RotationRecord, n
 /** A rotation that went back. */
 export function rolledBackAlert(record: SecretRecord, rotation: RotationRecord, now: Date): Alert {
   const fault = faultOf(rotation);
-  const owed = record.ledger.some(({ versionId, owedSince }) => versionId === rotation.rotationId && owedSince !== undefined);
+  const owed = record.ledger.some(
+    ({ versionId, owedSince }) => versionId === rotation.rotationId && owedSince !== undefined,
+  );
   return alert('rotation_rolled_back', record, rotation, now, {
     subject: `[rekey] Rolled back ${record.secretId} (${record.environment}): ${fault.name}`,
     paragraphs: [
       `What happened: the rotation of "${record.secretId}" (${record.type}, environment ${record.environment}) was stopped and rolled back at ${iso(now)}. ${fault.text}`,
       'Effect: none for its consumers. The value in use before is still the current one, and works as before.',
-      ...(owed ? ['Still owed: the new credential could not be removed at the target yet; Rekey does it with the next run.'] : []),
+      ...(owed
+        ? ['Still owed: the new credential could not be removed at the target yet; Rekey does it with the next run.']
+        : []),
       `What to do: ${remedyFor(fault.name)} Rekey tries again by itself at ${iso(record.dueAt)}; to try at once: rekey rotate ${record.secretId}`,
     ],
     facts: { fault: fault.name, fault_message: fault.message, candidate_owed: owed },

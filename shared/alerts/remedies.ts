@@ -21,10 +21,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   [AdminRefused.errorName]: "put the administrator's right credential into its secret.",
   [IncumbentRefused.errorName]:
     'the current value did not work before Rekey changed anything: set the right one in Secrets Manager.',
-  [RefusedByPolicy.errorName]: "see the target's own policy for roles and passwords, and the administrator's privileges.",
+  [RefusedByPolicy.errorName]:
+    "see the target's own policy for roles and passwords, and the administrator's privileges.",
   [SlotOccupied.errorName]:
     'find out who uses the role that the cause names; Rekey did not make it, so it does not touch it. Rename or drop it.',
-  [RetirementPending.errorName]: 'nothing: the credential before is still in its grace period. Shorten `grace` if rotations come this close.',
+  [RetirementPending.errorName]:
+    'nothing: the credential before is still in its grace period. Shorten `grace` if rotations come this close.',
   [CandidateUnproven.errorName]: 'see what differs; grants made by hand to one login role belong to the owner role.',
   [CurrentVersionMoved.errorName]: 'find out who moved AWSCURRENT; from now on let Rekey do it.',
 };

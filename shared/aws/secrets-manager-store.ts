@@ -51,9 +51,12 @@ export class SecretsManagerStore implements SecretStore {
     } catch (error) {
       if (error instanceof ResourceExistsException) return 'exists';
       if (error instanceof InvalidRequestException) {
-        throw new Misconfigured(`The secret "${secret.name}" is scheduled for deletion in Secrets Manager; restore it.`, {
-          cause: error,
-        });
+        throw new Misconfigured(
+          `The secret "${secret.name}" is scheduled for deletion in Secrets Manager; restore it.`,
+          {
+            cause: error,
+          },
+        );
       }
       throw error;
     }

@@ -24,7 +24,13 @@ export class SnsAlertPublisher implements AlertPublisher {
           TopicArn: this.#topicArn,
           Subject: alert.subject,
           MessageStructure: 'json',
-          Message: JSON.stringify({ default: alert.body, sqs: machine, http: machine, https: machine, lambda: machine }),
+          Message: JSON.stringify({
+            default: alert.body,
+            sqs: machine,
+            http: machine,
+            https: machine,
+            lambda: machine,
+          }),
           MessageAttributes: {
             kind: { DataType: 'String', StringValue: alert.kind },
             secret_id: { DataType: 'String', StringValue: alert.facts.secret_id },

@@ -99,7 +99,12 @@ async function bringInStep(
   const same = JSON.stringify(known.declaration) === JSON.stringify(declaration);
   if (same && known.type === type && known.status === status) return { outcome: 'unchanged', supported };
   await log(ports, known, 'changed', { type, status });
-  await updateRecord(registry, secretId, (latest) => redeclared(latest, { declaration, type, status }, clock.now()), known);
+  await updateRecord(
+    registry,
+    secretId,
+    (latest) => redeclared(latest, { declaration, type, status }, clock.now()),
+    known,
+  );
   return { outcome: 'changed', supported };
 }
 

@@ -56,8 +56,8 @@ export function parseRecord(text: string, revision: number): SecretRecord {
   return { ...(record.parse(JSON.parse(text)) as Omit<SecretRecord, 'revision'>), revision };
 }
 
-export function serialiseRecord({ revision: _, ...rest }: SecretRecord): string {
-  return JSON.stringify(rest);
+export function serialiseRecord(record: SecretRecord): string {
+  return JSON.stringify({ ...record, revision: undefined });
 }
 
 export function parseRotation(text: string): RotationRecord {

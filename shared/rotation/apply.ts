@@ -62,7 +62,13 @@ export function retirementOf(
   const replaced = record.ledger.find((entry) => entry.versionId === versionId && entry.state === 'grace');
   if (replaced?.retireAt === undefined) return {};
   return {
-    retirement: { environment, secretId, rotationId, versionId: replaced.versionId, retireAt: replaced.retireAt.toISOString() },
+    retirement: {
+      environment,
+      secretId,
+      rotationId,
+      versionId: replaced.versionId,
+      retireAt: replaced.retireAt.toISOString(),
+    },
   };
 }
 

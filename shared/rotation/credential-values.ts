@@ -68,7 +68,9 @@ export async function adminValue(
     );
   }
   if (admin === undefined) {
-    throw new Misconfigured(`The administrator's secret "${adminSecret}" of "${record.secretId}" has no current value.`);
+    throw new Misconfigured(
+      `The administrator's secret "${adminSecret}" of "${record.secretId}" has no current value.`,
+    );
   }
   return admin.value;
 }

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { Misconfigured } from '../errors.ts';
 import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord } from '../registry/update-record.ts';
-import { REDISPATCH_SECONDS } from './lease.ts';
+import { LEASE_SECONDS } from './lease.ts';
 import { type DispatchResult, REQUEST_REASONS, type RotationInput } from './payloads.ts';
 import type { RotationPorts } from './ports.ts';
 import { executionName, rotationId } from './rotation-id.ts';
@@ -45,7 +45,8 @@ export async function dispatch(
   if (event['detail-type'] === 'Rotation Requested') {
     const { secret_id: secretId, reason, requested_by: requestedBy } = event.detail;
     const record = await requireRecord(registry, secretId);
-    if (record.status !== 'active') throw new Misconfigured(`"${secretId}" is ${record.status}; Rekey does not rotate it.`);
+    if (record.status !== 'active')
+      throw new Misconfigured(`"${secretId}" is ${record.status}; Rekey does not rotate it.`);
     const id = rotationId(environment, secretId, 'event', event.id);
     return { rotations: [toStart({ environment, secretId, rotationId: id, reason, requestedBy })] };
   }
@@ -55,7 +56,7 @@ export async function dispatch(
   for (const record of await registry.findDue(now, MOST_PER_RUN)) {
     const { secretId, dueAt } = record;
     if (dueAt === undefined || leased(record, now)) continue;
-    const ahead = new Date(now.getTime() + REDISPATCH_SECONDS * 1000);
+    const ahead = new Date(now.getTime() + LEASE_SECONDS * 1000);
     const fresh = await registry.get(secretId); // The index is eventually consistent; the record decides.
     if (fresh?.status !== 'active' || fresh.dueAt?.getTime() !== dueAt.getTime()) continue;
     if ((await registry.save({ ...fresh, dueAt: ahead })) === 'conflict') continue;

@@ -6,7 +6,7 @@ import type { Preflight } from '../rotators/rotator.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
 import { endOverdue } from './end-credentials.ts';
-import { REDISPATCH_SECONDS, withLease } from './lease.ts';
+import { LEASE_SECONDS, withLease } from './lease.ts';
 import { credential, withCredential } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
 import type { RotationInput } from './payloads.ts';
@@ -52,7 +52,7 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Ru
     const started = {
       ...leased,
       rotation: newRotation(input, now),
-      dueAt: new Date(now.getTime() + REDISPATCH_SECONDS * 1000),
+      dueAt: new Date(now.getTime() + LEASE_SECONDS * 1000),
     };
     if ((await registry.save(started, previous)) === 'saved') {
       return running({ ...started, revision: started.revision + 1 }, input.rotationId);
@@ -105,7 +105,12 @@ async function bringIn(
   log.note('preflight_passed', { ...preflight.facts, candidate: preflight.candidate });
 
   const journaled = running(
-    await updateRecord(registry, secretId, (latest) => journal(running(latest, versionId), preflight, replaced), cleared),
+    await updateRecord(
+      registry,
+      secretId,
+      (latest) => journal(running(latest, versionId), preflight, replaced),
+      cleared,
+    ),
     versionId,
   );
   log.note('candidate_journaled', { candidate: preflight.candidate, version_id: versionId });

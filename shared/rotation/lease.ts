@@ -3,12 +3,10 @@ import type { SecretRecord } from '../registry/registry.ts';
 
 /**
  * How long a lease lives without a sign of its holder. Every step renews it; a step's function is stopped after 60 s,
- * so nothing still runs for a holder whose lease has expired.
+ * so nothing still runs for a holder whose lease has expired. A scheduler run puts the due time as far ahead, so a
+ * rotation that never began, or died, comes up again by itself.
  */
 export const LEASE_SECONDS = 15 * 60;
-
-/** A scheduler run puts the due time this far ahead, so a rotation that never began comes up again by itself. */
-export const REDISPATCH_SECONDS = LEASE_SECONDS;
 
 /** The record with the lease given to, or renewed for, `holder`. Throws `LeaseHeld` while another one has it. */
 export function withLease(record: SecretRecord, holder: string, now: Date): SecretRecord {

@@ -14,7 +14,11 @@ export function credential(record: SecretRecord, versionId: string | undefined):
  */
 export function withCredential<R extends SecretRecord>(
   record: R,
-  entry: { readonly identity: CredentialIdentity; readonly versionId: string; readonly state: State } & Partial<LedgerCredential>,
+  entry: {
+    readonly identity: CredentialIdentity;
+    readonly versionId: string;
+    readonly state: State;
+  } & Partial<LedgerCredential>,
 ): R {
   const others = record.ledger.filter(
     ({ versionId, identity, state }) =>

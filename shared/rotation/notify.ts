@@ -32,13 +32,18 @@ export async function notify(input: RotationInput, ports: AlertingPorts): Promis
     log.note('alert_sent', { kind: alert.kind, alert_id: alert.facts.alert_id });
     if (outcome === 'succeeded') log.note('rotation_succeeded', { version_id: input.rotationId });
   });
-  await updateRecord(ports.registry, input.secretId, (latest) => {
-    if (latest.rotation?.rotationId !== input.rotationId) return latest;
-    const told = { ...latest, rotation: { ...latest.rotation, alerted: [...latest.rotation.alerted, alert.kind] } };
-    if (outcome !== 'succeeded') return told;
-    const endedAt = ports.clock.now();
-    return closed(withPhase(told, { name: 'notify', startedAt, endedAt, facts: {} }), endedAt);
-  }, record);
+  await updateRecord(
+    ports.registry,
+    input.secretId,
+    (latest) => {
+      if (latest.rotation?.rotationId !== input.rotationId) return latest;
+      const told = { ...latest, rotation: { ...latest.rotation, alerted: [...latest.rotation.alerted, alert.kind] } };
+      if (outcome !== 'succeeded') return told;
+      const endedAt = ports.clock.now();
+      return closed(withPhase(told, { name: 'notify', startedAt, endedAt, facts: {} }), endedAt);
+    },
+    record,
+  );
   return { outcome };
 }
 
@@ -47,7 +52,8 @@ function tell(
   rotation: RotationRecord,
   now: Date,
 ): { readonly outcome: 'succeeded' | 'rolled_back' | 'failed'; readonly alert: Alert } {
-  if (rotation.status === 'rolled_back') return { outcome: 'rolled_back', alert: rolledBackAlert(record, rotation, now) };
+  if (rotation.status === 'rolled_back')
+    return { outcome: 'rolled_back', alert: rolledBackAlert(record, rotation, now) };
   if (rotation.status === 'succeeded' || hasEnded(record, 'apply')) {
     return { outcome: 'succeeded', alert: succeededAlert(record, rotation, now) };
   }

@@ -29,7 +29,10 @@ export interface RecoveryPorts extends RotationPorts, AlertingPorts {
  *
  * Twice is harmless: a rotation that the workflow itself has rolled back is found ended.
  */
-export async function recover(event: ExecutionStatusChange, ports: RecoveryPorts): Promise<{ readonly outcome: string }> {
+export async function recover(
+  event: ExecutionStatusChange,
+  ports: RecoveryPorts,
+): Promise<{ readonly outcome: string }> {
   const { executionArn, status, input: text } = event.detail;
   const input = executionInput.parse(JSON.parse(text));
   if ('versionId' in input) {

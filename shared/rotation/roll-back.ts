@@ -30,7 +30,12 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
   if (latest.rotation.status === 'rolled_back') return { outcome: 'rolled_back', ...owedCandidate(latest, rotation) };
 
   const record = running(
-    await updateRecord(ports.registry, input.secretId, (now) => withLease(now, input.rotationId, ports.clock.now()), latest),
+    await updateRecord(
+      ports.registry,
+      input.secretId,
+      (now) => withLease(now, input.rotationId, ports.clock.now()),
+      latest,
+    ),
     input.rotationId,
   );
   const log = operationLog(ports, rotation, 'roll_back');
@@ -138,12 +143,7 @@ function owedCandidate({ ledger }: SecretRecord, { environment, secretId, rotati
   return { retirement: { environment, secretId, rotationId, versionId: rotationId, retireAt } };
 }
 
-async function end(
-  record: RunningRecord,
-  ports: RotationPorts,
-  fault: string,
-  debt: boolean,
-): Promise<SecretRecord> {
+async function end(record: RunningRecord, ports: RotationPorts, fault: string, debt: boolean): Promise<SecretRecord> {
   const { rotationId } = record.rotation;
   return updateRecord(ports.registry, record.secretId, (latest) => {
     const current = running(latest, rotationId);

@@ -13,7 +13,8 @@ import type { RotationPorts } from './ports.ts';
  */
 export async function test(input: RotationInput, ports: RotationPorts): Promise<void> {
   const record = await requireRunning(ports, input);
-  if (!hasEnded(record, 'generate')) throw new CandidateUnproven('There is no candidate to test: Generate has not ended.');
+  if (!hasEnded(record, 'generate'))
+    throw new CandidateUnproven('There is no candidate to test: Generate has not ended.');
   await runPhase(ports, input, 'test', record, async (log) => {
     const rotator = await requireRotator(ports, record);
     const candidate = await requireVersion(ports, input.secretId, input.rotationId);

@@ -60,7 +60,9 @@ export class ChaosWorld {
     const { secretStore } = world.#ports;
     secretStore.seed(ADMIN_SECRET, harness.admin.reveal());
     secretStore.seed(role, (await harness.createLogin(role)).reveal());
-    const secrets = [declaration({ name: role, adminSecret: ADMIN_SECRET, graceSeconds: GRACE_SECONDS, healthyThreshold: 1 })];
+    const secrets = [
+      declaration({ name: role, adminSecret: ADMIN_SECRET, graceSeconds: GRACE_SECONDS, healthyThreshold: 1 }),
+    ];
     await configure({ name: ENVIRONMENT, secrets, alerts: [] }, { ...world.#ports, isSupportedType: () => true });
     return world;
   }
@@ -75,8 +77,8 @@ export class ChaosWorld {
     }
   }
 
-  /** One rotation more, days later; it must simply succeed. */
-  async nextRotation(): Promise<'rotated' | string> {
+  /** One rotation more, days later: `rotated`, or what came in its way. */
+  async nextRotation(): Promise<string> {
     this.#clock.advance(3 * 86_400);
     const before = await this.#currentVersionId();
     await this.#execute(await this.#due());
@@ -160,7 +162,10 @@ export class ChaosWorld {
 
   async #scheduled(): Promise<readonly RotationInput[]> {
     const event = { 'detail-type': 'Scheduled Event', resources: ['rule'] } as const;
-    const { rotations } = await dispatch({ ...event, resources: [...event.resources] }, { ...this.#ports, environment: ENVIRONMENT });
+    const { rotations } = await dispatch(
+      { ...event, resources: [...event.resources] },
+      { ...this.#ports, environment: ENVIRONMENT },
+    );
     return rotations.map(({ input }) => input);
   }
 

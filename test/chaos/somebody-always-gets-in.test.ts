@@ -5,6 +5,14 @@ import { ChaosWorld, RECOVERIES } from './chaos-world.ts';
 
 const MINUTES = 60_000;
 
+/** The side effects of each step, in their order. */
+const GENERATE = ['save', 'save', 'putPending', 'install', 'append', 'save'];
+const TEST = ['append', 'save'];
+const AUDIT = ['append', 'save'];
+const APPLY = ['promote', 'append', 'save'];
+const NOTIFY = ['publish', 'append', 'save'];
+const RETIRE = ['save', 'retire', 'append', 'save', 'save'];
+
 let harness: PostgresHarness;
 let roles = 0;
 beforeAll(async () => {
@@ -16,14 +24,7 @@ describe('somebody always gets in: a PostgreSQL rotation killed between any two 
   it('has the effects that this test kills at', async () => {
     const world = await ChaosWorld.adopted(harness, nextRole(), { recovery: 'workflow retries' });
     await world.rotateAndRecover();
-    expect(world.effects.effects).toEqual([
-      ...['save', 'save', 'putPending', 'install', 'append', 'save'],
-      ...['append', 'save'],
-      ...['append', 'save'],
-      ...['promote', 'append', 'save'],
-      ...['publish', 'append', 'save'],
-      ...['save', 'retire', 'append', 'save', 'save'],
-    ]);
+    expect(world.effects.effects).toEqual([...GENERATE, ...TEST, ...AUDIT, ...APPLY, ...NOTIFY, ...RETIRE]);
   });
 
   it.each(RECOVERIES)(

@@ -48,9 +48,9 @@ export function registryContract(name: string, makeRegistry: () => Promise<Regis
       expect(await registry.archivedRotation('a', rotation().rotationId)).toBeUndefined();
       expect(await registry.save({ ...fresh('a'), revision: 1 }, rotation())).toBe('saved');
       expect(await registry.archivedRotation('a', rotation().rotationId)).toEqual(rotation());
-      expect(await registry.save({ ...fresh('a'), revision: 1, failures: 9 }, { ...rotation(), rotationId: OTHER })).toBe(
-        'conflict',
-      );
+      expect(
+        await registry.save({ ...fresh('a'), revision: 1, failures: 9 }, { ...rotation(), rotationId: OTHER }),
+      ).toBe('conflict');
       expect(await registry.archivedRotation('a', OTHER)).toBeUndefined();
     });
 

@@ -5,7 +5,11 @@ import type { SecretStore } from '../../shared/secret-store.ts';
 const NEW = { description: 'made by a contract test', tags: { 'rekey:environment': 'test' } };
 
 /** What every SecretStore promises; the labelling rules are Secrets Manager's. */
-export function secretStoreContract(name: string, makeStore: () => Promise<SecretStore>, uniqueName: () => string): void {
+export function secretStoreContract(
+  name: string,
+  makeStore: () => Promise<SecretStore>,
+  uniqueName: () => string,
+): void {
   describe(`${name} keeps the contract of a secret store`, () => {
     it('makes a secret without a value, once', async () => {
       const store = await makeStore();

@@ -13,7 +13,10 @@ export class InMemorySecretStore implements SecretStore {
 
   /** A secret as somebody made it by hand. */
   seed(name: string, value?: string, versionId = crypto.randomUUID()): string {
-    this.#secrets.set(name, new Map(value === undefined ? [] : [[versionId, { value, stages: new Set(['AWSCURRENT']) }]]));
+    this.#secrets.set(
+      name,
+      new Map(value === undefined ? [] : [[versionId, { value, stages: new Set(['AWSCURRENT']) }]]),
+    );
     return versionId;
   }
 

@@ -63,7 +63,8 @@ export class InMemoryTarget implements Rotator {
     }
     const candidate = current === 'app_a' ? 'app_b' : 'app_a';
     const inSlot = known.filter(({ identity }) => identity === candidate);
-    if (inSlot.some(({ state }) => state === 'grace')) throw new RetirementPending(`"${candidate}" is in its grace period.`);
+    if (inSlot.some(({ state }) => state === 'grace'))
+      throw new RetirementPending(`"${candidate}" is in its grace period.`);
     const mine = inSlot.some((entry) => entry.versionId === versionId || entry.state === 'retired');
     if (this.accounts.has(candidate) && !mine) throw new SlotOccupied(`"${candidate}" exists and is not Rekey's.`);
     return { candidate, incumbent: current, facts: { server: 'in memory' } };

@@ -56,7 +56,8 @@ export class Executioner {
         const member: unknown = Reflect.get(target, key, target);
         if (typeof member !== 'function') return member;
         const call = (...words: unknown[]) => (member as (...given: unknown[]) => unknown).apply(target, words);
-        if (typeof key === 'string' && EFFECTS.has(key)) return (...words: unknown[]) => this.#effect(key, life, () => call(...words));
+        if (typeof key === 'string' && EFFECTS.has(key))
+          return (...words: unknown[]) => this.#effect(key, life, () => call(...words));
         return (...words: unknown[]) => {
           this.#live(life);
           return call(...words);

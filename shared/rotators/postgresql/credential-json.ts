@@ -9,10 +9,14 @@ const DEFAULT_PORT = 5432;
 /** What AWS's own rotation templates connect to when the secret names no database. */
 const DEFAULT_DATABASE = 'postgres';
 
-const identifier = z
-  .string()
-  .check(z.minLength(1), z.refine((name) => Buffer.byteLength(name) <= IDENTIFIER_BYTES && !name.includes('\0')));
-const password = z.string().check(z.minLength(1), z.refine((text) => !text.includes('\0')));
+const identifier = z.string().check(
+  z.minLength(1),
+  z.refine((name) => Buffer.byteLength(name) <= IDENTIFIER_BYTES && !name.includes('\0')),
+);
+const password = z.string().check(
+  z.minLength(1),
+  z.refine((text) => !text.includes('\0')),
+);
 // A leading slash would mean a Unix socket to the driver.
 const host = z.string().check(z.regex(/^[^/\0\s][^\0\s]*$/));
 const port = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65_535)));
