@@ -33,12 +33,12 @@ export async function openDeployment(environment: string): Promise<Deployment> {
   return {
     environment,
     outputs,
-    registry: new DynamoDbRegistry(dynamoDb, output(outputs, 'RegistryTable')),
-    auditTrail: new DynamoDbAuditTrail({ client: dynamoDb, table: output(outputs, 'AuditTable'), clock: wallClock }),
+    registry: new DynamoDbRegistry(dynamoDb, outputOf(outputs, 'RegistryTable')),
+    auditTrail: new DynamoDbAuditTrail({ client: dynamoDb, table: outputOf(outputs, 'AuditTable'), clock: wallClock }),
   };
 }
 
-export function output(outputs: Readonly<Record<string, string>>, key: string): string {
+export function outputOf(outputs: Readonly<Record<string, string>>, key: string): string {
   const value = outputs[key];
   if (value === undefined) {
     throw new CommandFailure(

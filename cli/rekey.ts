@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { RekeyError } from '../shared/errors.ts';
 import { auditCommand } from './commands/audit.ts';
+import { configureCommand } from './commands/configure.ts';
 import { localCommand } from './commands/local.ts';
 import { rotateCommand } from './commands/rotate.ts';
 import { statusCommand } from './commands/status.ts';
@@ -22,6 +23,7 @@ for (const command of [
   statusCommand(output),
   rotateCommand(output),
   auditCommand(output, async (environment) => (await openDeployment(environment)).auditTrail),
+  configureCommand(output),
   validateCommand(output),
   localCommand(output),
 ]) {

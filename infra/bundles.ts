@@ -1,4 +1,4 @@
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -37,7 +37,7 @@ export interface Bundle {
 }
 
 /** Chunks are named for what they were made from. */
-const DRIVER_CHUNK = /-rotator-[A-Z0-9]+\.mjs$/;
+const DRIVER_CHUNK = /-rotator-[A-Z0-9-]+\.mjs$/;
 
 export type Bundles = Readonly<Record<FunctionName, Bundle>>;
 
@@ -46,35 +46,40 @@ export interface BundleOptions {
   readonly root?: string;
 }
 
+/** What both passes say. */
+const COMMON = {
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  // For the drivers, which are loaded by `import()` when a secret of their type is at hand.
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  legalComments: 'none',
+  sourcemap: true,
+  sourcesContent: false,
+  logLevel: 'silent',
+} as const satisfies BuildOptions;
+
 /**
- * Bundles all functions into `outDir/<name>/`, emptying it first. Each by itself: bundled together they would share
- * chunks, a dozen and more for a function to load, and loading a file takes longer than parsing what is in it. Throws
- * when an entry file is missing or does not bundle.
+ * Bundles all functions into `outDir/<name>/`, emptying it first. Throws when an entry file is missing or does not
+ * bundle.
+ *
+ * Two passes: one over the sources, which parses what the functions share once but cuts it into dozens of chunks; then
+ * one for each function over its chunks, because loading a file takes longer than parsing what is in it.
  */
 export async function bundleFunctions(outDir: string, options: BundleOptions = {}): Promise<Bundles> {
   const root = options.root ?? ROOT;
   const missing = Object.values(FUNCTION_ENTRIES).filter((entry) => !existsSync(join(root, entry)));
   if (missing.length > 0) throw new Error(`These functions have no source file: ${missing.join(', ')}`);
 
+  const chunks = resolve(outDir, '.chunks');
   await rm(outDir, { recursive: true, force: true });
-  const bundles = await Promise.all(
-    FUNCTION_NAMES.map(async (name) => [name, await bundle(name, root, resolve(outDir, name))] as const),
-  );
-  return Object.fromEntries(bundles) as Bundles;
-}
-
-async function bundle(name: FunctionName, root: string, directory: string): Promise<Bundle> {
-  const { metafile } = await build({
+  await build({
+    ...COMMON,
     absWorkingDir: root,
-    entryPoints: [{ in: FUNCTION_ENTRIES[name], out: 'index' }],
-    outdir: directory,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    // For the drivers, which are loaded by `import()` when a secret of their type is at hand.
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
+    entryPoints: Object.entries(FUNCTION_ENTRIES).map(([out, entry]) => ({ in: entry, out })),
+    outdir: chunks,
     // ES modules first: esbuild's default for node takes CommonJS, which cannot be tree-shaken (+225 KiB).
     mainFields: ['module', 'main'],
     conditions: ['module', 'node'],
@@ -82,17 +87,24 @@ async function bundle(name: FunctionName, root: string, directory: string): Prom
     // Optional native addon of `pg` that nobody here installs.
     external: ['pg-native'],
     plugins: [builtinModulesByMember],
+  });
+  const bundles = await Promise.all(
+    FUNCTION_NAMES.map(async (name) => [name, await assemble(name, chunks, resolve(outDir, name))] as const),
+  );
+  await rm(chunks, { recursive: true, force: true });
+  return Object.fromEntries(bundles) as Bundles;
+}
+
+async function assemble(name: FunctionName, chunks: string, directory: string): Promise<Bundle> {
+  const { metafile } = await build({
+    ...COMMON,
+    absWorkingDir: chunks,
+    entryPoints: [{ in: `./${name}.mjs`, out: 'index' }],
+    outdir: directory,
     minify: true,
-    keepNames: false,
-    legalComments: 'none',
-    sourcemap: true,
-    sourcesContent: false,
     metafile: true,
-    logLevel: 'silent',
     // CommonJS dependencies (pg) call `require`, which an ES module does not have.
-    banner: {
-      js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
-    },
+    banner: { js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);" },
   });
   const outputs = Object.entries(metafile.outputs)
     .filter(([path]) => path.endsWith('.mjs'))

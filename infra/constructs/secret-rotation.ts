@@ -23,6 +23,9 @@ const ROTATION_INPUT = {
   'requestedBy.$': '$.requestedBy',
 };
 
+/** Only the error's name goes on: a cause is text. */
+const WITH_FAULT = { ...ROTATION_INPUT, fault: { 'Error.$': '$.fault.Error' } };
+
 const ROLL_BACK_ON_ANY_FAULT: Catcher = { ErrorEquals: ['States.ALL'], ResultPath: '$.fault', Next: 'RollBack' };
 
 export interface SecretRotationTargets {
@@ -102,7 +105,7 @@ export function secretRotation({ functionArn, versionRetirementArn }: SecretRota
 
       RollBack: step('roll-back', {
         retry: ROLL_BACK_RETRY,
-        parameters: { ...ROTATION_INPUT, fault: { 'Error.$': '$.fault.Error' } },
+        parameters: WITH_FAULT,
         resultPath: '$.rollBack',
         catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'NotifyOfFailedRollBack' }],
         next: 'HowDidItEnd',
@@ -115,6 +118,7 @@ export function secretRotation({ functionArn, versionRetirementArn }: SecretRota
       TakeRetirement: { Type: 'Pass', InputPath: '$.rollBack', ResultPath: '$.apply', Next: 'Notify' },
       NotifyOfRollBack: step('notify', {
         retry: NOTIFY_RETRY,
+        parameters: WITH_FAULT,
         catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'IsCandidateOwed' }],
         next: 'IsCandidateOwed',
       }),
@@ -138,6 +142,7 @@ export function secretRotation({ functionArn, versionRetirementArn }: SecretRota
       },
       NotifyOfFailedRollBack: step('notify', {
         retry: NOTIFY_RETRY,
+        parameters: WITH_FAULT,
         catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'RollBackFailed' }],
         next: 'RollBackFailed',
       }),

@@ -10,20 +10,27 @@ export interface ExampleDatabase {
   readonly role: string;
 }
 
-const DATABASE = 'shop';
-const ROLE = 'shop_app';
+export interface ExampleNames {
+  readonly secret: string;
+  readonly adminSecret: string;
+  readonly database?: string;
+  readonly role?: string;
+}
 
+/** Makes all of it. The first password goes to the server as an admin's hand would send it, but into no log of it. */
 export async function createExampleDatabase(
   server: PostgresServer,
-  names: { readonly secret: string; readonly adminSecret: string },
+  { secret, adminSecret, database = 'shop', role = 'shop_app' }: ExampleNames,
 ): Promise<ExampleDatabase> {
   const password = randomBytes(24).toString('base64url');
   await asAdmin(server, 'postgres', async (client) => {
-    await client.query(`CREATE ROLE ${ROLE} LOGIN PASSWORD ${client.escapeLiteral(password)}`);
-    await client.query(`CREATE DATABASE ${DATABASE} OWNER ${ROLE}`);
+    const name = client.escapeIdentifier(role);
+    await client.query("SET log_statement = 'none'");
+    await client.query(`CREATE ROLE ${name} LOGIN PASSWORD ${client.escapeLiteral(password)}`);
+    await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)} OWNER ${name}`);
   });
-  await asAdmin(server, DATABASE, async (client) => {
-    await client.query(`SET ROLE ${ROLE}`);
+  await asAdmin(server, database, async (client) => {
+    await client.query(`SET ROLE ${client.escapeIdentifier(role)}`);
     await client.query('CREATE TABLE transactions (id int PRIMARY KEY, status text NOT NULL)');
     await client.query("INSERT INTO transactions SELECT n, 'pending' FROM generate_series(1, 100) n");
   });
@@ -31,11 +38,11 @@ export async function createExampleDatabase(
   const secrets = new SecretsManagerClient({});
   const admin = { ...place, username: server.adminUser, password: server.adminPassword, dbname: 'postgres' };
   const { ARN } = await secrets.send(
-    new CreateSecretCommand({ Name: names.adminSecret, SecretString: JSON.stringify(admin) }),
+    new CreateSecretCommand({ Name: adminSecret, SecretString: JSON.stringify(admin) }),
   );
-  const value = { ...place, username: ROLE, password, dbname: DATABASE, masterarn: ARN };
-  await secrets.send(new CreateSecretCommand({ Name: names.secret, SecretString: JSON.stringify(value) }));
-  return { ...names, role: ROLE };
+  const value = { ...place, username: role, password, dbname: database, masterarn: ARN };
+  await secrets.send(new CreateSecretCommand({ Name: secret, SecretString: JSON.stringify(value) }));
+  return { secret, adminSecret, role };
 }
 
 async function asAdmin(

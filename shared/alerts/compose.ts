@@ -1,4 +1,5 @@
 import type { AlertKind } from '../config/declaration.ts';
+import type { RotationInput } from '../rotation/payloads.ts';
 import type { LedgerCredential, RotationRecord, SecretRecord } from '../registry/registry.ts';
 import type { Alert } from './alert.ts';
 import { remedyFor } from './remedies.ts';
@@ -58,6 +59,20 @@ export function failedAlert(record: SecretRecord, rotation: RotationRecord, now:
       `What to do: ${remedyFor(fault.name)} Rekey takes the roll back up again by itself; "rekey status" shows when it is done.`,
     ],
     facts: { fault: fault.name, fault_message: fault.message },
+  });
+}
+
+/** A rotation that failed before it had taken the lease: nothing was done. */
+export function notBegunAlert(record: SecretRecord, input: RotationInput, fault: string, now: Date): Alert {
+  const { secretId, environment } = record;
+  return alert('rotation_failed', record, input, now, {
+    subject: `[rekey] Not begun ${secretId} (${environment}): ${fault}`,
+    paragraphs: [
+      `What happened: a rotation of "${secretId}" (environment ${environment}; reason: ${input.reason}, requested by ${input.requestedBy}) could not begin by ${iso(now)}. Cause: ${fault}.`,
+      'Effect: none. Nothing was changed.',
+      `What to do: ${remedyFor(fault)} Rekey tries again by itself at ${iso(record.dueAt)}.`,
+    ],
+    facts: { fault },
   });
 }
 

@@ -1,10 +1,11 @@
 import type { Alert } from '../alerts/alert.ts';
-import { failedAlert, rolledBackAlert, succeededAlert } from '../alerts/compose.ts';
+import { failedAlert, notBegunAlert, rolledBackAlert, succeededAlert } from '../alerts/compose.ts';
 import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { nextRotation } from './due.ts';
 import { withoutLease } from './lease.ts';
-import type { RotationInput } from './payloads.ts';
+import type { NotifyInput } from './payloads.ts';
+import type { OperationLog } from './operation-log.ts';
 import { hasEnded, operationLog, type RunningRecord, withPhase } from './phase.ts';
 import type { AlertingPorts } from './ports.ts';
 
@@ -15,36 +16,55 @@ export interface NotifyResult {
 /**
  * Tells people how a rotation ended, and closes the books of one that succeeded: lease given back, next due time set.
  *
- * Twice is harmless: an alert that is recorded as sent is not sent again. A crash between sending and recording sends
- * it once more, with the same `alert_id`.
+ * Twice is harmless: an alert that is recorded as sent is not sent again, and its entry is there once. A crash between
+ * sending and recording sends it once more, with the same `alert_id`. A rotation that could not even begin has no
+ * record: people are told from `fault` alone.
  */
-export async function notify(input: RotationInput, ports: AlertingPorts): Promise<NotifyResult> {
+export async function notify(input: NotifyInput, ports: AlertingPorts): Promise<NotifyResult> {
+  const { fault, ...ids } = input;
   const record = await requireRecord(ports.registry, input.secretId);
-  const { rotation } = record;
-  if (rotation?.rotationId !== input.rotationId) return { outcome: 'nothing_to_tell' };
-  const startedAt = ports.clock.now();
-  const { outcome, alert } = tell(record, rotation, startedAt);
-  if (rotation.alerted.includes(alert.kind)) return { outcome };
-
+  const now = ports.clock.now();
   const log = operationLog(ports, input, 'notify');
-  await log.during(ports.auditTrail, input.secretId, async () => {
+  const { rotation } = record;
+  if (rotation?.rotationId !== input.rotationId) {
+    if (
+      fault === undefined ||
+      (await ports.registry.archivedRotation(input.secretId, input.rotationId)) !== undefined
+    ) {
+      return { outcome: 'nothing_to_tell' };
+    }
+    const alert = notBegunAlert(record, ids, fault.Error, now);
     await ports.alerts.publish(alert);
-    log.note('alert_sent', { kind: alert.kind, alert_id: alert.facts.alert_id });
-    if (outcome === 'succeeded') log.note('rotation_succeeded', { version_id: input.rotationId });
-  });
-  await updateRecord(
-    ports.registry,
-    input.secretId,
-    (latest) => {
-      if (latest.rotation?.rotationId !== input.rotationId) return latest;
-      const told = { ...latest, rotation: { ...latest.rotation, alerted: [...latest.rotation.alerted, alert.kind] } };
-      if (outcome !== 'succeeded') return told;
-      const endedAt = ports.clock.now();
-      return closed(withPhase(told, { name: 'notify', startedAt, endedAt, facts: {} }), endedAt);
-    },
-    record,
-  );
+    await entries(log, ports, input.secretId, alert);
+    return { outcome: 'failed' };
+  }
+  const { outcome, alert } = tell(record, rotation, now);
+  if (!rotation.alerted.includes(alert.kind)) {
+    await ports.alerts.publish(alert);
+    await updateRecord(ports.registry, input.secretId, (latest) => told(latest, input.rotationId, alert, now), record);
+  }
+  await entries(log, ports, input.secretId, alert);
   return { outcome };
+}
+
+function told(latest: SecretRecord, rotationId: string, { kind }: Alert, startedAt: Date): SecretRecord {
+  const { rotation } = latest;
+  if (rotation?.rotationId !== rotationId || rotation.alerted.includes(kind)) return latest;
+  const marked = { ...latest, rotation: { ...rotation, alerted: [...rotation.alerted, kind] } };
+  if (kind !== 'rotation_succeeded') return marked;
+  return closed(withPhase(marked, { name: 'notify', startedAt, endedAt: startedAt, facts: {} }), startedAt);
+}
+
+async function entries(
+  log: OperationLog,
+  ports: AlertingPorts,
+  secretId: string,
+  { kind, facts }: Alert,
+): Promise<void> {
+  await log.during(ports.auditTrail, secretId, async () => {
+    log.note('alert_sent', { kind, alert_id: facts.alert_id });
+    if (kind === 'rotation_succeeded') log.note('rotation_succeeded');
+  });
 }
 
 function tell(

@@ -23,6 +23,10 @@ export type RotationInput = z.infer<typeof rotationInput>;
 export const rollBackInput = z.extend(rotationInput, { fault: z.object({ Error: text(256) }) });
 export type RollBackInput = z.infer<typeof rollBackInput>;
 
+/** The input of Notify; after a roll back with what was caught. */
+export const notifyInput = z.extend(rotationInput, { fault: z.optional(z.object({ Error: text(256) })) });
+export type NotifyInput = z.infer<typeof notifyInput>;
+
 /** The input of `VersionRetirement`, Retire and the owed alert. */
 export const retirementInput = z.strictObject({
   environment: text(64),

@@ -57,14 +57,13 @@ export async function runPhase(
   if (hasEnded(record, name)) return record;
   const startedAt = ports.clock.now();
   const log = operationLog(ports, input, name);
-  const outcome = await log.during(ports.auditTrail, input.secretId, async () => {
-    try {
-      return await work(log);
-    } catch (error) {
-      await recordFault(ports.registry, input, asRekeyError(error));
-      throw error;
-    }
-  });
+  let outcome: PhaseOutcome;
+  try {
+    outcome = await log.during(ports.auditTrail, input.secretId, () => work(log));
+  } catch (error) {
+    await recordFault(ports.registry, input, asRekeyError(error));
+    throw error;
+  }
   return updateRecord(ports.registry, input.secretId, (latest) => {
     const current = running(latest, input.rotationId);
     const endedAt = ports.clock.now();

@@ -10,7 +10,7 @@ const GENERATE = ['save', 'save', 'putPending', 'install', 'append', 'save'];
 const TEST = ['append', 'save'];
 const AUDIT = ['append', 'save'];
 const APPLY = ['promote', 'append', 'save'];
-const NOTIFY = ['publish', 'append', 'save'];
+const NOTIFY = ['publish', 'save', 'append'];
 const RETIRE = ['save', 'retire', 'append', 'save', 'save'];
 
 let harness: PostgresHarness;

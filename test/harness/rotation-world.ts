@@ -53,9 +53,13 @@ export class RotationWorld {
   /** Adopts a secret that somebody made by hand for the account `app`. */
   static async adopted(changes: Partial<SecretDeclaration> = {}): Promise<RotationWorld> {
     const world = new RotationWorld();
-    world.secretStore.seed(SECRET, world.target.seed('app'));
-    await world.configure([declaration(changes)]);
+    await world.adopt(changes);
     return world;
+  }
+
+  async adopt(changes: Partial<SecretDeclaration> = {}): Promise<void> {
+    this.secretStore.seed(SECRET, this.target.seed('app'));
+    await this.configure([declaration(changes)]);
   }
 
   configure(secrets: readonly SecretDeclaration[]) {

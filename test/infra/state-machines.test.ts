@@ -103,7 +103,7 @@ describe('SecretRotation', () => {
     });
     expect(tasks).toEqual([...PHASES.slice(0, PHASES.indexOf(phase) + 1), 'RollBack', 'NotifyOfRollBack']);
     expect(inputs.get('RollBack')).toEqual([{ ...INPUT, fault: { Error: 'CandidateUnproven' } }]);
-    expect(inputs.get('NotifyOfRollBack')).toEqual([INPUT]);
+    expect(inputs.get('NotifyOfRollBack')).toEqual([{ ...INPUT, fault: { Error: 'CandidateUnproven' } }]);
     expect(outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
   });
 

@@ -1,0 +1,47 @@
+/** One secret of the deployed system, with a database, a login role and an administrator's secret of its own. */
+export interface Example {
+  readonly secret: string;
+  readonly adminSecret: string;
+  readonly database: string;
+  /** The role that an admin made by hand: the first incumbent. */
+  readonly role: string;
+  /** Fields of secrets.yaml beside name and type. */
+  readonly fields: Readonly<Record<string, string | boolean>>;
+}
+
+/** Every test rotates its own: only `scheduled` is left to the schedule, so that no test depends on another or on time. */
+export const EXAMPLES = {
+  scheduled: example('scheduled', { grace: '2s', access_level: 'admin', rotate_immediately: true }),
+  manual: example('manual', { grace: '2s' }),
+  dueTwice: example('due_twice', { grace: '1h' }),
+  sameEvent: example('same_event', { grace: '1h' }),
+  twoEvents: example('two_events', { grace: '1h' }),
+  aborted: example('aborted', { grace: '1h' }),
+  adminRefused: example('admin_refused', { grace: '1h' }),
+  unreachable: example('unreachable', { grace: '1h' }),
+  occupied: example('occupied', { grace: '1h' }),
+  unproven: example('unproven', { grace: '1h' }),
+  owed: example('owed', { grace: '1h' }),
+  leaving: example('leaving', { grace: '1h' }),
+  canary: example('canary', { grace: '2s' }),
+} as const;
+
+/** secrets.yaml with these secrets and one queue for every alert. */
+export function secretsYaml(examples: readonly Example[], queueArn: string): string {
+  const secrets = examples.map(({ secret, adminSecret, fields }) => {
+    const all = { name: secret, type: 'postgresql', admin_secret: adminSecret, ...fields };
+    const lines = Object.entries(all).map(([field, value]) => `    ${field}: ${JSON.stringify(value)}`);
+    return `  -\n${lines.join('\n')}\n`;
+  });
+  return `secrets:\n${secrets.join('')}alerts:\n  - sqs: ${JSON.stringify(queueArn)}\n`;
+}
+
+function example(name: string, fields: Example['fields']): Example {
+  return {
+    secret: `test/${name}`,
+    adminSecret: `test/${name}_admin`,
+    database: `${name}_data`,
+    role: `${name}_app`,
+    fields: { rotation: 'daily', scope: 'production', rotate_immediately: false, ...fields },
+  };
+}
