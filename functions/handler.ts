@@ -39,7 +39,8 @@ export function handler<Schema extends z.ZodMiniType, Answer>(
           text: fault.safeMessage,
           places: places(request.error),
         });
-        throw presentable(fault);
+        // Replaced, not thrown: middy would attach the original to what is thrown here.
+        request.error = presentable(fault);
       },
     })
     .handler(async (event: unknown, _context: Context) => run(event as z.output<Schema>));

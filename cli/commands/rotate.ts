@@ -5,6 +5,7 @@ import type { RotationRecord } from '../../shared/registry/registry.ts';
 import { rotationId } from '../../shared/rotation/rotation-id.ts';
 import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, wallClock } from '../deployment.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
+import { printable } from './printable.ts';
 import type { Output } from '../output.ts';
 
 const POLL_MILLISECONDS = 500;
@@ -143,9 +144,8 @@ function report(
     output.line(`Rotated ${secretId}.`);
   } else if (status === 'rolled_back') {
     const { name, message } = rotation?.fault ?? { name: 'Unknown', message: '' };
-    output.line(
-      `Rolled back ${secretId}: ${name}${message === '' ? '' : `: ${message}`} The value in use is unchanged.`,
-    );
+    const reason = printable(message === '' ? name : `${name}: ${message}`);
+    output.line(`Rolled back ${secretId}: ${reason} The value in use is unchanged.`);
   } else {
     output.line(`The rotation of ${secretId} has not ended in time; "rekey status ${secretId}" shows where it is.`);
   }

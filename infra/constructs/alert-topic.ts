@@ -59,9 +59,7 @@ export class AlertTopic extends Construct {
       topic: this.topic,
       protocol: PROTOCOLS[protocol],
       endpoint,
-      ...(kinds.length === 0
-        ? {}
-        : { filterPolicy: { kind: SubscriptionFilter.stringFilter({ allowlist: [...kinds] }) } }),
+      ...(kinds.length === 0 ? {} : { filterPolicy: { kind: new SubscriptionFilter([...kinds, { exists: false }]) } }),
     });
   }
 }

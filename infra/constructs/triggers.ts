@@ -42,6 +42,7 @@ export class Triggers extends Construct {
       eventPattern: {
         source: ['rekey'],
         detailType: ['Rotation Requested'],
+        resources: [`rekey:${props.environment}`],
       },
       targets: [
         new SfnStateMachine(props.rotationDispatch, {

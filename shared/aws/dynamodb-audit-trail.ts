@@ -47,7 +47,8 @@ export interface DynamoDbAuditTrailOptions {
  *     prod/openai                    1, 2, …   entry (the hashed bytes), hash
  *     prod/openai#operations/<id>    0         entry_sequence: this operation is written
  *
- * Two calls an append: a consistent read of the head, one transaction. Three when all was written before.
+ * Two calls an append: a consistent read of the head (none where the caller has read it), one transaction. Three when
+ * all was written before.
  */
 export class DynamoDbAuditTrail implements AuditTrail {
   readonly #client: DynamoDBClient;
@@ -65,9 +66,11 @@ export class DynamoDbAuditTrail implements AuditTrail {
   }
 
   /** Idempotent by `operationId`: its marker is written in the entries' transaction, on condition that there is none. */
-  async append(secretId: string, operations: readonly AuditOperation[]): Promise<AuditHead> {
+  async append(secretId: string, operations: readonly AuditOperation[], after?: AuditHead): Promise<AuditHead> {
     const wanted = checkOperations(secretId, operations);
-    const turn = (this.#tails.get(secretId) ?? Promise.resolve()).then(() => this.#appendInTurn(secretId, wanted));
+    const turn = (this.#tails.get(secretId) ?? Promise.resolve()).then(() =>
+      this.#appendInTurn(secretId, wanted, after),
+    );
     const settled = turn.catch(() => undefined);
     this.#tails.set(secretId, settled);
     try {
@@ -140,11 +143,19 @@ export class DynamoDbAuditTrail implements AuditTrail {
     } while (start !== undefined);
   }
 
-  async #appendInTurn(secretId: string, wanted: readonly AuditOperation[]): Promise<AuditHead> {
+  async #appendInTurn(
+    secretId: string,
+    wanted: readonly AuditOperation[],
+    after: AuditHead | undefined,
+  ): Promise<AuditHead> {
     let missing = wanted;
+    /** The caller's, for the first try only: whether it has moved is for the transaction to find out. */
+    let known = wanted.length === 0 ? undefined : after;
     let headBehind = false;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; ) {
-      const head = (await this.head(secretId)) ?? GENESIS;
+      const isGiven = known !== undefined;
+      const head = known ?? (await this.head(secretId)) ?? GENESIS;
+      known = undefined;
       if (missing.length === 0) return head;
       const entries = linkEntries(secretId, head, missing);
       const obstacle = await this.#write(secretId, head, entries);
@@ -152,7 +163,7 @@ export class DynamoDbAuditTrail implements AuditTrail {
       ({ headBehind } = obstacle);
       missing = missing.filter((_, index) => !obstacle.written.has(index));
       // Finding operations written is progress and can happen 30 times; only losing to another writer is bounded.
-      if (obstacle.written.size > 0) continue;
+      if (isGiven || obstacle.written.size > 0) continue;
       await this.#clock.sleep(
         this.#random() * Math.min(LONGEST_WAIT_MILLISECONDS, FIRST_WAIT_MILLISECONDS * 2 ** attempt),
       );

@@ -13,8 +13,8 @@ export const alertSchema = z.strictObject(
       'email is an address such as admin@example.com',
     ).optional(),
     sqs: textLike(
-      /^arn:aws[a-z-]{0,20}:sqs:[a-z0-9-]{1,30}:\d{12}:[A-Za-z0-9_-]{1,80}(?:\.fifo)?$/,
-      'sqs is the ARN of a queue, such as arn:aws:sqs:eu-west-1:123456789012:alerts',
+      /^arn:aws[a-z-]{0,20}:sqs:[a-z0-9-]{1,30}:\d{12}:[A-Za-z0-9_-]{1,80}$/,
+      'sqs is the ARN of a standard queue (a topic delivers to no .fifo), such as arn:aws:sqs:eu-west-1:123456789012:alerts',
     ).optional(),
     https: z
       .string({ error: 'https is a URL that begins with https://' })

@@ -21,6 +21,7 @@ export async function audit(
       candidate: rotation.candidate ?? 'none',
       incumbent: rotation.incumbent ?? 'none',
       ...(declaration.accessLevel === undefined ? {} : { access_level: declaration.accessLevel }),
+      ...(declaration.scope === undefined ? {} : { scope: declaration.scope }),
       grace_seconds: declaration.graceSeconds,
       tested: Object.entries(phaseRecord(record, 'test')?.facts ?? {}).map(([fact, value]) => `${fact}: ${value}`),
     });

@@ -87,14 +87,18 @@ async function bringIn(
   const settings = rotatorSettings(record);
   log.note('lease_taken');
 
-  const description = await secretStore.describe(secretId);
+  const { adminSecret } = record.declaration;
+  const [description, current, declaredAdmin] = await Promise.all([
+    secretStore.describe(secretId),
+    secretStore.read(secretId, { stage: 'AWSCURRENT' }),
+    adminSecret === undefined ? undefined : adminValue(secretStore, record, undefined),
+  ]);
   if (description === undefined) throw new Misconfigured(`The secret "${secretId}" does not exist in Secrets Manager.`);
-  const current = await secretStore.read(secretId, { stage: 'AWSCURRENT' });
   // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
   const dead = current !== undefined && credential(record, current.versionId)?.state === 'retired';
   const replaced = current?.versionId === versionId ? undefined : current;
   const incumbent = dead ? undefined : replaced;
-  const admin = await adminValue(secretStore, record, current?.value);
+  const admin = declaredAdmin ?? (await adminValue(secretStore, record, current?.value));
 
   const cleared = running(
     await endOverdue({ ports, record, admin, survivor: incumbent, rotationId: versionId }),
@@ -127,7 +131,7 @@ async function bringIn(
     const report = await rotator.install({ ...values, versionId, candidate });
     log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
   }
-  return { facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' } };
+  return { facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' }, record: journaled };
 }
 
 /** Written before the first side effect: who the candidate will be, and whom it replaces. */

@@ -1,4 +1,4 @@
-import type { AuditOperation, AuditTrail, RiskLevel } from '../audit/audit-trail.ts';
+import type { AuditHead, AuditOperation, AuditTrail, RiskLevel } from '../audit/audit-trail.ts';
 import type { Clock } from '../clock.ts';
 import { InternalFault, RekeyError } from '../errors.ts';
 
@@ -16,9 +16,13 @@ export class OperationLog {
   }
 
   note(action: string, facts: Facts = {}, riskLevel: RiskLevel = 'low'): void {
+    this.#push(action, action, facts, riskLevel);
+  }
+
+  #push(operation: string, action: string, facts: Facts, riskLevel: RiskLevel): void {
     const { scope, step, reason } = this.#about;
     this.#operations.push({
-      operationId: `${scope}/${step}/${action}`,
+      operationId: `${scope}/${step}/${operation}`,
       timestamp: this.#clock.now(),
       action: `rotation.${step}.${action}`,
       agent: `rekey/${step}`,
@@ -32,17 +36,29 @@ export class OperationLog {
    * same operation ids, which the trail passes over: so the chain holds each operation once.
    */
   async during<T>(auditTrail: AuditTrail, secretId: string, work: () => Promise<T>): Promise<T> {
+    // While the work is done; a head that has moved by then costs the trail one more try, nothing else.
+    const after = headOf(auditTrail, secretId);
     let answer: T;
     try {
       answer = await work();
     } catch (error) {
       const fault = asRekeyError(error);
-      this.note(`failed_${fault.name}`, { fault: fault.name, message: fault.safeMessage }, 'medium');
-      await auditTrail.append(secretId, this.#operations);
+      // Every failed attempt is an operation of its own.
+      const attempt = `failed/${fault.name}/${this.#clock.now().toISOString()}`;
+      this.#push(attempt, `failed_${fault.name}`, { fault: fault.name, message: fault.safeMessage }, 'medium');
+      await auditTrail.append(secretId, this.#operations, await after);
       throw error;
     }
-    if (this.#operations.length > 0) await auditTrail.append(secretId, this.#operations);
+    if (this.#operations.length > 0) await auditTrail.append(secretId, this.#operations, await after);
     return answer;
+  }
+}
+
+async function headOf(auditTrail: AuditTrail, secretId: string): Promise<AuditHead | undefined> {
+  try {
+    return await auditTrail.head(secretId);
+  } catch {
+    return undefined; // The append reads it itself, and says what is wrong.
   }
 }
 

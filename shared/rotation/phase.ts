@@ -41,6 +41,8 @@ export interface PhaseOutcome {
   readonly facts: Readonly<Record<string, string>>;
   /** What else changes in the record together with the phase's end. Without effects: it may run several times. */
   readonly change?: (record: RunningRecord) => RunningRecord;
+  /** The record as the work has left it, where it wrote to it: saves reading it again. */
+  readonly record?: RunningRecord;
 }
 
 /**
@@ -64,13 +66,14 @@ export async function runPhase(
     await recordFault(ports.registry, input, asRekeyError(error));
     throw error;
   }
-  return updateRecord(ports.registry, input.secretId, (latest) => {
+  const end = (latest: SecretRecord): SecretRecord => {
     const current = running(latest, input.rotationId);
     const endedAt = ports.clock.now();
     const changed = outcome.change?.(current) ?? current;
     const passed = withPhase(changed, { name, startedAt, endedAt, facts: outcome.facts });
     return withLease({ ...passed, rotation: { ...passed.rotation, fault: undefined } }, input.rotationId, endedAt);
-  });
+  };
+  return updateRecord(ports.registry, input.secretId, end, outcome.record ?? record);
 }
 
 /** So that the alert can say what stopped the rotation. The error itself matters more: a failure here is passed over. */

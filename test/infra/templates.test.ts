@@ -104,7 +104,7 @@ describe('alerts', () => {
     const subscriptions = properties('state', 'AWS::SNS::Subscription');
     expect(subscriptions.map(({ Protocol, FilterPolicy }) => [Protocol, FilterPolicy])).toEqual([
       ['email', undefined],
-      ['sqs', { kind: ['rotation_failed', 'retirement_owed'] }],
+      ['sqs', { kind: ['rotation_failed', 'retirement_owed', { exists: false }] }],
       ['https', undefined],
     ]);
     for (const { FilterPolicyScope } of subscriptions)
@@ -212,7 +212,7 @@ describe('triggers', () => {
     expect(rules.map(({ ScheduleExpression, EventPattern }) => ScheduleExpression ?? EventPattern)).toEqual(
       expect.arrayContaining([
         'rate(5 minutes)',
-        { source: ['rekey'], 'detail-type': ['Rotation Requested'] },
+        { source: ['rekey'], 'detail-type': ['Rotation Requested'], resources: ['rekey:production'] },
         {
           source: ['aws.states'],
           'detail-type': ['Step Functions Execution Status Change'],

@@ -69,7 +69,7 @@ describe('preflight', () => {
 
   it('does not take the administrator to another server than its secret names', async () => {
     const elsewhere = postgres.secret({ ...parsed(postgres.admin), host: 'db.example.com' });
-    await expect(preflight({ admin: elsewhere })).rejects.toThrow(/another server/);
+    await expect(preflight({ admin: elsewhere })).rejects.toThrow(/does not name this server/);
     const { host, port } = postgres.server;
     const settings = postgres.settings({ connection: { host, port, dbname: 'postgres', tls: 'prefer' } });
     const declared = { settings, admin: elsewhere, incumbent, versionId: 'v1', known: [] };

@@ -78,7 +78,7 @@ export function parseCredential(value: SecretText, holder: string, connection?: 
 }
 
 /**
- * The administrator's login at `target`. Where its own secret names another server, Rekey does not take it there:
+ * The administrator's login at `target`: the server that its own secret names, or the declared one. Nowhere else:
  * whoever may write the rotated secret must not be able to direct the administrator's password to a host of theirs.
  */
 export function adminLogin(admin: SecretText, target: Target, connection?: ConnectionSettings): Login {
@@ -89,9 +89,10 @@ export function adminLogin(admin: SecretText, target: Target, connection?: Conne
     dbname: target.dbname,
   });
   const isDeclared = connection !== undefined && sameServer(target, declaredTarget(connection));
-  if (!isDeclared && json['host'] !== undefined && !sameServer(target, login)) {
+  const isItsOwn = json['host'] !== undefined && sameServer(target, login);
+  if (!isDeclared && !isItsOwn) {
     throw new Misconfigured(
-      `The administrator's secret is for another server (host or port differ); declare the connection in secrets.yaml if it is meant for this one.`,
+      `The administrator's secret does not name this server (host and port); declare the connection in secrets.yaml if it is meant for this one.`,
     );
   }
   return { ...target, username, password: login.password };

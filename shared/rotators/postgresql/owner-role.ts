@@ -34,7 +34,7 @@ async function ownerOf(session: Session, settings: RotatorSettings, incumbent: R
   }
   const named = configured ?? incumbent.setRole;
   if (named !== null) {
-    if (named === incumbent.name || (await isMemberOf(session, incumbent.name, named))) return named;
+    if (named === incumbent.name || (await isMember(session, incumbent.name, named))) return named;
     throw new Misconfigured(`Role "${incumbent.name}" is not a member of its owner role "${named}".`);
   }
   if (isOurs) {
@@ -43,11 +43,4 @@ async function ownerOf(session: Session, settings: RotatorSettings, incumbent: R
     );
   }
   return incumbent.name;
-}
-
-async function isMemberOf(session: Session, member: string, role: string): Promise<boolean> {
-  const found = await session.query('reading the owner role', 'SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [
-    role,
-  ]);
-  return found.length > 0 && (await isMember(session, member, role));
 }

@@ -59,11 +59,11 @@ export async function readRoles(session: Session, names: readonly string[]): Pro
   return new Map(rows.map((row) => [row.name, row]));
 }
 
-/** Whether `member` is in `role`, directly or not. Both must exist. */
+/** Whether `member`, which must exist, is in `role`, directly or not. */
 export async function isMember(session: Session, member: string, role: string): Promise<boolean> {
   const rows = await session.query<{ isMember: boolean }>(
     'reading a membership',
-    `SELECT pg_catalog.pg_has_role($1::name, $2::name, 'MEMBER') AS "isMember"`,
+    `SELECT pg_catalog.pg_has_role($1::name, oid, 'MEMBER') AS "isMember" FROM pg_catalog.pg_roles WHERE rolname = $2`,
     [member, role],
   );
   return rows[0]?.isMember === true;

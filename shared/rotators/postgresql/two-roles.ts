@@ -20,7 +20,7 @@ interface Roles extends Arrangement {
   readonly slot: RoleFacts | undefined;
 }
 
-/** Two connections: the administrator's, read-only, and the incumbent's login. */
+/** Two connections, side by side: the administrator's, read-only, and the incumbent's login. */
 export async function preflightTwoRoles(input: PreflightInput, connector: Connector): Promise<Preflight> {
   const { settings } = input;
   const incumbent = parseIncumbent(input);
@@ -28,7 +28,8 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
   const target = targetOf(settings, incumbent);
   const admin = requireAdmin(input.admin, settings, target, incumbent?.username);
 
-  const preflight = await connector.during(admin, adminRefused, (session) =>
+  const opening = incumbent === undefined ? 'accepted' : connector.probe(incumbent.login);
+  const managing = connector.during(admin, adminRefused, (session) =>
     inTransaction(session, 'read only', async () => {
       const roles = await readArrangement(session, settings, incumbent?.username);
       assertMayManage(roles);
@@ -47,8 +48,11 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
       return { candidate, incumbent: incumbent?.username, facts };
     }),
   );
-  if (incumbent !== undefined && (await connector.probe(incumbent.login)) === 'refused') {
-    throw new IncumbentRefused(`The incumbent ("${incumbent.username}") does not open its database.`);
+  // Both have ended before either's fault goes on; the administrator's goes first.
+  await Promise.allSettled([managing, opening]);
+  const preflight = await managing;
+  if ((await opening) === 'refused') {
+    throw new IncumbentRefused(`The incumbent ("${incumbent?.username}") does not open its database.`);
   }
   return preflight;
 }

@@ -6,7 +6,7 @@ export interface Example {
   /** The role that an admin made by hand: the first incumbent. */
   readonly role: string;
   /** Fields of secrets.yaml beside name and type. */
-  readonly fields: Readonly<Record<string, string | boolean>>;
+  readonly fields: Readonly<Record<string, string | boolean | Readonly<Record<string, string>>>>;
 }
 
 /** Every test rotates its own: only `scheduled` is left to the schedule, so that no test depends on another or on time. */
@@ -20,8 +20,8 @@ export const EXAMPLES = {
   adminRefused: example('admin_refused', { grace: '1h' }),
   unreachable: example('unreachable', { grace: '1h' }),
   occupied: example('occupied', { grace: '1h' }),
-  unproven: example('unproven', { grace: '1h' }),
-  owed: example('owed', { grace: '1h' }),
+  unproven: example('unproven', { grace: '1h', preheat: { timeout: '1s' } }),
+  owed: example('owed', { grace: '1h', preheat: { timeout: '1s' } }),
   leaving: example('leaving', { grace: '1h' }),
   canary: example('canary', { grace: '2s' }),
 } as const;

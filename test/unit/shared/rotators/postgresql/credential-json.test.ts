@@ -64,9 +64,13 @@ describe('a secret in the AWS database convention', () => {
   });
 });
 
-it('takes the administrator only to the server that its own secret names', () => {
+it('takes the administrator only to the server that its own secret names, or that is declared', () => {
   const target = parseCredential(secret(base), 'incumbent').login;
-  expect(adminLogin(secret({ username: 'root', password: 'x' }), target).host).toBe('db.test');
+  const nameless = secret({ username: 'root', password: 'x' });
+  expect(() => adminLogin(nameless, target)).toThrow(Misconfigured);
+  const declared = { host: target.host, port: target.port, dbname: 'app', tls: 'prefer' } as const;
+  expect(adminLogin(nameless, target, declared).host).toBe('db.test');
+  expect(() => adminLogin(nameless, target, { ...declared, host: 'other.test' })).toThrow(Misconfigured);
   expect(adminLogin(secret({ ...base, host: 'DB.test' }), target).username).toBe('app');
   expect(() => adminLogin(secret({ ...base, host: 'evil.test' }), target)).toThrow(Misconfigured);
   expect(() => adminLogin(secret({ ...base, port: 1 }), target)).toThrow(Misconfigured);

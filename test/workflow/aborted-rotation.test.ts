@@ -1,0 +1,55 @@
+import { DeleteFunctionConcurrencyCommand, PutFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
+import { StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { describe, expect, it } from 'vitest';
+
+import { rekey } from '../harness/deployed/command.ts';
+import { login, loginRoles, REFUSED } from '../harness/deployed/database.ts';
+import { EXAMPLES } from '../harness/deployed/examples.ts';
+import { eventually } from '../harness/deployed/eventually.ts';
+import { ended, stepFunctions } from '../harness/deployed/executions.ts';
+import { functionOf, lambda } from '../harness/deployed/functions.ts';
+import { alertOf } from '../harness/deployed/mailbox.ts';
+import { executionOf, recordOf, rotate, untilEnded } from '../harness/deployed/rotations.ts';
+import { currentValue, valueOf, versionsOf } from '../harness/deployed/secrets.ts';
+
+const { secret, role } = EXAMPLES.aborted;
+
+describe('an execution that somebody stops between Generate and Test', () => {
+  it('is picked up by the recovery rule: rolled back, told of, and the next rotation succeeds', async () => {
+    const incumbent = await currentValue(secret);
+    // No concurrency: Test is throttled, so the workflow waits there with a candidate installed.
+    const FunctionName = await functionOf('SecretRotationArn', 'Test');
+    await lambda.send(new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions: 0 }));
+    let id: string;
+    let execution: string;
+    try {
+      const { output } = await rekey('rotate', secret, '--no-wait', '--json');
+      id = (JSON.parse(output) as { rotation_id: string }).rotation_id;
+      execution = await executionOf(id);
+      await eventually('the end of Generate', async () =>
+        (await recordOf(secret)).rotation?.phases.some(({ name, endedAt }) => name === 'generate' && endedAt !== undefined)
+          ? true
+          : undefined,
+      );
+      expect(await loginRoles(role)).toEqual([role, `${role}_a`]);
+      await stepFunctions.send(new StopExecutionCommand({ executionArn: execution }));
+    } finally {
+      await lambda.send(new DeleteFunctionConcurrencyCommand({ FunctionName }));
+    }
+    expect(await ended(execution)).toBe('ABORTED');
+
+    const rotation = await untilEnded(secret);
+    expect(rotation).toMatchObject({ rotationId: id, status: 'rolled_back', fault: { name: 'Execution.ABORTED' } });
+    expect(await currentValue(secret)).toEqual(incumbent);
+    expect(await login(incumbent)).toBe('accepted');
+    expect(await login(await valueOf(secret, id))).toMatch(REFUSED);
+    expect(await loginRoles(role)).toEqual([role]);
+    expect((await recordOf(secret)).lease).toBeUndefined();
+    const pending = (await versionsOf(secret)).filter(({ stages }) => stages.includes('AWSPENDING'));
+    expect(pending).toEqual([]);
+    expect((await alertOf(secret, id, 'rotation_rolled_back')).subject).toContain('Execution.ABORTED');
+
+    expect(await rotate(secret)).toMatchObject({ status: 'succeeded' });
+    expect(await login(await currentValue(secret))).toBe('accepted');
+  });
+});
