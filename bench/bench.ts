@@ -9,10 +9,15 @@ export interface Measurement {
   readonly figures: object;
 }
 
-const BENCHES: Readonly<Record<string, (note: (text: string) => void) => Promise<Measurement>>> = {
+/** `note` says how far it is; what `cleanup` is given runs at the end, however that comes. */
+export type Bench = (note: (text: string) => void, cleanup: AsyncDisposableStack) => Promise<Measurement>;
+
+const BENCHES: Readonly<Record<string, Bench>> = {
   rotation: benchRotation,
   bundles: benchBundles,
 };
+
+const EXIT_INTERRUPTED = 130;
 
 const program = new Command('npm run bench --')
   .description('Measure Rekey: figures as ratios or counts, absolute times only for this machine.')
@@ -24,15 +29,32 @@ const program = new Command('npm run bench --')
 try {
   program.parse();
   const [name = ''] = program.args;
-  const bench = BENCHES[name];
+  const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
   if (bench === undefined)
     program.error(`There is no benchmark "${name}"; there are: ${Object.keys(BENCHES).join(', ')}.`);
-  else {
-    const { lines, figures } = await bench((text) => output.note(text));
-    for (const line of lines) output.line(line);
-    if (program.opts<{ json?: boolean }>().json === true) output.line(JSON.stringify(figures));
-  }
+  else await run(bench);
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : 2;
+}
+
+/** Runs `bench` to its end or to Ctrl-C, whichever comes first; then nothing of it is left running. */
+async function run(bench: Bench): Promise<void> {
+  const cleanup = new AsyncDisposableStack();
+  const interruption = Promise.withResolvers<undefined>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.resolve(undefined));
+  try {
+    const work = bench((text) => output.note(text), cleanup);
+    // After Ctrl-C its servers are gone: what it says about that is of no interest.
+    work.catch(() => undefined);
+    const measured = await Promise.race([work, interruption.promise]);
+    for (const line of measured?.lines ?? ['Interrupted.']) output.line(line);
+    if (measured !== undefined && program.opts<{ json?: boolean }>().json === true) {
+      output.line(JSON.stringify(measured.figures));
+    }
+    if (measured === undefined) process.exitCode = EXIT_INTERRUPTED;
+  } finally {
+    await cleanup.disposeAsync();
+  }
+  if (process.exitCode === EXIT_INTERRUPTED) process.exit();
 }

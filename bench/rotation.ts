@@ -23,7 +23,8 @@ import { isSupportedType, rotatorFor } from '../shared/rotators/rotator-for.ts';
 import { declaration } from '../test/harness/rotation-world.ts';
 import { RecordingAlertPublisher } from '../test/fakes/recording-alert-publisher.ts';
 import { createAuditTable, createRegistryTable } from '../test/harness/tables.ts';
-import type { Measurement } from './bench.ts';
+import type { Bench, Measurement } from './bench.ts';
+import { median } from './median.ts';
 
 const WARM_UP = 3;
 const ROUNDS = 20;
@@ -32,21 +33,15 @@ const SECRET = 'pg_bench';
 const REFERENCE = { secretsManagerCalls: 14, milliseconds: '132-146' };
 
 /** One PostgreSQL rotation in process: real server, real adapters on the local cloud, no workflow engine. */
-export async function benchRotation(note: (text: string) => void): Promise<Measurement> {
+export const benchRotation: Bench = async (note, cleanup) => {
   const cloud = await startLocalCloud({ onProgress: note });
-  try {
-    Object.assign(process.env, cloud.environment);
-    const server = await startPostgres({ directory: join('.local', 'bench'), onProgress: note });
-    try {
-      await createExampleDatabase(server, { secret: SECRET, adminSecret: 'pg_bench_admin' });
-      return await measure(note);
-    } finally {
-      await server.stop();
-    }
-  } finally {
-    await cloud.stop();
-  }
-}
+  cleanup.defer(() => cloud.stop());
+  Object.assign(process.env, cloud.environment);
+  const server = await startPostgres({ directory: join('.local', 'bench'), onProgress: note });
+  cleanup.defer(() => server.stop());
+  await createExampleDatabase(server, { secret: SECRET, adminSecret: 'pg_bench_admin' });
+  return measure(note);
+};
 
 async function measure(note: (text: string) => void): Promise<Measurement> {
   const counts = { secretsManager: 0, dynamoDb: 0, connections: 0 };
@@ -113,7 +108,7 @@ async function medianOf(work: () => Promise<unknown>): Promise<number> {
     await work();
     times.push(performance.now() - before);
   }
-  return median(times);
+  return rounded(median(times));
 }
 
 interface Sample {
@@ -148,7 +143,7 @@ async function rotateOnce(ports: Ports) {
 }
 
 function present(samples: readonly Sample[], floor: Floors): Measurement {
-  const middle = (pick: (sample: Sample) => number) => median(samples.map(pick));
+  const middle = (pick: (sample: Sample) => number) => rounded(median(samples.map(pick)));
   const phases = Object.fromEntries(PHASES.map((phase) => [phase, middle((s) => s.milliseconds[phase])]));
   const total = middle((s) => PHASES.reduce((sum, phase) => sum + s.milliseconds[phase], 0));
   const secretsManagerCalls = stable(samples, (s) => s.counts.secretsManager);
@@ -178,13 +173,13 @@ function present(samples: readonly Sample[], floor: Floors): Measurement {
 /** A count that every rotation shares; one that varies is a fault of its own. */
 function stable(samples: readonly Sample[], pick: (sample: Sample) => number): number {
   const [first = 0, ...others] = [...new Set(samples.map(pick))];
-  if (others.length > 0) throw new Error(`Rotations differ in their number of calls: ${[first, ...others].join(', ')}.`);
+  if (others.length > 0)
+    throw new Error(`Rotations differ in their number of calls: ${[first, ...others].join(', ')}.`);
   return first;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return Math.round((sorted[Math.floor(sorted.length / 2)] ?? 0) * 10) / 10;
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
 }
 
 /** Counts every request that goes over the wire, retries included. */

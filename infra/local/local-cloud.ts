@@ -39,7 +39,7 @@ export interface LocalCloudOptions {
  */
 export async function startLocalCloud(options: LocalCloudOptions = {}): Promise<LocalCloud> {
   const given = givenCloud();
-  if (given !== undefined) return given;
+  if (given !== undefined) return answering(given);
   const directory = resolve(options.directory ?? '.local');
   if (options.reuse === true || options.detached === true) {
     const running = await readLocalCloud(directory);
@@ -71,6 +71,19 @@ export async function readLocalCloud(directory = '.local'): Promise<LocalCloud |
     state === undefined ? undefined : cloudOf(state, async () => await removeEmulatorState(resolve(directory)));
   // A shell that took over our environment names our own endpoint.
   return given === undefined || given.endpoint === own?.endpoint ? own : given;
+}
+
+/** `cloud`, once it has answered anything at all. */
+async function answering(cloud: LocalCloud): Promise<LocalCloud> {
+  try {
+    await fetch(cloud.endpoint, { signal: AbortSignal.timeout(5_000) });
+    return cloud;
+  } catch (cause) {
+    throw new LocalCloudFailure(
+      `AWS_ENDPOINT_URL names ${cloud.endpoint}, which does not answer: start it, or unset AWS_ENDPOINT_URL to get one of Rekey's own.`,
+      { cause },
+    );
+  }
 }
 
 function givenCloud(): LocalCloud | undefined {

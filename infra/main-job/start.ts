@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { writeFile } from 'node:fs/promises';
-import { EXIT_CODE } from '../../cli/exit-code.ts';
+import { CommandFailure, EXIT_CODE } from '../../cli/exit-code.ts';
 import { standardOutput as output } from '../../cli/output.ts';
+import { TransientFailure } from '../../shared/errors.ts';
 import { LocalCloudFailure } from '../local/local-cloud-failure.ts';
 import { runMainJob, workDirectory } from './main-job.ts';
 import { type Report, shortcomings } from './report.ts';
@@ -40,15 +41,22 @@ async function main(): Promise<number> {
       output.note('Stopped.');
       return EXIT_CODE.interrupted;
     }
-    output.note(
-      error instanceof LocalCloudFailure
-        ? error.message
-        : `Unexpected: ${error instanceof Error ? error.stack : 'error'}`,
-    );
+    output.note(explain(error));
     return EXIT_CODE.environment;
   } finally {
     await end();
   }
+}
+
+/** One sentence that says what to do; only what nobody foresaw shows its place. */
+function explain(error: unknown): string {
+  if (error instanceof LocalCloudFailure || error instanceof CommandFailure) return error.message;
+  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
+  if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || name === TransientFailure.errorName) {
+    return 'The local cloud, or PostgreSQL, has stopped answering: its log under .local/ says why. Run npm start again; it starts afresh.';
+  }
+  if (code === 'ENOSPC') return 'The disk is full: make room and run npm start again.';
+  return `Unexpected: ${error instanceof Error ? error.stack : 'error'}`;
 }
 
 function interrupted(): Promise<never> {

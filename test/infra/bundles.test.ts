@@ -1,14 +1,14 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { bundleFunctions, FUNCTION_ENTRIES, FUNCTION_NAMES } from '../../infra/bundles.ts';
 import { bundleVersion, withConfiguration } from '../../infra/constructs/configure-registry.ts';
+import { temporaryDirectory } from './support/temporary.ts';
 
 /** A repository of small functions: all share one module, `generate` alone can load a CommonJS driver. */
 function repository(omit?: string): string {
-  const root = mkdtempSync(join(tmpdir(), 'rekey-source-'));
+  const root = temporaryDirectory('rekey-source-');
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
@@ -29,7 +29,7 @@ function repository(omit?: string): string {
   }
   return root;
 }
-const outDir = (): string => join(mkdtempSync(join(tmpdir(), 'rekey-out-')), 'bundles');
+const outDir = (): string => join(temporaryDirectory('rekey-out-'), 'bundles');
 const javascript = (directory: string): readonly string[] =>
   readdirSync(directory).filter((file) => file.endsWith('.mjs'));
 

@@ -1,7 +1,6 @@
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AlertSubscription, SecretDeclaration } from '../../../shared/config/declaration.ts';
 import { type Bundles, FUNCTION_NAMES } from '../../../infra/bundles.ts';
@@ -9,6 +8,7 @@ import { addEnvironments } from '../../../infra/stacks/environments.ts';
 import { readSettings } from '../../../infra/stacks/settings.ts';
 import { StateStack } from '../../../infra/stacks/state-stack.ts';
 import { WorkflowStack } from '../../../infra/stacks/workflow-stack.ts';
+import { temporaryDirectory } from './temporary.ts';
 
 export interface Synthesised {
   readonly app: App;
@@ -69,7 +69,7 @@ export async function synthesise(
   } = {},
 ): Promise<Synthesised> {
   const app = new App({
-    outdir: mkdtempSync(join(tmpdir(), 'rekey-synth-')),
+    outdir: temporaryDirectory('rekey-synth-'),
     builtinCloudFormationValidation: options.validated ?? false,
     context: { ...FEATURE_FLAGS, ...options.context },
   });
@@ -91,7 +91,7 @@ export async function synthesise(
 }
 
 function standInBundles(): Bundles {
-  const root = mkdtempSync(join(tmpdir(), 'rekey-bundles-'));
+  const root = temporaryDirectory('rekey-bundles-');
   const bundles = FUNCTION_NAMES.map((name) => {
     const directory = join(root, name);
     mkdirSync(directory);

@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from 'node:http';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -73,11 +74,22 @@ describe('the local cloud', () => {
   });
 
   test('uses the endpoint that the environment names, and does nothing to it', async () => {
-    process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:1';
+    const server = createHttpServer((_, response) => response.writeHead(404).end());
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    process.env['AWS_ENDPOINT_URL'] = endpoint;
     const cloud = await startLocalCloud({ directory });
-    expect(cloud).toMatchObject({ endpoint: 'http://127.0.0.1:1', logFile: undefined, pid: undefined });
+    expect(cloud).toMatchObject({ endpoint, logFile: undefined, pid: undefined });
     await cloud.stop();
     await expect(cloud.reset()).rejects.toThrow(/did not start/);
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('says in one sentence that the endpoint of the environment does not answer', async () => {
+    process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:1';
+    await expect(startLocalCloud({ directory })).rejects.toThrow(
+      /does not answer: start it, or unset AWS_ENDPOINT_URL/,
+    );
   });
 
   test('says in one sentence that a port is taken', async () => {
