@@ -80,9 +80,14 @@ async function race(starts: readonly Start[]): Promise<ReadonlyMap<string, numbe
 /** Whole process: start, import, end. */
 function startMilliseconds({ name, command, words }: Start): number {
   const before = performance.now();
-  const { status } = spawnSync(command, words, { env: { ...process.env, ...SETTINGS }, stdio: 'ignore' });
-  if (status !== 0) throw new Error(`"${name}" does not start.`);
-  return performance.now() - before;
+  const { status, signal, stderr, error } = spawnSync(command, words, {
+    env: { ...process.env, ...SETTINGS },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
+  const milliseconds = performance.now() - before;
+  if (status !== 0) throw new Error(`"${name}" does not start (${signal ?? status}): ${stderr}`, { cause: error });
+  return milliseconds;
 }
 
 function present(bundles: readonly Bundle[], times: ReadonlyMap<string, number>, hasPython: boolean): Measurement {

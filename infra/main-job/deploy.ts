@@ -49,5 +49,18 @@ async function runCdk(name: string, words: readonly string[], options: DeployOpt
   );
   log.end();
   await finished(log);
+  if (exitCode !== 0 && !(await answers(options.environment.AWS_ENDPOINT_URL))) {
+    throw new LocalCloudFailure(
+      `The local cloud died while cdk ${name} ran: its log under .local/ says why. Run the same command again; it starts afresh.`,
+    );
+  }
   if (exitCode !== 0) throw new LocalCloudFailure(`cdk ${name} failed; the reason is at the end of ${logFile}.`);
+}
+
+async function answers(endpoint: string | undefined): Promise<boolean> {
+  if (endpoint === undefined) return true;
+  return fetch(endpoint, { signal: AbortSignal.timeout(5_000) }).then(
+    () => true,
+    () => false,
+  );
 }

@@ -20,7 +20,7 @@ export const EXAMPLES = {
   adminRefused: example('admin_refused', { grace: '1h' }),
   unreachable: example('unreachable', { grace: '1h' }),
   occupied: example('occupied', { grace: '1h' }),
-  unproven: example('unproven', { grace: '1h', preheat: { timeout: '1s' } }),
+  unproven: example('unproven', { grace: '0s' }),
   owed: example('owed', { grace: '1h', preheat: { timeout: '1s' } }),
   leaving: example('leaving', { grace: '1h' }),
   canary: example('canary', { grace: '2s' }),
