@@ -18,7 +18,7 @@ describe('npm start', () => {
   it('says in one sentence that Python is missing, and leaves nothing running', async () => {
     const bin = join(directory, 'bin');
     await symlink(process.execPath, join(directory, 'node'));
-    const run = start([], { PATH: bin });
+    const run = start([], { cwd: directory, path: bin });
     expect(await run.exit).toBe(3);
     expect(run.text().trim().split('\n').at(-1)).toMatch(/^The local cloud needs Python 3\.10 or newer/);
     expect(run.children().filter(isRunning)).toEqual([]);
@@ -46,9 +46,9 @@ describe('npm start', () => {
 });
 
 /** The command, with the processes that were seen below it. */
-function start(words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+function start(words: readonly string[], { cwd = ROOT, path = process.env.PATH } = {}) {
   const { AWS_ENDPOINT_URL: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, [START, ...words], { cwd: ROOT, env: { ...inherited, ...environment } });
+  const child = spawn(process.execPath, [START, ...words], { cwd, env: { ...inherited, PATH: path } });
   const seen = new Set<number>();
   const watchers = new Set<() => void>();
   let written = '';
