@@ -41,7 +41,9 @@ export interface ConnectionDeclaration {
   readonly host: string;
   readonly port?: number;
   readonly dbname: string;
+  /** The role whose privileges the application has; both login roles are members of it. */
   readonly ownerRole?: string;
+  /** `prefer` (default): TLS, verified, when the server offers it; `require`: never without; `disable`. */
   readonly tls: 'prefer' | 'require' | 'disable';
   /** PEM text (the file names a path beside itself; the parser reads it). */
   readonly certificateAuthority?: string;

@@ -1,3 +1,4 @@
+import type { ConnectionDeclaration } from '../config/declaration.ts';
 import type { SecretText } from '../redact.ts';
 
 /**
@@ -48,17 +49,7 @@ export interface RotatorSettings {
   readonly endSessions: boolean;
 }
 
-export interface ConnectionSettings {
-  readonly host: string;
-  readonly port?: number;
-  readonly dbname: string;
-  /** The role whose privileges the application has; both login roles are members of it. */
-  readonly ownerRole?: string;
-  /** `prefer` (default): TLS, verified, when the server offers it; `require`: never without; `disable`. */
-  readonly tls: 'prefer' | 'require' | 'disable';
-  /** PEM certificates of the authorities to trust, beside the system's. */
-  readonly certificateAuthority?: string;
-}
+export type ConnectionSettings = ConnectionDeclaration;
 
 /** What the registry's ledger knows of this secret's credentials at the target. */
 export interface KnownCredential {

@@ -1,5 +1,4 @@
 import {
-  CreateTableCommand,
   DeleteItemCommand,
   DeleteTableCommand,
   DynamoDBClient,
@@ -8,13 +7,13 @@ import {
   TransactionCanceledException,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linkEntries } from '../../shared/audit/chain.ts';
 import { verifyTrail } from '../../shared/audit/verify-trail.ts';
 import { DynamoDbAuditTrail } from '../../shared/aws/dynamodb-audit-trail.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { InternalFault, Throttled, TransientFailure } from '../../shared/errors.ts';
+import { createAuditTable } from '../harness/tables.ts';
 import { auditTrailContract, collect, operation } from './audit-trail.contract.ts';
 
 const endpoint = process.env.AWS_ENDPOINT_URL;
@@ -22,7 +21,7 @@ if (endpoint === undefined || endpoint === '') {
   throw new Error('AWS_ENDPOINT_URL is not set: these tests need a DynamoDB endpoint (`npm test` starts one).');
 }
 
-const table = `audit-contract-${randomUUID()}`;
+let table: string;
 const local = { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
 const client = new DynamoDBClient(local);
 
@@ -56,20 +55,7 @@ function plainTrail(): DynamoDbAuditTrail {
 }
 
 beforeAll(async () => {
-  await client.send(
-    new CreateTableCommand({
-      TableName: table,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [
-        { AttributeName: 'secret_id', AttributeType: 'S' },
-        { AttributeName: 'sequence', AttributeType: 'N' },
-      ],
-      KeySchema: [
-        { AttributeName: 'secret_id', KeyType: 'HASH' },
-        { AttributeName: 'sequence', KeyType: 'RANGE' },
-      ],
-    }),
-  );
+  table = await createAuditTable(client);
 });
 
 afterAll(async () => {

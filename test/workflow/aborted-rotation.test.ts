@@ -27,7 +27,9 @@ describe('an execution that somebody stops between Generate and Test', () => {
       id = (JSON.parse(output) as { rotation_id: string }).rotation_id;
       execution = await executionOf(id);
       await eventually('the end of Generate', async () =>
-        (await recordOf(secret)).rotation?.phases.some(({ name, endedAt }) => name === 'generate' && endedAt !== undefined)
+        (await recordOf(secret)).rotation?.phases.some(
+          ({ name, endedAt }) => name === 'generate' && endedAt !== undefined,
+        )
           ? true
           : undefined,
       );

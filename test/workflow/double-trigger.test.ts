@@ -50,15 +50,9 @@ describe('one rotation', () => {
   it('comes of two requests at the same instant: the other finds the lease taken or the place not free', async () => {
     const { secret } = EXAMPLES.twoEvents;
     const detail = JSON.stringify({ secret_id: secret, reason: 'manual', requested_by: 'a test' });
-    const request = { Source: 'rekey', DetailType: 'Rotation Requested', Detail: detail };
+    const Resources = [`rekey:${ENVIRONMENT}`];
+    const request = { Source: 'rekey', DetailType: 'Rotation Requested', Detail: detail, Resources };
     await new EventBridgeClient({}).send(new PutEventsCommand({ Entries: [request, request] }));
-    if (process.env['DBG']) {
-      await new Promise((r) => setTimeout(r, 8000));
-      const all = await executionsOf(await output('DispatchArn'));
-      const h = await Promise.all(all.slice(0, 6).map(async (e) => [e.name, e.status, JSON.stringify(await (await import('../harness/deployed/executions.ts')).historyOf(e.executionArn ?? '')).slice(0, 6000)]));
-      const { writeFileSync } = await import('node:fs');
-      writeFileSync('/tmp/dbg.json', JSON.stringify({ h, two: await executionsFor(EXAMPLES.twoEvents) }, null, 1));
-    }
     const both = await eventually('two executions', async () => {
       const found = await executionsFor(EXAMPLES.twoEvents);
       return found.length === 2 ? found : undefined;

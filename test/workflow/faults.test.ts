@@ -111,7 +111,9 @@ async function isAsBefore(secret: string, incumbent: CredentialValue): Promise<v
 
 async function succeeds({ secret }: Example): Promise<void> {
   // The recovery rule runs for every failed execution: it has ended before another rotation is asked for.
-  await eventually(`the lease of ${secret}`, async () => ((await recordOf(secret)).lease === undefined ? true : undefined));
+  await eventually(`the lease of ${secret}`, async () =>
+    (await recordOf(secret)).lease === undefined ? true : undefined,
+  );
   const { status, fault, rotation_id: id } = await rotate(secret);
   expect({ status, fault }).toEqual({ status: 'succeeded', fault: null });
   expect(await login(await currentValue(secret))).toBe('accepted');

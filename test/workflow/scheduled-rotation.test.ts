@@ -68,7 +68,10 @@ describe('a secret that is due, when nobody does anything', () => {
     for await (const line of auditTrail.lines(secret)) lines.push(line);
     const actions = lines.map((line) => (JSON.parse(line) as { action: string }).action);
     for (const step of [...PHASES, 'retire']) {
-      expect(actions.some((action) => action.includes(step)), `an entry of ${step}`).toBe(true);
+      expect(
+        actions.some((action) => action.includes(step)),
+        `an entry of ${step}`,
+      ).toBe(true);
     }
   });
 });

@@ -1,4 +1,8 @@
-import { CloudFormationClient, DescribeStacksCommand, paginateDescribeStackEvents } from '@aws-sdk/client-cloudformation';
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  paginateDescribeStackEvents,
+} from '@aws-sdk/client-cloudformation';
 import {
   CloudWatchLogsClient,
   paginateDescribeLogGroups,
@@ -6,7 +10,12 @@ import {
 } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient, paginateListTables, paginateScan } from '@aws-sdk/client-dynamodb';
 import { paginateListFunctions } from '@aws-sdk/client-lambda';
-import { DescribeExecutionCommand, ListMapRunsCommand, paginateListExecutions, paginateListStateMachines } from '@aws-sdk/client-sfn';
+import {
+  DescribeExecutionCommand,
+  ListMapRunsCommand,
+  paginateListExecutions,
+  paginateListStateMachines,
+} from '@aws-sdk/client-sfn';
 import { paginateListQueues, SQSClient } from '@aws-sdk/client-sqs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';

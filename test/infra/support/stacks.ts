@@ -8,6 +8,7 @@ import { addEnvironments } from '../../../infra/stacks/environments.ts';
 import { readSettings } from '../../../infra/stacks/settings.ts';
 import { StateStack } from '../../../infra/stacks/state-stack.ts';
 import { WorkflowStack } from '../../../infra/stacks/workflow-stack.ts';
+import { declaration as anyDeclaration } from '../../harness/rotation-world.ts';
 import { temporaryDirectory } from './temporary.ts';
 
 export interface Synthesised {
@@ -43,19 +44,7 @@ export const ALERTS: readonly AlertSubscription[] = [
 ];
 
 export function declaration(name: string, rest: Partial<SecretDeclaration> = {}): SecretDeclaration {
-  return {
-    name,
-    type: 'postgresql',
-    schedule: { kind: 'every', seconds: 86_400 },
-    rotation: 'daily',
-    graceSeconds: 3600,
-    rotateImmediately: true,
-    mode: 'two_roles',
-    preheatSeconds: 30,
-    healthyThreshold: 3,
-    endSessions: false,
-    ...rest,
-  };
+  return anyDeclaration({ name, endSessions: false, ...rest });
 }
 
 /** Both stacks of one environment over stand-in bundles: templates do not depend on what the functions do. */
