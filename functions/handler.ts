@@ -21,6 +21,7 @@ export function handler<Schema extends z.ZodMiniType, Answer>(
       before: (request) => {
         const parsed = schema.safeParse(request.event);
         if (!parsed.success) {
+          request.event = {}; // What did not parse may hold anything, an id's place a secret: nothing of it is logged.
           const where = parsed.error.issues.map(({ path, code }) => `${path.join('.') || 'event'} (${code})`);
           throw new Misconfigured(`The event of ${step} has not the expected shape: ${where.join(', ')}.`);
         }

@@ -1,5 +1,6 @@
 import type { Plugin } from 'esbuild';
 import { builtinModules } from 'node:module';
+import { relative } from 'node:path';
 
 const NAMESPACE = 'node-builtin';
 const NAMES: ReadonlySet<string> = new Set(builtinModules.filter((name) => !name.startsWith('_')));
@@ -13,11 +14,13 @@ const NAMES: ReadonlySet<string> = new Set(builtinModules.filter((name) => !name
 export const builtinModulesByMember: Plugin = {
   name: NAMESPACE,
   setup(build) {
+    const root = build.initialOptions.absWorkingDir ?? process.cwd();
     build.onResolve({ filter: /^(?:node:)?[a-z][a-z0-9_/]*$/ }, ({ path, kind, importer }) => {
       const name = path.replace(/^node:/, '');
       if (kind !== 'import-statement' || !NAMES.has(name)) return undefined;
-      // One for each importer: a shared one might make a chunk of its own, one more file to load.
-      return { path: name, suffix: `?${importer}`, namespace: NAMESPACE, sideEffects: false };
+      // One for each importer: a shared one might make a chunk of its own, one more file to load. By its relative path,
+      // because the names of chunks are made of it, too.
+      return { path: name, suffix: `?${relative(root, importer)}`, namespace: NAMESPACE, sideEffects: false };
     });
     build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({ contents: moduleText(path) }));
   },

@@ -1,4 +1,4 @@
-import { LeaseHeld, Misconfigured, RotationEnded } from '../errors.ts';
+import { LeaseHeld, Misconfigured, RotationEnded, TransientFailure } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { RotationRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
@@ -42,6 +42,10 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Ru
     }
     if (record.status !== 'active') {
       throw new Misconfigured(`"${input.secretId}" is ${record.status} in secrets.yaml; Rekey does not rotate it.`);
+    }
+    if (record.lease?.holder.startsWith('retire/') === true && record.lease.expiresAt > now) {
+      // Seconds: worth waiting for, where another rotation is not. A request would be lost otherwise.
+      throw new TransientFailure(`A credential of "${input.secretId}" is being retired.`);
     }
     const leased = withLease(record, input.rotationId, now);
     if (previous?.status === 'running') {
@@ -129,9 +133,22 @@ async function bringIn(
 
   if (rotator.overlap) {
     const report = await rotator.install({ ...values, versionId, candidate });
+    if (!(await isUndisturbed(ports, journaled))) {
+      const identity = preflight.candidate;
+      await rotator.retire({ settings, admin, identity, value: candidate, survivor: incumbent?.value });
+      throw new TransientFailure(`The entry of "${secretId}" was changed while its candidate was installed.`);
+    }
     log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
   }
   return { facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' }, record: journaled };
+}
+
+/**
+ * Whether nobody has written the record since the journal. A stopped execution's function goes on while recovery rolls
+ * its rotation back: with the record as it was, whoever rolls back from now on finds what has been installed.
+ */
+async function isUndisturbed({ registry }: RotationPorts, { secretId, revision }: RunningRecord): Promise<boolean> {
+  return (await registry.get(secretId))?.revision === revision;
 }
 
 /** Written before the first side effect: who the candidate will be, and whom it replaces. */

@@ -3,14 +3,16 @@ import { StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 
 import { rekey } from '../harness/deployed/command.ts';
-import { login, loginRoles, REFUSED } from '../harness/deployed/database.ts';
+import { asAdmin, login, loginRoles, REFUSED } from '../harness/deployed/database.ts';
 import { EXAMPLES } from '../harness/deployed/examples.ts';
 import { eventually } from '../harness/deployed/eventually.ts';
 import { ended, stepFunctions } from '../harness/deployed/executions.ts';
 import { functionOf, lambda } from '../harness/deployed/functions.ts';
 import { alertOf } from '../harness/deployed/mailbox.ts';
+import { PostgresProxy } from '../harness/deployed/postgres-proxy.ts';
 import { executionOf, recordOf, rotate, untilEnded } from '../harness/deployed/rotations.ts';
 import { currentValue, valueOf, versionsOf } from '../harness/deployed/secrets.ts';
+import { system } from '../harness/deployed/system.ts';
 
 const { secret, role } = EXAMPLES.aborted;
 
@@ -53,5 +55,42 @@ describe('an execution that somebody stops between Generate and Test', () => {
 
     expect(await rotate(secret)).toMatchObject({ status: 'succeeded' });
     expect(await login(await currentValue(secret))).toBe('accepted');
+  });
+});
+
+describe('an execution that somebody stops while Generate installs the candidate', () => {
+  it('leaves no login behind, although its function goes on when all has been rolled back', async () => {
+    const { secret, role } = EXAMPLES.stopped;
+    const proxy = await PostgresProxy.inFrontOf(EXAMPLES.stopped);
+    const installing = Promise.withResolvers<void>();
+    const rolledBack = Promise.withResolvers<void>();
+    try {
+      let logins = 0;
+      proxy.hangsUpOn = async (name) => {
+        // The administrator's first login is the preflight, the second installs.
+        if (name !== system.postgres.adminUser || ++logins !== 2) return false;
+        installing.resolve();
+        await rolledBack.promise;
+        return false;
+      };
+      const { output } = await rekey('rotate', secret, '--no-wait', '--json');
+      const id = (JSON.parse(output) as { rotation_id: string }).rotation_id;
+      await installing.promise;
+      await stepFunctions.send(new StopExecutionCommand({ executionArn: await executionOf(id) }));
+      expect(await untilEnded(secret)).toMatchObject({ rotationId: id, status: 'rolled_back' });
+      rolledBack.resolve();
+
+      const candidate = `SELECT rolcanlogin AS "canLogin" FROM pg_roles WHERE rolname = '${role}_a'`;
+      await eventually('a candidate that is there and cannot log in', async () => {
+        const [found] = await asAdmin<{ canLogin: boolean }>(candidate);
+        return found?.canLogin === false ? true : undefined;
+      });
+      expect(await login(await valueOf(secret, id))).toMatch(REFUSED);
+      expect(await login(await currentValue(secret))).toBe('accepted');
+      expect(await rotate(secret)).toMatchObject({ status: 'succeeded' });
+    } finally {
+      rolledBack.resolve();
+      await proxy.stop();
+    }
   });
 });

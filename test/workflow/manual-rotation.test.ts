@@ -4,10 +4,11 @@ import { EXIT_CODE } from '../../cli/exit-code.ts';
 import { rekey } from '../harness/deployed/command.ts';
 import { login } from '../harness/deployed/database.ts';
 import { EXAMPLES } from '../harness/deployed/examples.ts';
-import { executionsOf, historyOf } from '../harness/deployed/executions.ts';
+import { eventually } from '../harness/deployed/eventually.ts';
+import { ended, executionsOf, historyOf } from '../harness/deployed/executions.ts';
 import { executionOf, recordOf, type RotationAnswer, rotate, untilRetired } from '../harness/deployed/rotations.ts';
 import { currentValue } from '../harness/deployed/secrets.ts';
-import { output } from '../harness/deployed/system.ts';
+import { deployment, output } from '../harness/deployed/system.ts';
 
 const { secret, role } = EXAMPLES.manual;
 
@@ -71,6 +72,24 @@ describe('rekey rotate', () => {
     const { exitCode, output: text } = await rekey('audit', 'verify', '--json');
     expect(exitCode).toBe(EXIT_CODE.ok);
     expect(JSON.parse(text)).toMatchObject({ verified: true });
+  });
+});
+
+describe('a request that comes while a credential of the secret is being retired', () => {
+  it('waits for that, and is not lost', async () => {
+    const { secret } = EXAMPLES.retiring;
+    const { registry } = await deployment();
+    const lease = { holder: 'retire/a-version', expiresAt: new Date(Date.now() + 600_000) };
+    expect(await registry.save({ ...(await recordOf(secret)), lease })).toBe('saved');
+    const { output: text } = await rekey('rotate', secret, '--no-wait', '--json');
+    const { rotation_id: id } = JSON.parse(text) as RotationAnswer;
+    const execution = await executionOf(id);
+    await eventually('a try of Generate that finds the lease taken', async () =>
+      JSON.stringify(await historyOf(execution)).includes('is being retired') ? true : undefined,
+    );
+    expect(await registry.save({ ...(await recordOf(secret)), lease: undefined })).toBe('saved');
+    expect(await ended(execution)).toBe('SUCCEEDED');
+    expect((await recordOf(secret)).rotation).toMatchObject({ rotationId: id, status: 'succeeded' });
   });
 });
 

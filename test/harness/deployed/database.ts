@@ -10,7 +10,7 @@ export async function login({ dbname, username, password }: CredentialValue): Pr
   try {
     await client.connect();
   } catch (error) {
-    return String((error as { code?: unknown }).code ?? (error as Error).name);
+    return (error as { readonly code?: string }).code ?? (error as Error).name;
   }
   await client.end();
   return 'accepted';

@@ -17,6 +17,8 @@ export const EXAMPLES = {
   sameEvent: example('same_event', { grace: '1h' }),
   twoEvents: example('two_events', { grace: '1h' }),
   aborted: example('aborted', { grace: '1h' }),
+  stopped: example('stopped', { grace: '1h' }),
+  retiring: example('retiring', { grace: '1h' }),
   adminRefused: example('admin_refused', { grace: '1h' }),
   unreachable: example('unreachable', { grace: '1h' }),
   occupied: example('occupied', { grace: '1h' }),

@@ -36,6 +36,8 @@ type Plant = (marker: string) => Promise<() => Promise<unknown>>;
 
 interface Planting {
   readonly kind: keyof typeof TRACES;
+  /** Where it must be found, and nowhere else. */
+  readonly place: RegExp;
   readonly plant: Plant;
 }
 
@@ -46,6 +48,7 @@ const ROLE = 'arn:aws:iam::000000000000:role/planted';
 export const PLANTINGS: Readonly<Record<string, Planting>> = {
   "an execution's input": {
     kind: 'executions',
+    place: /^(?:history of )?execution planted:/,
     plant: async (marker) => {
       const definition = JSON.stringify({ StartAt: 'Done', States: { Done: { Type: 'Pass', End: true } } });
       const { stateMachineArn = '' } = await stepFunctions.send(
@@ -57,6 +60,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   'a log line': {
     kind: 'logs',
+    place: /^log group planted$/,
     plant: async (marker) => {
       const logs = new CloudWatchLogsClient({});
       const place = { logGroupName: NAME, logStreamName: NAME };
@@ -70,6 +74,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   'an item of a table': {
     kind: 'tables',
+    place: /^table planted$/,
     plant: async (marker) => {
       const client = new DynamoDBClient({});
       const TableName = NAME;
@@ -81,7 +86,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
           KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
         }),
       );
-      await waitUntilTableExists({ client, maxWaitTime: 10 }, { TableName });
+      await waitUntilTableExists({ client, maxWaitTime: 20, minDelay: 1, maxDelay: 1 }, { TableName });
       const Item = { pk: { S: 'one' }, facts: { M: { bytes: { B: Buffer.from(`x${marker}`) } } } };
       await client.send(new PutItemCommand({ TableName, Item }));
       return () => client.send(new DeleteTableCommand({ TableName }));
@@ -89,6 +94,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   'an alert': {
     kind: 'queues',
+    place: /^queue test-alerts$/,
     plant: async (marker) => {
       const TopicArn = await output('AlertTopicArn');
       await new SNSClient({}).send(new PublishCommand({ TopicArn, Subject: 'A test', Message: `text: ${marker}` }));
@@ -97,6 +103,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   'an event': {
     kind: 'queues',
+    place: /^queue test-events$/,
     plant: async (marker) => {
       const entry = { Source: NAME, DetailType: 'A test', Detail: JSON.stringify({ note: marker }) };
       await new EventBridgeClient({}).send(new PutEventsCommand({ Entries: [entry] }));
@@ -105,6 +112,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   "a function's environment": {
     kind: 'functions',
+    place: /^function planted$/,
     plant: async (marker) => {
       const ZipFile = zipOf('index.mjs', 'export const handler = () => undefined;');
       const settings = { Role: ROLE, Runtime: 'nodejs24.x', Handler: 'index.handler', Code: { ZipFile } } as const;
@@ -116,6 +124,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   "a stack's output": {
     kind: 'stacks',
+    place: /^stack planted$/,
     plant: async (marker) => {
       const client = new CloudFormationClient({});
       const TemplateBody = JSON.stringify({
@@ -129,6 +138,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   'a file of the assembly': {
     kind: 'files',
+    place: /^file cdk\.out\/planted\.json$/,
     plant: async (marker) => {
       const file = join(assembly, 'planted.json');
       await writeFile(file, JSON.stringify({ note: marker }));
@@ -137,6 +147,7 @@ export const PLANTINGS: Readonly<Record<string, Planting>> = {
   },
   "PostgreSQL's log": {
     kind: 'files',
+    place: /^file postgres-\w+\.log$/,
     plant: async (marker) => {
       await asAdmin(`SELECT '${marker}'`);
       return () => Promise.resolve();

@@ -9,8 +9,8 @@ const SSL_REQUEST = 80_877_103;
 
 /** A TCP proxy in front of PostgreSQL that hangs up on whom the test says: to Rekey, a server that is not reachable. */
 export class PostgresProxy {
-  /** Asked for every connection, with the name of the role that wants to log in. */
-  hangsUpOn: (role: string) => boolean = () => false;
+  /** Asked for every connection, with the name of the role that wants to log in; it waits while this does. */
+  hangsUpOn: (role: string) => boolean | Promise<boolean> = () => false;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -44,10 +44,14 @@ export class PostgresProxy {
         return;
       }
       socket.off('data', read);
-      if (this.hangsUpOn(roleOf(received))) socket.destroy();
-      else this.#pass(socket, received);
+      void this.#decide(socket, received);
     };
     socket.on('data', read);
+  }
+
+  async #decide(socket: Socket, start: Buffer): Promise<void> {
+    if (await this.hangsUpOn(roleOf(start))) socket.destroy();
+    else this.#pass(socket, start);
   }
 
   #pass(socket: Socket, start: Buffer): void {
