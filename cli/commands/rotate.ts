@@ -67,6 +67,12 @@ async function requireRotatable({ registry, environment }: Deployment, secretId:
       EXIT_CODE.finding,
     );
   }
+  if (record.lease !== undefined && record.lease.expiresAt > wallClock.now()) {
+    throw new CommandFailure(
+      `"${secretId}" is being changed by another run right now ("rekey status ${secretId}" shows it); try again when it has ended.`,
+      EXIT_CODE.finding,
+    );
+  }
 }
 
 /** The rotation's id follows from the event's, so it is known before the rotation starts. */

@@ -5,6 +5,7 @@ import {
   PutSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { hash } from 'node:crypto';
 import './system.ts';
 
 const client = new SecretsManagerClient({});
@@ -27,6 +28,11 @@ export interface StoredVersion {
 
 export async function currentValue(secretId: string): Promise<CredentialValue> {
   return JSON.parse(await read({ SecretId: secretId, VersionStage: 'AWSCURRENT' })) as CredentialValue;
+}
+
+/** Tells two values apart in an assertion, which prints what it compares. */
+export async function currentDigest(secretId: string): Promise<string> {
+  return hash('sha256', await read({ SecretId: secretId, VersionStage: 'AWSCURRENT' })).slice(0, 16);
 }
 
 export async function valueOf(secretId: string, versionId: string): Promise<CredentialValue> {

@@ -13,8 +13,8 @@ let written: string[];
 beforeEach(() => {
   written = [];
   const write = (chunk: string | Uint8Array) => (written.push(String(chunk)), true);
-  vi.spyOn(process.stdout, 'write').mockImplementation(write as typeof process.stdout.write);
-  vi.spyOn(process.stderr, 'write').mockImplementation(write as typeof process.stderr.write);
+  vi.spyOn(process.stdout, 'write').mockImplementation(write);
+  vi.spyOn(process.stderr, 'write').mockImplementation(write);
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
     vi.spyOn(console, method).mockImplementation(
       (...words: unknown[]) => void written.push(words.map(String).join(' ')),
@@ -33,7 +33,7 @@ describe('the edge of every function', () => {
     'stops an event of another shape without quoting it: case %#',
     async (event) => {
       const step = handler('test', SCHEMA, async () => 'never');
-      const error = await thrown(step(event as never, CONTEXT));
+      const error = await thrown(step(event, CONTEXT));
       expect(error.name).toBe('Misconfigured');
       expectSilence(error);
     },
