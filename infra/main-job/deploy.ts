@@ -37,7 +37,13 @@ async function runCdk(name: string, words: readonly string[], options: DeployOpt
     process.execPath,
     [cdk, ...words, ...flags, '--output', join(options.directory, 'cdk.out'), '--ci', '--no-notices', '--no-color'],
     {
-      env: { ...process.env, ...options.environment, CDK_DISABLE_VERSION_CHECK: '1', CDK_DISABLE_CLI_TELEMETRY: 'true', CI: 'true' },
+      env: {
+        ...process.env,
+        ...options.environment,
+        CDK_DISABLE_VERSION_CHECK: '1',
+        CDK_DISABLE_CLI_TELEMETRY: 'true',
+        CI: 'true',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     },

@@ -2,7 +2,6 @@ import { DeleteFunctionConcurrencyCommand, PutFunctionConcurrencyCommand } from 
 import { StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 
-import { rekey } from '../harness/deployed/command.ts';
 import { asAdmin, login, loginRoles, REFUSED } from '../harness/deployed/database.ts';
 import { EXAMPLES } from '../harness/deployed/examples.ts';
 import { eventually } from '../harness/deployed/eventually.ts';
@@ -10,7 +9,7 @@ import { ended, stepFunctions } from '../harness/deployed/executions.ts';
 import { functionOf, lambda } from '../harness/deployed/functions.ts';
 import { alertOf } from '../harness/deployed/mailbox.ts';
 import { PostgresProxy } from '../harness/deployed/postgres-proxy.ts';
-import { executionOf, recordOf, rotate, untilEnded } from '../harness/deployed/rotations.ts';
+import { executionOf, recordOf, requestRotation, rotate, untilEnded } from '../harness/deployed/rotations.ts';
 import { currentDigest, currentValue, valueOf, versionsOf } from '../harness/deployed/secrets.ts';
 import { system } from '../harness/deployed/system.ts';
 
@@ -26,8 +25,7 @@ describe('an execution that somebody stops between Generate and Test', () => {
     let id: string;
     let execution: string;
     try {
-      const { output } = await rekey('rotate', secret, '--no-wait', '--json');
-      id = (JSON.parse(output) as { rotation_id: string }).rotation_id;
+      id = await requestRotation(secret);
       execution = await executionOf(id);
       await eventually('the end of Generate', async () =>
         (await recordOf(secret)).rotation?.phases.some(
@@ -74,8 +72,7 @@ describe('an execution that somebody stops while Generate installs the candidate
         await rolledBack.promise;
         return false;
       };
-      const { output } = await rekey('rotate', secret, '--no-wait', '--json');
-      const id = (JSON.parse(output) as { rotation_id: string }).rotation_id;
+      const id = await requestRotation(secret);
       await installing.promise;
       await stepFunctions.send(new StopExecutionCommand({ executionArn: await executionOf(id) }));
       expect(await untilEnded(secret)).toMatchObject({ rotationId: id, status: 'rolled_back' });

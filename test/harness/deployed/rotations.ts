@@ -17,9 +17,17 @@ export async function recordOf(secretId: string): Promise<SecretRecord> {
   return record;
 }
 
+/** Asks for a rotation by hand, and answers its id without waiting for it. */
+export async function requestRotation(secretId: string): Promise<string> {
+  const { exitCode, output: text, notes } = await rekey('rotate', secretId, '--no-wait', '--json');
+  if (exitCode !== 0) throw new Error(`rekey rotate ended with exit code ${exitCode}: ${notes}`);
+  return (JSON.parse(text) as RotationAnswer).rotation_id;
+}
+
 /** Rotates a secret by hand and waits until its execution, and not only its record, has ended. */
 export async function rotate(secretId: string): Promise<RotationAnswer & { readonly exitCode: number | null }> {
-  const { exitCode, output: text } = await rekey('rotate', secretId, '--json', '--timeout', '120');
+  const { exitCode, output: text, notes } = await rekey('rotate', secretId, '--json', '--timeout', '120');
+  if (text === '') throw new Error(`rekey rotate ended with exit code ${exitCode}: ${notes}`);
   const answer = JSON.parse(text) as RotationAnswer;
   await ended(await executionOf(answer.rotation_id));
   return { ...answer, exitCode };
