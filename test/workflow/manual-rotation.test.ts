@@ -6,7 +6,14 @@ import { login } from '../harness/deployed/database.ts';
 import { EXAMPLES } from '../harness/deployed/examples.ts';
 import { eventually } from '../harness/deployed/eventually.ts';
 import { ended, executionsOf, historyOf } from '../harness/deployed/executions.ts';
-import { executionOf, recordOf, requestRotation, type RotationAnswer, rotate, untilRetired } from '../harness/deployed/rotations.ts';
+import {
+  executionOf,
+  recordOf,
+  sendRequest,
+  type RotationAnswer,
+  rotate,
+  untilRetired,
+} from '../harness/deployed/rotations.ts';
 import { currentValue } from '../harness/deployed/secrets.ts';
 import { deployment, output } from '../harness/deployed/system.ts';
 
@@ -81,7 +88,7 @@ describe('a request that comes while a credential of the secret is being retired
     const { registry } = await deployment();
     const lease = { holder: 'retire/a-version', expiresAt: new Date(Date.now() + 600_000) };
     expect(await registry.save({ ...(await recordOf(secret)), lease })).toBe('saved');
-    const id = await requestRotation(secret);
+    const id = await sendRequest(secret);
     const execution = await executionOf(id);
     await eventually('a try of Generate that finds the lease taken', async () =>
       JSON.stringify(await historyOf(execution)).includes('is being retired') ? true : undefined,

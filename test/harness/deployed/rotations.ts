@@ -1,8 +1,10 @@
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import type { RotationRecord, SecretRecord } from '../../../shared/registry/registry.ts';
+import { rotationId } from '../../../shared/rotation/rotation-id.ts';
 import { rekey } from './command.ts';
 import { eventually } from './eventually.ts';
 import { ended, executionsOf } from './executions.ts';
-import { deployment, output } from './system.ts';
+import { deployment, ENVIRONMENT, output } from './system.ts';
 
 /** What `rekey rotate --json` says. */
 export interface RotationAnswer {
@@ -22,6 +24,16 @@ export async function requestRotation(secretId: string): Promise<string> {
   const { exitCode, output: text, notes } = await rekey('rotate', secretId, '--no-wait', '--json');
   if (exitCode !== 0) throw new Error(`rekey rotate ended with exit code ${exitCode}: ${notes}`);
   return (JSON.parse(text) as RotationAnswer).rotation_id;
+}
+
+/** Asks for a rotation as another program would, by an event on the bus, and answers its id. */
+export async function sendRequest(secretId: string): Promise<string> {
+  const detail = { secret_id: secretId, reason: 'manual', requested_by: 'a test' };
+  const entry = { Source: 'rekey', DetailType: 'Rotation Requested', Detail: JSON.stringify(detail) };
+  const { Entries = [] } = await new EventBridgeClient({}).send(
+    new PutEventsCommand({ Entries: [{ ...entry, Resources: [`rekey:${ENVIRONMENT}`] }] }),
+  );
+  return rotationId(ENVIRONMENT, secretId, 'event', Entries[0]?.EventId ?? '');
 }
 
 /** Rotates a secret by hand and waits until its execution, and not only its record, has ended. */
