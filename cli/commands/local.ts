@@ -65,7 +65,12 @@ export function localCommand(output: Output): Command {
   subcommand('env', 'print what a shell needs to use the local cloud').action(async ({ json }: JsonOption) => {
     const { environment } = await running();
     if (json) printJson(environment);
-    else for (const [name, value] of Object.entries(environment)) output.line(`export ${name}=${quote(value)}`);
+    else {
+      for (const [name, value] of Object.entries(environment)) {
+        // The AWS CLI takes an empty AWS_PROFILE for the name of a profile.
+        output.line(value === '' ? `unset ${name}` : `export ${name}=${quote(value)}`);
+      }
+    }
   });
 
   subcommand('reset', 'empty the local cloud').action(async ({ json }: JsonOption) => {

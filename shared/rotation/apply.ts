@@ -33,6 +33,8 @@ export async function apply(input: RotationInput, ports: RotationPorts): Promise
     const readBack = current?.versionId === rotationId ? current : await requireVersion(ports, secretId, rotationId);
     log.note('current_moved', { version_id: rotationId, replaced_version_id: from ?? 'none' });
     if ((await rotator.probe(readBack.value, rotatorSettings(record))) === 'refused') {
+      // At once, not only in RollBack: a stopped execution's function may come here after all has been rolled back.
+      if (from !== undefined) await ports.secretStore.promote(secretId, { from: rotationId, to: from });
       throw new CandidateUnproven(`The target refused the new current value of "${secretId}".`);
     }
     log.note('current_validated', { version_id: rotationId });

@@ -70,6 +70,11 @@ async function undo(
   }
   const survivor = isSwitched ? await incumbentValue(record, ports) : current?.value;
   const removed = await removeCandidate(record, ports, survivor, log);
+  if (incumbentVersionId !== undefined) {
+    // A stopped execution's function may have switched meanwhile, to what is ended now.
+    const back = await ports.secretStore.promote(secretId, { from: rotationId, to: incumbentVersionId });
+    if (back === 'moved') log.note('current_moved_back_again', { version_id: incumbentVersionId }, 'medium');
+  }
   await ports.secretStore.clearPending(secretId, rotationId);
   log.note('pending_cleared', { version_id: rotationId });
   return removed;

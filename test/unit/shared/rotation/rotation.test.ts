@@ -370,3 +370,40 @@ async function failAndRollBack(world: RotationWorld, input: RotationInput, name:
   expect(await rollBack({ ...input, fault: { Error: name } }, world)).toEqual({ outcome: 'rolled_back' });
   expect(await notify(input, world)).toEqual({ outcome: 'rolled_back' });
 }
+
+describe('a function that goes on although its execution was stopped', () => {
+  it('moves AWSCURRENT back itself when it switches after everything was rolled back', async () => {
+    const world = await RotationWorld.adopted();
+    const before = await world.current();
+    const input = await world.due();
+    await generate(input, world);
+    await test(input, world);
+    await audit(input, world);
+    const { promote } = world.secretStore;
+    world.secretStore.promote = async (...words) => {
+      world.secretStore.promote = promote;
+      await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
+      return promote.apply(world.secretStore, words);
+    };
+    await expect(apply(input, world)).rejects.toThrow('refused the new current value');
+    expect(await world.current()).toEqual(before);
+    expect(await world.currentOpensTarget()).toBe(true);
+  });
+
+  it('is put right by the roll back when it switches in the middle of that', async () => {
+    const world = await RotationWorld.adopted();
+    const before = await world.current();
+    const input = await world.due();
+    await generate(input, world);
+    await test(input, world);
+    await audit(input, world);
+    const { retire: end } = world.target;
+    world.target.retire = async (words) => {
+      await world.secretStore.promote(SECRET, { from: before.versionId, to: input.rotationId });
+      return end.call(world.target, words);
+    };
+    await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
+    expect(await world.current()).toEqual(before);
+    expect(await world.currentOpensTarget()).toBe(true);
+  });
+});
