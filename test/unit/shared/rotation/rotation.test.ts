@@ -379,11 +379,11 @@ describe('a function that goes on although its execution was stopped', () => {
     await generate(input, world);
     await test(input, world);
     await audit(input, world);
-    const { promote } = world.secretStore;
+    const promote = world.secretStore.promote.bind(world.secretStore);
     world.secretStore.promote = async (...words) => {
       world.secretStore.promote = promote;
       await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
-      return promote.apply(world.secretStore, words);
+      return promote(...words);
     };
     await expect(apply(input, world)).rejects.toThrow('refused the new current value');
     expect(await world.current()).toEqual(before);
@@ -397,10 +397,10 @@ describe('a function that goes on although its execution was stopped', () => {
     await generate(input, world);
     await test(input, world);
     await audit(input, world);
-    const { retire: end } = world.target;
+    const end = world.target.retire.bind(world.target);
     world.target.retire = async (words) => {
       await world.secretStore.promote(SECRET, { from: before.versionId, to: input.rotationId });
-      return end.call(world.target, words);
+      return end(words);
     };
     await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
     expect(await world.current()).toEqual(before);
