@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { appendFile, chown, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -48,6 +49,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const adminPassword = randomBytes(18).toString('base64url');
   for (let attempt = 1; ; attempt++) {
     const home = await mkdtemp(join(tmpdir(), 'rekey-postgres-'));
+    // Also when this process ends in the middle, on Ctrl-C for example.
+    process.once('exit', () => rmSync(home, { recursive: true, force: true, maxRetries: 3 }));
     const logFile = join(directory, `postgres-${home.slice(-6)}.log`);
     try {
       if (binaries.account !== undefined) await chown(home, binaries.account.uid, binaries.account.gid);

@@ -1,6 +1,6 @@
 import type { Alert } from '../alerts/alert.ts';
 import { failedAlert, notBegunAlert, rolledBackAlert, succeededAlert } from '../alerts/compose.ts';
-import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
+import type { PhaseRecord, RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { nextRotation } from './due.ts';
 import { withoutLease } from './lease.ts';
@@ -41,18 +41,25 @@ export async function notify(input: NotifyInput, ports: AlertingPorts): Promise<
   const { outcome, alert } = tell(record, rotation, now);
   if (!rotation.alerted.includes(alert.kind)) {
     await ports.alerts.publish(alert);
-    await updateRecord(ports.registry, input.secretId, (latest) => told(latest, input.rotationId, alert, now), record);
+    const { clock, registry } = ports;
+    const spent = { startedAt: now, endedAt: clock.now() };
+    await updateRecord(registry, input.secretId, (latest) => told(latest, input.rotationId, alert, spent), record);
   }
   await entries(log, ports, input.secretId, alert);
   return { outcome };
 }
 
-function told(latest: SecretRecord, rotationId: string, { kind }: Alert, startedAt: Date): SecretRecord {
+function told(
+  latest: SecretRecord,
+  rotationId: string,
+  { kind }: Alert,
+  spent: Pick<PhaseRecord, 'startedAt' | 'endedAt'> & { readonly endedAt: Date },
+): SecretRecord {
   const { rotation } = latest;
   if (rotation?.rotationId !== rotationId || rotation.alerted.includes(kind)) return latest;
   const marked = { ...latest, rotation: { ...rotation, alerted: [...rotation.alerted, kind] } };
   if (kind !== 'rotation_succeeded') return marked;
-  return closed(withPhase(marked, { name: 'notify', startedAt, endedAt: startedAt, facts: {} }), startedAt);
+  return closed(withPhase(marked, { name: 'notify', ...spent, facts: {} }), spent.endedAt);
 }
 
 async function entries(
