@@ -1,7 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { join } from 'node:path';
-import { wallClock } from '../cli/deployment.ts';
+import { systemClock } from '../shared/clock.ts';
 import { startLocalCloud } from '../infra/local/local-cloud.ts';
 import { startPostgres } from '../infra/local/postgres-server.ts';
 import { createExampleDatabase } from '../infra/main-job/example-database.ts';
@@ -55,11 +55,18 @@ async function measure(note: (text: string) => void): Promise<Measurement> {
     counting(() => (counts.secretsManager += 1)),
     { step: 'deserialize' },
   );
-  const rotator = await rotatorFor('postgresql', { clock: wallClock, onConnect: () => void (counts.connections += 1) });
+  const rotator = await rotatorFor('postgresql', {
+    clock: systemClock,
+    onConnect: () => void (counts.connections += 1),
+  });
   const ports = {
-    clock: wallClock,
+    clock: systemClock,
     registry: new DynamoDbRegistry(dynamoDb, await createRegistryTable(dynamoDb)),
-    auditTrail: new DynamoDbAuditTrail({ client: dynamoDb, table: await createAuditTable(dynamoDb), clock: wallClock }),
+    auditTrail: new DynamoDbAuditTrail({
+      client: dynamoDb,
+      table: await createAuditTable(dynamoDb),
+      clock: systemClock,
+    }),
     secretStore: new SecretsManagerStore(secretsManager),
     alerts: new RecordingAlertPublisher(),
     rotatorFor: async () => rotator,

@@ -1,9 +1,8 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDbAuditTrail } from '../shared/aws/dynamodb-audit-trail.ts';
 import { DynamoDbRegistry } from '../shared/aws/dynamodb-registry.ts';
-import type { Clock } from '../shared/clock.ts';
+import { systemClock } from '../shared/clock.ts';
 import type { Registry } from '../shared/registry/registry.ts';
 import { CommandFailure, EXIT_CODE } from './exit-code.ts';
 
@@ -17,11 +16,6 @@ export interface Deployment {
   readonly auditTrail: DynamoDbAuditTrail;
 }
 
-export const wallClock: Clock = {
-  now: () => new Date(),
-  sleep: (milliseconds, signal) => sleep(milliseconds, undefined, signal === undefined ? {} : { signal }),
-};
-
 /** Finds the environment's stacks through CloudFormation. Throws a CommandFailure that says what is missing. */
 export async function openDeployment(environment: string): Promise<Deployment> {
   const cloudFormation = new CloudFormationClient({});
@@ -34,7 +28,11 @@ export async function openDeployment(environment: string): Promise<Deployment> {
     environment,
     outputs,
     registry: new DynamoDbRegistry(dynamoDb, outputOf(outputs, 'RegistryTable')),
-    auditTrail: new DynamoDbAuditTrail({ client: dynamoDb, table: outputOf(outputs, 'AuditTable'), clock: wallClock }),
+    auditTrail: new DynamoDbAuditTrail({
+      client: dynamoDb,
+      table: outputOf(outputs, 'AuditTable'),
+      clock: systemClock,
+    }),
   };
 }
 

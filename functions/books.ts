@@ -1,15 +1,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDbAuditTrail } from '../shared/aws/dynamodb-audit-trail.ts';
 import { DynamoDbRegistry } from '../shared/aws/dynamodb-registry.ts';
-import type { Clock } from '../shared/clock.ts';
+import { systemClock as clock } from '../shared/clock.ts';
 import type { RotationPorts } from '../shared/rotation/ports.ts';
 import { readEnvironment } from './environment.ts';
-
-const clock: Clock = {
-  now: () => new Date(),
-  sleep: (milliseconds, signal) => sleep(milliseconds, undefined, signal === undefined ? {} : { signal }),
-};
 
 export const environment = readEnvironment(process.env);
 

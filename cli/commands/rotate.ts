@@ -3,7 +3,8 @@ import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import type { RotationRecord } from '../../shared/registry/registry.ts';
 import { rotationId } from '../../shared/rotation/rotation-id.ts';
-import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, wallClock } from '../deployment.ts';
+import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment } from '../deployment.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
 import { printable } from './printable.ts';
 import type { Output } from '../output.ts';
@@ -47,7 +48,7 @@ export function rotateCommand(
         );
         return;
       }
-      const deadline = wallClock.now().getTime() + timeoutSeconds * 1000;
+      const deadline = systemClock.now().getTime() + timeoutSeconds * 1000;
       const rotation = await follow({ deployment, secretId, id, deadline, output });
       report(output, { id, secretId, rotation, json: options.json === true });
     });
@@ -67,7 +68,7 @@ async function requireRotatable({ registry, environment }: Deployment, secretId:
       EXIT_CODE.finding,
     );
   }
-  if (record.lease !== undefined && record.lease.expiresAt > wallClock.now()) {
+  if (record.lease !== undefined && record.lease.expiresAt > systemClock.now()) {
     throw new CommandFailure(
       `"${secretId}" is being changed by another run right now ("rekey status ${secretId}" shows it); try again when it has ended.`,
       EXIT_CODE.finding,
@@ -104,8 +105,8 @@ async function follow(run: {
 }): Promise<RotationRecord | undefined> {
   const { deployment, secretId, id, deadline, output } = run;
   const told = new Set<string>();
-  const started = wallClock.now().getTime();
-  while (wallClock.now().getTime() < deadline) {
+  const started = systemClock.now().getTime();
+  while (systemClock.now().getTime() < deadline) {
     const record = await deployment.registry.get(secretId);
     const rotation =
       record?.rotation?.rotationId === id ? record.rotation : await deployment.registry.archivedRotation(secretId, id);
@@ -119,11 +120,11 @@ async function follow(run: {
       told.add('waiting');
       output.note('  waiting for the workflow to start');
     }
-    if (rotation === undefined && told.size === 0 && wallClock.now().getTime() - started > 15_000) {
+    if (rotation === undefined && told.size === 0 && systemClock.now().getTime() - started > 15_000) {
       told.add('waiting');
       output.note('  not started yet; is the workflow stack deployed?');
     }
-    await wallClock.sleep(POLL_MILLISECONDS);
+    await systemClock.sleep(POLL_MILLISECONDS);
   }
   return undefined;
 }

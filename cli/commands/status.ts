@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { PHASES, type SecretRecord } from '../../shared/registry/registry.ts';
-import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, wallClock } from '../deployment.ts';
+import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment } from '../deployment.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { EXIT_CODE } from '../exit-code.ts';
 import type { Output } from '../output.ts';
 import { duration, table } from '../table.ts';
@@ -26,7 +27,7 @@ export function statusCommand(
         if (names.length === 0 || names.includes(record.secretId)) records.push(record);
       }
       records.sort((a, b) => a.secretId.localeCompare(b.secretId));
-      const now = wallClock.now();
+      const now = systemClock.now();
       if (options.json === true) {
         output.line(
           JSON.stringify({ environment: options.environment, secrets: records.map((r) => describeSecret(r)) }),

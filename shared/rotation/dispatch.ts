@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../errors.ts';
-import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
+import type { SecretRecord } from '../registry/registry.ts';
 import { requireRecord } from '../registry/update-record.ts';
 import { LEASE_SECONDS } from './lease.ts';
-import { type DispatchResult, REQUEST_REASONS, type RotationInput } from './payloads.ts';
+import { type DispatchResult, REQUEST_REASONS, type RotationInput, rotationIds } from './payloads.ts';
 import type { RotationPorts } from './ports.ts';
 import { executionName, rotationId } from './rotation-id.ts';
 
@@ -62,13 +62,9 @@ export async function dispatch(
     if ((await registry.save({ ...fresh, dueAt: ahead })) === 'conflict') continue;
     const id = rotationId(environment, secretId, 'due', dueAt.toISOString());
     const due = toStart({ environment, secretId, rotationId: id, reason: 'scheduled', requestedBy });
-    rotations.push(fresh.rotation?.status === 'running' ? { ...due, input: inputOf(fresh.rotation) } : due);
+    rotations.push(fresh.rotation?.status === 'running' ? { ...due, input: rotationIds(fresh.rotation) } : due);
   }
   return { rotations };
-}
-
-function inputOf({ environment, secretId, rotationId: id, reason, requestedBy }: RotationRecord): RotationInput {
-  return { environment, secretId, rotationId: id, reason, requestedBy };
 }
 
 function leased({ lease }: SecretRecord, now: Date): boolean {

@@ -3,7 +3,7 @@ import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { updateRecord } from '../registry/update-record.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { requireRotator, rotatorSettings } from './credential-values.ts';
-import { overdue, withCredentialChange } from './ledger.ts';
+import { NOTHING_OWED, overdue, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RotationPorts } from './ports.ts';
 
@@ -51,11 +51,10 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
     const report = await rotator.retire({ settings, admin, identity, value, survivor: survivor?.value });
     log.note('proved_dead', { refused_login: report.refusedLogin, ended_sessions: report.endedSessions });
   });
-  const paid = { state: 'retired', retireAt: undefined, owedSince: undefined, owedAlertAt: undefined } as const;
   return updateRecord(
     ports.registry,
     record.secretId,
-    (latest) => withCredentialChange(latest, versionId, paid),
+    (latest) => withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'retired' }),
     record,
   );
 }

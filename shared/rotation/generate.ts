@@ -9,7 +9,7 @@ import { endOverdue } from './end-credentials.ts';
 import { LEASE_SECONDS, withLease } from './lease.ts';
 import { credential, withCredential } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
-import type { RotationInput } from './payloads.ts';
+import { type RotationInput, rotationIds } from './payloads.ts';
 import { type PhaseOutcome, type RunningRecord, runPhase, running } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
 import { closed } from './notify.ts';
@@ -70,7 +70,7 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Ru
 
 /** Ends a rotation that died without recovery: undone, or, where its switch was done, taken as succeeded. */
 async function settle(dead: RotationRecord, ports: RotationPorts): Promise<void> {
-  const { outcome } = await rollBack({ ...ids(dead), fault: { Error: 'Abandoned' } }, ports);
+  const { outcome } = await rollBack({ ...rotationIds(dead), fault: { Error: 'Abandoned' } }, ports);
   if (outcome === 'rolled_back') return;
   await updateRecord(ports.registry, dead.secretId, (latest) => {
     const { rotation } = latest;
@@ -199,7 +199,7 @@ async function store(
 
 function newRotation(input: RotationInput, startedAt: Date): RotationRecord {
   return {
-    ...ids(input),
+    ...rotationIds(input),
     status: 'running',
     startedAt,
     endedAt: undefined,
@@ -210,8 +210,4 @@ function newRotation(input: RotationInput, startedAt: Date): RotationRecord {
     fault: undefined,
     alerted: [],
   };
-}
-
-function ids({ environment, secretId, rotationId, reason, requestedBy }: RotationInput): RotationInput {
-  return { environment, secretId, rotationId, reason, requestedBy };
 }

@@ -3,6 +3,9 @@ import type { CredentialIdentity } from '../rotators/rotator.ts';
 
 type State = LedgerCredential['state'];
 
+/** What a credential carries that is neither in its grace nor a debt. */
+export const NOTHING_OWED = { retireAt: undefined, owedSince: undefined, owedAlertAt: undefined } as const;
+
 /** The ledger's entry for a version. */
 export function credential(record: SecretRecord, versionId: string | undefined): LedgerCredential | undefined {
   return record.ledger.find((entry) => entry.versionId === versionId);
@@ -24,8 +27,7 @@ export function withCredential<R extends SecretRecord>(
     ({ versionId, identity, state }) =>
       versionId !== entry.versionId && !(state === 'retired' && identity === entry.identity),
   );
-  const blank = { retireAt: undefined, owedSince: undefined, owedAlertAt: undefined };
-  return { ...record, ledger: [...others, { ...blank, ...entry }] };
+  return { ...record, ledger: [...others, { ...NOTHING_OWED, ...entry }] };
 }
 
 /** The record with one entry changed; the same record when there is no such entry. */

@@ -19,6 +19,11 @@ export const rotationInput = z.strictObject({
 });
 export type RotationInput = z.infer<typeof rotationInput>;
 
+/** The ids alone, of anything that carries them: a phase's schema takes no other key. */
+export function rotationIds({ environment, secretId, rotationId, reason, requestedBy }: RotationInput): RotationInput {
+  return { environment, secretId, rotationId, reason, requestedBy };
+}
+
 /** The input of RollBack: what was caught, as Step Functions gives it. Only the error's name is read. */
 export const rollBackInput = z.extend(rotationInput, { fault: z.object({ Error: text(256) }) });
 export type RollBackInput = z.infer<typeof rollBackInput>;

@@ -3,7 +3,7 @@ import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { adminValue } from './credential-values.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
 import { withLease, withoutLease } from './lease.ts';
-import { credential, withCredentialChange } from './ledger.ts';
+import { credential, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RetirementInput } from './payloads.ts';
 import type { RotationPorts } from './ports.ts';
@@ -62,6 +62,7 @@ async function keep({ secretId, versionId, rotationId }: RetirementInput, ports:
     facts: { rotation_id: rotationId, version_id: versionId },
   });
   await log.during(ports.auditTrail, secretId, async () => log.note('cancelled', {}, 'medium'));
-  const kept = { state: 'current', retireAt: undefined, owedSince: undefined, owedAlertAt: undefined } as const;
-  await updateRecord(ports.registry, secretId, (latest) => withCredentialChange(latest, versionId, kept));
+  await updateRecord(ports.registry, secretId, (latest) =>
+    withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'current' }),
+  );
 }

@@ -235,9 +235,7 @@ describe('a fault', () => {
   it('after the switch completes forward when the new value works', async () => {
     const world = await RotationWorld.adopted();
     const input = await world.due();
-    await generate(input, world);
-    await test(input, world);
-    await audit(input, world);
+    await proceedToSwitch(world, input);
     const { versionId } = await world.current();
     await world.secretStore.promote(SECRET, { from: versionId, to: input.rotationId });
     const answer = await rollBack({ ...input, fault: { Error: 'States.Timeout' } }, world);
@@ -249,9 +247,7 @@ describe('a fault', () => {
     const world = await RotationWorld.adopted();
     const before = await world.current();
     const input = await world.due();
-    await generate(input, world);
-    await test(input, world);
-    await audit(input, world);
+    await proceedToSwitch(world, input);
     await world.secretStore.promote(SECRET, { from: before.versionId, to: input.rotationId });
     world.target.accounts.delete('app_a');
     await expect(apply(input, world)).rejects.toThrow('refused the new current value');
@@ -262,9 +258,7 @@ describe('a fault', () => {
   it('of somebody else moving AWSCURRENT stops the switch and touches nothing of theirs', async () => {
     const world = await RotationWorld.adopted();
     const input = await world.due();
-    await generate(input, world);
-    await test(input, world);
-    await audit(input, world);
+    await proceedToSwitch(world, input);
     const { versionId } = await world.current();
     const value = world.target.seed('by_hand');
     const { SecretText } = await import('../../../../shared/redact.ts');
@@ -360,6 +354,13 @@ function another(input: RotationInput): RotationInput {
   return { ...input, rotationId: crypto.randomUUID(), reason: 'manual', requestedBy: 'test' };
 }
 
+/** The phases before the switch. */
+async function proceedToSwitch(world: RotationWorld, input: RotationInput): Promise<void> {
+  await generate(input, world);
+  await test(input, world);
+  await audit(input, world);
+}
+
 /** What the workflow does when a phase throws. */
 async function failAndRollBack(world: RotationWorld, input: RotationInput, name: string): Promise<void> {
   const failure = await world.rotate(input).then(
@@ -376,9 +377,7 @@ describe('a function that goes on although its execution was stopped', () => {
     const world = await RotationWorld.adopted();
     const before = await world.current();
     const input = await world.due();
-    await generate(input, world);
-    await test(input, world);
-    await audit(input, world);
+    await proceedToSwitch(world, input);
     const promote = world.secretStore.promote.bind(world.secretStore);
     world.secretStore.promote = async (...words) => {
       world.secretStore.promote = promote;
@@ -394,9 +393,7 @@ describe('a function that goes on although its execution was stopped', () => {
     const world = await RotationWorld.adopted();
     const before = await world.current();
     const input = await world.due();
-    await generate(input, world);
-    await test(input, world);
-    await audit(input, world);
+    await proceedToSwitch(world, input);
     const end = world.target.retire.bind(world.target);
     world.target.retire = async (words) => {
       await world.secretStore.promote(SECRET, { from: before.versionId, to: input.rotationId });
