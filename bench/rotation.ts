@@ -59,14 +59,15 @@ async function measure(note: (text: string) => void): Promise<Measurement> {
     clock: systemClock,
     onConnect: () => void (counts.connections += 1),
   });
+  const auditTrail = new DynamoDbAuditTrail({
+    client: dynamoDb,
+    table: await createAuditTable(dynamoDb),
+    clock: systemClock,
+  });
   const ports = {
     clock: systemClock,
-    registry: new DynamoDbRegistry(dynamoDb, await createRegistryTable(dynamoDb)),
-    auditTrail: new DynamoDbAuditTrail({
-      client: dynamoDb,
-      table: await createAuditTable(dynamoDb),
-      clock: systemClock,
-    }),
+    registry: new DynamoDbRegistry(dynamoDb, await createRegistryTable(dynamoDb), auditTrail),
+    auditTrail,
     secretStore: new SecretsManagerStore(secretsManager),
     alerts: new RecordingAlertPublisher(),
     rotatorFor: async () => rotator,

@@ -24,16 +24,13 @@ export async function openDeployment(environment: string): Promise<Deployment> {
     ...(await stackOutputs(cloudFormation, `Rekey-${environment}-Workflow`)),
   };
   const dynamoDb = new DynamoDBClient({});
-  return {
-    environment,
-    outputs,
-    registry: new DynamoDbRegistry(dynamoDb, outputOf(outputs, 'RegistryTable')),
-    auditTrail: new DynamoDbAuditTrail({
-      client: dynamoDb,
-      table: outputOf(outputs, 'AuditTable'),
-      clock: systemClock,
-    }),
-  };
+  const auditTrail = new DynamoDbAuditTrail({
+    client: dynamoDb,
+    table: outputOf(outputs, 'AuditTable'),
+    clock: systemClock,
+  });
+  const registry = new DynamoDbRegistry(dynamoDb, outputOf(outputs, 'RegistryTable'), auditTrail);
+  return { environment, outputs, registry, auditTrail };
 }
 
 export function outputOf(outputs: Readonly<Record<string, string>>, key: string): string {

@@ -8,10 +8,11 @@ import { readEnvironment } from './environment.ts';
 export const environment = readEnvironment(process.env);
 
 const dynamoDb = new DynamoDBClient({});
+const auditTrail = new DynamoDbAuditTrail({ client: dynamoDb, table: environment.AUDIT_TABLE, clock });
 
 /** Registry and audit trail, made once per container: all that a step needs which touches neither values nor targets. */
 export const books: Pick<RotationPorts, 'clock' | 'registry' | 'auditTrail'> = {
   clock,
-  registry: new DynamoDbRegistry(dynamoDb, environment.REGISTRY_TABLE),
-  auditTrail: new DynamoDbAuditTrail({ client: dynamoDb, table: environment.AUDIT_TABLE, clock }),
+  registry: new DynamoDbRegistry(dynamoDb, environment.REGISTRY_TABLE, auditTrail),
+  auditTrail,
 };

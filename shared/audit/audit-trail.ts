@@ -51,9 +51,8 @@ export interface AuditTrail {
    * Appends in order, all or nothing, entries and head in one transaction. Idempotent for ever by `operationId`: an
    * operation already written is passed over, whatever it holds now, also within one call. At most `MAX_OPERATIONS` a
    * call (`RangeError`). Concurrent writers are serialised by a condition on the head. Answers the head after the call.
-   * `after`, a head that the caller has just read, saves reading it; when it has moved since, it is read again.
    */
-  append(secretId: string, operations: readonly AuditOperation[], after?: AuditHead): Promise<AuditHead>;
+  append(secretId: string, operations: readonly AuditOperation[]): Promise<AuditHead>;
   /** Strongly consistent; `undefined` when nothing was written yet. Reads only. */
   head(secretId: string): Promise<AuditHead | undefined>;
   /** Entries in sequence order, from `from` (1 by default). Pages lazily. Throws `InternalFault` on one that is not as written. */

@@ -29,6 +29,21 @@ interface Obstacle {
   readonly written: ReadonlySet<number>;
   /** A sequence is taken while the head was where we read it: the head is behind its own entries. */
   readonly headBehind: boolean;
+  /** The condition of the caller's own write does not hold. */
+  readonly companionRefused: boolean;
+}
+
+interface Appending {
+  readonly operations: readonly AuditOperation[];
+  readonly after?: AuditHead | undefined;
+  /** Made of the head after the entries. */
+  readonly companion?: (head: AuditHead) => TransactWriteItem;
+}
+
+interface Appended {
+  readonly head: AuditHead;
+  /** Whether the caller's own write, where there was one, was made with the entries. */
+  readonly companionWritten: boolean;
 }
 
 export interface DynamoDbAuditTrailOptions {
@@ -66,10 +81,23 @@ export class DynamoDbAuditTrail implements AuditTrail {
   }
 
   /** Idempotent by `operationId`: its marker is written in the entries' transaction, on condition that there is none. */
-  async append(secretId: string, operations: readonly AuditOperation[], after?: AuditHead): Promise<AuditHead> {
+  async append(secretId: string, operations: readonly AuditOperation[]): Promise<AuditHead> {
+    return (await this.#append(secretId, { operations })).head;
+  }
+
+  /**
+   * `append` with one more conditional write, of any table, in the same transaction: all of it or nothing. `after`, the
+   * head as the caller knows it, saves reading it; where it has moved on, it is read. Answers `refused`, with nothing
+   * written, when the companion's condition does not hold.
+   */
+  async appendWith(secretId: string, appending: Required<Appending>): Promise<'written' | 'refused'> {
+    return (await this.#append(secretId, appending)).companionWritten ? 'written' : 'refused';
+  }
+
+  async #append(secretId: string, { operations, after, companion }: Appending): Promise<Appended> {
     const wanted = checkOperations(secretId, operations);
     const turn = (this.#tails.get(secretId) ?? Promise.resolve()).then(() =>
-      this.#appendInTurn(secretId, wanted, after),
+      this.#appendInTurn(secretId, wanted, after, companion),
     );
     const settled = turn.catch(() => undefined);
     this.#tails.set(secretId, settled);
@@ -147,7 +175,8 @@ export class DynamoDbAuditTrail implements AuditTrail {
     secretId: string,
     wanted: readonly AuditOperation[],
     after: AuditHead | undefined,
-  ): Promise<AuditHead> {
+    companion: Appending['companion'],
+  ): Promise<Appended> {
     let missing = wanted;
     /** The caller's, for the first try only: whether it has moved is for the transaction to find out. */
     let known = wanted.length === 0 ? undefined : after;
@@ -156,10 +185,11 @@ export class DynamoDbAuditTrail implements AuditTrail {
       const isGiven = known !== undefined;
       const head = known ?? (await this.head(secretId)) ?? GENESIS;
       known = undefined;
-      if (missing.length === 0) return head;
+      if (missing.length === 0 && companion === undefined) return { head, companionWritten: false };
       const entries = linkEntries(secretId, head, missing);
-      const obstacle = await this.#write(secretId, head, entries);
-      if (obstacle === undefined) return headAfter(head, entries);
+      const obstacle = await this.#write(secretId, head, entries, companion);
+      if (obstacle === undefined) return { head: headAfter(head, entries), companionWritten: true };
+      if (obstacle.companionRefused) return { head, companionWritten: false };
       ({ headBehind } = obstacle);
       missing = missing.filter((_, index) => !obstacle.written.has(index));
       // Finding operations written is progress and can happen 30 times; only losing to another writer is bounded.
@@ -174,17 +204,25 @@ export class DynamoDbAuditTrail implements AuditTrail {
   }
 
   /** `undefined` when written. Safe to repeat: head, entries and markers each have a condition, and it is all or nothing. */
-  async #write(secretId: string, head: AuditHead, entries: readonly LinkedEntry[]): Promise<Obstacle | undefined> {
+  async #write(
+    secretId: string,
+    head: AuditHead,
+    entries: readonly LinkedEntry[],
+    companion: Appending['companion'],
+  ): Promise<Obstacle | undefined> {
+    const next = headAfter(head, entries);
     const items: TransactWriteItem[] = [
-      this.#putHead(secretId, head, headAfter(head, entries)),
+      // Without entries the companion goes alone: the head stays where it is.
+      ...(entries.length === 0 ? [] : [this.#putHead(secretId, head, next)]),
       ...entries.map((entry) => this.#putEntry(secretId, entry)),
       ...entries.map((entry) => this.#putMarker(secretId, entry)),
+      ...(companion === undefined ? [] : [companion(next)]),
     ];
     try {
       await withAwsErrors(() => this.#client.send(new TransactWriteItemsCommand({ TransactItems: items })));
       return undefined;
     } catch (error) {
-      const obstacle = obstacleOf(error, entries.length);
+      const obstacle = obstacleOf(error, entries.length, companion !== undefined);
       if (obstacle === undefined) throw error;
       return obstacle;
     }
@@ -238,19 +276,23 @@ function headAfter(head: AuditHead, entries: readonly LinkedEntry[]): AuditHead 
 }
 
 /**
- * Reads the reasons, which stand in the order of the actions: head, entries, markers. `undefined` when `error` is
- * something else than a failed condition or another writer's transaction on the same items.
+ * Reads the reasons, which stand in the order of the actions: head, entries, markers, the caller's own. `undefined`
+ * when `error` is something else than a failed condition or another writer's transaction on the same items.
  * https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
  */
-function obstacleOf(error: unknown, count: number): Obstacle | undefined {
+function obstacleOf(error: unknown, count: number, hasCompanion: boolean): Obstacle | undefined {
   if (!(error instanceof TransactionCanceledException)) return undefined;
   const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? 'None');
   const known = new Set(['None', 'ConditionalCheckFailed', 'TransactionConflict']);
-  if (codes.length !== 1 + 2 * count || codes.some((code) => !known.has(code))) return undefined;
+  const heads = count === 0 ? 0 : 1;
+  const length = heads + 2 * count + (hasCompanion ? 1 : 0);
+  if (codes.length !== length || codes.some((code) => !known.has(code))) return undefined;
   const failed = codes.map((code) => code === 'ConditionalCheckFailed');
-  const markers = failed.slice(1 + count);
+  const entries = failed.slice(heads, heads + count);
+  const markers = failed.slice(heads + count, heads + 2 * count);
   return {
     written: new Set(markers.flatMap((isWritten, index) => (isWritten ? [index] : []))),
-    headBehind: codes[0] === 'None' && failed.slice(1, 1 + count).includes(true),
+    headBehind: heads === 1 && codes[0] === 'None' && entries.includes(true),
+    companionRefused: hasCompanion && failed.at(-1) === true,
   };
 }

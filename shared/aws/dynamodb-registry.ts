@@ -7,12 +7,15 @@ import {
   QueryCommand,
   ScanCommand,
   TransactionCanceledException,
+  type TransactWriteItem,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { hash } from 'node:crypto';
 import { parseRecord, parseRotation, serialiseRecord, serialiseRotation } from '../registry/record-schema.ts';
-import type { Registry, RotationRecord, SecretRecord } from '../registry/registry.ts';
+import type { AuditHead } from '../audit/audit-trail.ts';
+import type { Registry, RotationRecord, SaveWith, SecretRecord } from '../registry/registry.ts';
 import { withAwsErrors } from './aws-errors.ts';
+import type { DynamoDbAuditTrail } from './dynamodb-audit-trail.ts';
 
 /** Name of the index by due time; the table's construct uses it too. */
 export const DUE_INDEX = 'due';
@@ -21,14 +24,19 @@ const DUE_SHARDS = 4;
 /** Archived rotations are kept this long (table TTL), longer than an execution can live (one year). */
 const ARCHIVE_SECONDS = 400 * 24 * 3600;
 
+type ConditionalPut = NonNullable<TransactWriteItem['Put']>;
+
 /** Registry on one DynamoDB table: `pk` = `SECRET#<id>`, `sk` = `STATE` or `ROTATION#<rotationId>`. */
 export class DynamoDbRegistry implements Registry {
   readonly #client: DynamoDBClient;
   readonly #table: string;
+  readonly #auditTrail: DynamoDbAuditTrail;
 
-  constructor(client: DynamoDBClient, table: string) {
+  /** `auditTrail`: of the same account and region, so that one transaction can hold a record and its entries. */
+  constructor(client: DynamoDBClient, table: string, auditTrail: DynamoDbAuditTrail) {
     this.#client = client;
     this.#table = table;
+    this.#auditTrail = auditTrail;
   }
 
   async get(secretId: string): Promise<SecretRecord | undefined> {
@@ -37,18 +45,39 @@ export class DynamoDbRegistry implements Registry {
   }
 
   async archivedRotation(secretId: string, rotationId: string): Promise<RotationRecord | undefined> {
-    const item = await this.#getItem(secretId, `ROTATION#${rotationId}`);
+    const item = await this.#getItem(secretId, archiveKey(rotationId));
     return item?.record?.S === undefined ? undefined : parseRotation(item.record.S);
   }
 
-  async save(record: SecretRecord, archived?: RotationRecord): Promise<'saved' | 'conflict'> {
-    const put = {
+  async save(record: SecretRecord, { archived, entries = [] }: SaveWith = {}): Promise<'saved' | 'conflict'> {
+    const put = (auditHead: AuditHead | undefined): ConditionalPut => ({
       TableName: this.#table,
-      Item: toItem(record),
+      Item: toItem(record, auditHead),
       // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
       ConditionExpression: record.revision === 0 ? 'attribute_not_exists(pk)' : 'revision = :revision',
       ...(record.revision === 0 ? {} : { ExpressionAttributeValues: { ':revision': { N: String(record.revision) } } }),
-    };
+    });
+    const isSaved =
+      entries.length === 0
+        ? await this.#put(put(record.auditHead), record.rotation, archived)
+        : (await this.#auditTrail.appendWith(record.secretId, {
+            operations: entries,
+            after: record.auditHead,
+            companion: (head) => ({ Put: put(head) }),
+          })) === 'written';
+    if (isSaved) return 'saved';
+    // The SDK tries again by itself when an answer is lost; then the condition fails on our own write.
+    const stored = await this.#getItem(record.secretId, 'STATE');
+    const isOurs = stored?.revision?.N === String(record.revision + 1) && stored.record?.S === serialiseRecord(record);
+    return isOurs ? 'saved' : 'conflict';
+  }
+
+  /** Whether the conditions held. A rotation takes another's place only if it has not itself been replaced before. */
+  async #put(
+    put: ConditionalPut,
+    rotation: RotationRecord | undefined,
+    archived: RotationRecord | undefined,
+  ): Promise<boolean> {
     try {
       await withAwsErrors<unknown>(() =>
         archived === undefined
@@ -57,19 +86,27 @@ export class DynamoDbRegistry implements Registry {
               new TransactWriteItemsCommand({
                 TransactItems: [
                   { Put: put },
-                  { Put: { TableName: this.#table, Item: toArchiveItem(record.secretId, archived) } },
+                  { Put: { TableName: this.#table, Item: toArchiveItem(archived) } },
+                  ...(rotation === undefined ? [] : [this.#notArchived(rotation)]),
                 ],
               }),
             ),
       );
-      return 'saved';
+      return true;
     } catch (error) {
       if (!isConditionFailure(error)) throw error;
-      // The SDK tries again by itself when an answer is lost; then the condition fails on our own write.
-      const stored = await this.#getItem(record.secretId, 'STATE');
-      const ours = stored?.revision?.N === String(record.revision + 1) && stored.record?.S === serialiseRecord(record);
-      return ours ? 'saved' : 'conflict';
+      return false;
     }
+  }
+
+  #notArchived({ secretId, rotationId }: RotationRecord): TransactWriteItem {
+    return {
+      ConditionCheck: {
+        TableName: this.#table,
+        Key: key(secretId, archiveKey(rotationId)),
+        ConditionExpression: 'attribute_not_exists(pk)',
+      },
+    };
   }
 
   async findDue(now: Date, limit: number): Promise<readonly SecretRecord[]> {
@@ -126,29 +163,43 @@ function key(secretId: string, sk: string): Record<'pk' | 'sk', AttributeValue> 
   return { pk: { S: `SECRET#${secretId}` }, sk: { S: sk } };
 }
 
-function toItem(record: SecretRecord): Record<string, AttributeValue> {
+function archiveKey(rotationId: string): string {
+  return `ROTATION#${rotationId}`;
+}
+
+function toItem(record: SecretRecord, auditHead: AuditHead | undefined): Record<string, AttributeValue> {
   const shard = Number.parseInt(hash('sha256', record.secretId).slice(0, 8), 16) % DUE_SHARDS;
   return {
     ...key(record.secretId, 'STATE'),
     record: { S: serialiseRecord(record) },
     revision: { N: String(record.revision + 1) },
+    ...(auditHead === undefined
+      ? {}
+      : { auditSequence: { N: String(auditHead.sequence) }, auditHash: { S: auditHead.hash } }),
     ...(record.status === 'active' && record.dueAt !== undefined
       ? { dueShard: { S: `due#${shard}` }, dueAt: { S: record.dueAt.toISOString() } }
       : {}),
   };
 }
 
-function toArchiveItem(secretId: string, rotation: RotationRecord): Record<string, AttributeValue> {
+function toArchiveItem(rotation: RotationRecord): Record<string, AttributeValue> {
   const ended = rotation.endedAt ?? rotation.startedAt;
   return {
-    ...key(secretId, `ROTATION#${rotation.rotationId}`),
+    ...key(rotation.secretId, archiveKey(rotation.rotationId)),
     record: { S: serialiseRotation(rotation) },
     expiresAt: { N: String(Math.floor(ended.getTime() / 1000) + ARCHIVE_SECONDS) },
   };
 }
 
 function toRecord(item: Record<string, AttributeValue>): SecretRecord {
-  return parseRecord(item.record?.S ?? '', Number(item.revision?.N));
+  const { auditSequence, auditHash } = item;
+  return parseRecord(item.record?.S ?? '', {
+    revision: Number(item.revision?.N),
+    auditHead:
+      auditSequence?.N === undefined || auditHash?.S === undefined
+        ? undefined
+        : { sequence: Number(auditSequence.N), hash: auditHash.S },
+  });
 }
 
 function isConditionFailure(error: unknown): boolean {

@@ -6,7 +6,7 @@ import type { Reading } from './reading.ts';
 import { nodeAt, offsetOf } from './yaml-tree.ts';
 
 const DEFAULT_PREHEAT_SECONDS = 30;
-const DEFAULT_HEALTHY_THRESHOLD = 3;
+const DEFAULT_HEALTHY_THRESHOLD = 2;
 
 const KEYS = {
   '': Object.keys(secretSchema.shape),

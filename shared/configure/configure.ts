@@ -91,6 +91,7 @@ async function bringInStep(
       lastRotatedAt: undefined,
       failures: 0,
       revision: 0,
+      auditHead: undefined,
     };
     await log(ports, record, made, { type, status });
     await registry.save(record); // A conflict means that another run of Configure wrote the same file's entry.

@@ -51,13 +51,14 @@ const record = z.strictObject({
   failures: z.int().check(z.gte(0)),
 });
 
-/** The stored text of a record; `revision` is kept beside it. Throws a ZodError when it is not one. */
-export function parseRecord(text: string, revision: number): SecretRecord {
-  return { ...(record.parse(JSON.parse(text)) as Omit<SecretRecord, 'revision'>), revision };
+/** The stored text of a record; what is kept `beside` it is its own attribute. Throws a ZodError when it is not one. */
+export function parseRecord(text: string, beside: Pick<SecretRecord, 'revision' | 'auditHead'>): SecretRecord {
+  const { revision, auditHead } = beside;
+  return { ...(record.parse(JSON.parse(text)) as Omit<SecretRecord, keyof typeof beside>), revision, auditHead };
 }
 
 export function serialiseRecord(record: SecretRecord): string {
-  return JSON.stringify({ ...record, revision: undefined });
+  return JSON.stringify({ ...record, revision: undefined, auditHead: undefined });
 }
 
 export function parseRotation(text: string): RotationRecord {

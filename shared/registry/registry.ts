@@ -1,3 +1,4 @@
+import type { AuditHead, AuditOperation } from '../audit/audit-trail.ts';
 import type { SecretDeclaration } from '../config/declaration.ts';
 import type { RotationInput } from '../rotation/payloads.ts';
 import type { CredentialIdentity, KnownCredential } from '../rotators/rotator.ts';
@@ -27,6 +28,8 @@ export interface SecretRecord {
   readonly failures: number;
   /** Grows by one with every save; 0 before the first. */
   readonly revision: number;
+  /** Where the audit chain was after the last entries that were saved with this record: a hint, the chain may be longer. */
+  readonly auditHead: AuditHead | undefined;
 }
 
 /** The right to change this secret's credentials, until it expires. */
@@ -73,16 +76,23 @@ export interface PhaseRecord {
   readonly facts: Readonly<Record<string, string>>;
 }
 
+/** What is written together with a record; one of the two. */
+export type SaveWith =
+  /** The rotation that `record.rotation` replaces, kept under its id; `conflict` too when the new one was archived before. */
+  | { readonly archived: RotationRecord | undefined; readonly entries?: undefined }
+  /** What the record's change says in the secret's audit chain. Entries that are there already are passed over. */
+  | { readonly entries: readonly AuditOperation[]; readonly archived?: undefined }
+  | { readonly archived?: undefined; readonly entries?: undefined };
+
 /** Where secret records live. */
 export interface Registry {
   /** Strongly consistent. */
   get(secretId: string): Promise<SecretRecord | undefined>;
   /**
    * Writes `record` as revision `record.revision + 1`, only if the stored one is still at `record.revision`
-   * (compare-and-swap; 0 means that none exists). `archived`, the rotation that `record.rotation` replaces, is kept
-   * under its id in the same transaction.
+   * (compare-and-swap; 0 means that none exists). What is saved `also` is in the same transaction: both or neither.
    */
-  save(record: SecretRecord, archived?: RotationRecord): Promise<'saved' | 'conflict'>;
+  save(record: SecretRecord, also?: SaveWith): Promise<'saved' | 'conflict'>;
   /** A rotation that a later one has replaced in the record. */
   archivedRotation(secretId: string, rotationId: string): Promise<RotationRecord | undefined>;
   /** Active secrets due at or before `now`, the longest due first, at most `limit`. Eventually consistent. */

@@ -1,3 +1,4 @@
+import type { AuditOperation } from '../audit/audit-trail.ts';
 import { Misconfigured, Throttled } from '../errors.ts';
 import type { Registry, SecretRecord } from './registry.ts';
 
@@ -12,20 +13,22 @@ export async function requireRecord(registry: Registry, secretId: string): Promi
 
 /**
  * Applies `change` to the record by compare-and-swap, again on a fresh copy when another writer came first.
- * `change` may run several times: it has no effects. Answering the same object means that there is nothing to write.
- * Pass the copy already in hand as `known` to save a read.
+ * `change` may run several times: it has no effects. Answering the same object means that there is nothing to write but `entries`.
+ * Pass the copy already in hand as `known` to save a read; `entries` go into the audit chain with it.
  */
 export async function updateRecord(
   registry: Registry,
   secretId: string,
   change: (record: SecretRecord) => SecretRecord,
   known?: SecretRecord,
+  entries?: readonly AuditOperation[],
 ): Promise<SecretRecord> {
   let record = known ?? (await requireRecord(registry, secretId));
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const changed = change(record);
-    if (changed === record) return record;
-    if ((await registry.save(changed)) === 'saved') return { ...changed, revision: changed.revision + 1 };
+    if (changed === record && entries === undefined) return record;
+    if ((await registry.save(changed, entries === undefined ? {} : { entries })) === 'saved')
+      return { ...changed, revision: changed.revision + 1 };
     record = await requireRecord(registry, secretId);
   }
   throw new Throttled(`The registry entry of "${secretId}" is being changed by too many writers at once.`);

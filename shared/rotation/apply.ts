@@ -14,9 +14,9 @@ import type { RotationPorts } from './ports.ts';
 export async function apply(input: RotationInput, ports: RotationPorts): Promise<ApplyResult> {
   const record = await requireRunning(ports, input);
   if (!hasEnded(record, 'audit')) throw new CandidateUnproven('The switch has not been recorded: Audit has not ended.');
-  const applied = await runPhase(ports, input, 'apply', record, async (log) => {
+  const applied = await runPhase(ports, input, 'apply', record, async (log, afterwards) => {
     const { secretId, rotationId } = input;
-    const rotator = await requireRotator(ports, record);
+    const rotator = await requireRotator(ports, record, afterwards);
     if (!rotator.overlap) {
       const report = await installNow(ports, record);
       log.note('candidate_installed', report.facts);

@@ -9,12 +9,17 @@ import type { RotationPorts } from './ports.ts';
 const READ_BACK_ATTEMPTS = 10;
 const READ_BACK_MILLISECONDS = 200;
 
-/** The rotator for a record's type. Throws `Misconfigured` when this version has none. */
-export async function requireRotator(ports: Pick<RotationPorts, 'rotatorFor'>, record: SecretRecord): Promise<Rotator> {
+/** The rotator for a record's type, released `afterwards`. Throws `Misconfigured` when this version has none. */
+export async function requireRotator(
+  ports: Pick<RotationPorts, 'rotatorFor'>,
+  record: SecretRecord,
+  afterwards?: AsyncDisposableStack,
+): Promise<Rotator> {
   const rotator = await ports.rotatorFor(record.type, record.declaration.mode);
   if (rotator === undefined) {
     throw new Misconfigured(`This version of Rekey has no rotator for type "${record.type}" ("${record.secretId}").`);
   }
+  afterwards?.defer(() => rotator.release());
   return rotator;
 }
 

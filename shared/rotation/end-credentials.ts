@@ -32,7 +32,7 @@ export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
 }
 
 /**
- * Ends one credential at the target, proves it dead, and writes it down: entry first, then ledger. Twice is harmless:
+ * Ends one credential at the target, proves it dead, and writes it down. Twice is harmless:
  * ending a dead one changes nothing, and its entry is there once. Throws what the target says when it is not dead.
  */
 export async function endCredential(work: EndingWork, entry: LedgerCredential): Promise<SecretRecord> {
@@ -44,7 +44,7 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
     reason: 'the grace period is over',
     facts: { rotation_id: rotationId, version_id: versionId, credential: identity },
   });
-  await log.during(ports.auditTrail, record.secretId, async () => {
+  const { entries } = await log.collect(ports.auditTrail, record.secretId, async () => {
     const rotator = await requireRotator(ports, record);
     const value = (await ports.secretStore.read(record.secretId, { versionId }))?.value;
     const settings = rotatorSettings(record);
@@ -56,5 +56,6 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
     record.secretId,
     (latest) => withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'retired' }),
     record,
+    entries,
   );
 }

@@ -1,9 +1,9 @@
 import { LeaseHeld, Misconfigured, RotationEnded, TransientFailure } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
-import type { RotationRecord } from '../registry/registry.ts';
+import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
-import type { Preflight } from '../rotators/rotator.ts';
-import type { SecretVersion } from '../secret-store.ts';
+import type { Preflight, Rotator } from '../rotators/rotator.ts';
+import type { SecretDescription, SecretVersion } from '../secret-store.ts';
 import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
 import { endOverdue } from './end-credentials.ts';
 import { LEASE_SECONDS, withLease } from './lease.ts';
@@ -23,11 +23,20 @@ import { rollBack } from './roll-back.ts';
  * and `RotationEnded` when this one is over.
  */
 export async function generate(input: RotationInput, ports: RotationPorts): Promise<void> {
-  const record = await takeLease(input, ports);
-  await runPhase(ports, input, 'generate', record, (log) => bringIn(input, ports, record, log));
+  const { record, reading } = await takeLease(input, ports);
+  await runPhase(ports, input, 'generate', record, async (log, afterwards) => {
+    const rotator = await requireRotator(ports, record, afterwards);
+    return bringIn({ input, ports, record, log, rotator, stored: await reading });
+  });
 }
 
-async function takeLease(input: RotationInput, ports: RotationPorts): Promise<RunningRecord> {
+interface Begun {
+  readonly record: RunningRecord;
+  /** Begun while the lease is taken: whoever changes the secret's labels changes the record too, so the lease is lost. */
+  readonly reading: Promise<Stored>;
+}
+
+async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Begun> {
   const { registry, clock } = ports;
   for (;;) {
     const record = await requireRecord(registry, input.secretId);
@@ -35,11 +44,12 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Ru
     const previous = record.rotation;
     if (previous?.rotationId === input.rotationId) {
       if (previous.status !== 'running') throw new RotationEnded(`Rotation ${input.rotationId} has ended.`);
-      return running(withLease(record, input.rotationId, now), input.rotationId);
+      const mine = running(withLease(record, input.rotationId, now), input.rotationId);
+      return { record: mine, reading: readStored(mine, ports) };
     }
-    if ((await registry.archivedRotation(input.secretId, input.rotationId)) !== undefined) {
-      throw new RotationEnded(`Rotation ${input.rotationId} has ended.`);
-    }
+    const reading = readStored(record, ports);
+    // Whoever does not get the lease does not need the answer.
+    reading.catch(() => undefined);
     if (record.status !== 'active') {
       throw new Misconfigured(`"${input.secretId}" is ${record.status} in secrets.yaml; Rekey does not rotate it.`);
     }
@@ -58,8 +68,11 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Ru
       rotation: newRotation(input, now),
       dueAt: new Date(now.getTime() + LEASE_SECONDS * 1000),
     };
-    if ((await registry.save(started, previous)) === 'saved') {
-      return running({ ...started, revision: started.revision + 1 }, input.rotationId);
+    if ((await registry.save(started, { archived: previous })) === 'saved') {
+      return { record: running({ ...started, revision: started.revision + 1 }, input.rotationId), reading };
+    }
+    if ((await registry.archivedRotation(input.secretId, input.rotationId)) !== undefined) {
+      throw new RotationEnded(`Rotation ${input.rotationId} has ended.`);
     }
     const winner = await requireRecord(registry, input.secretId);
     if (winner.rotation?.rotationId !== input.rotationId && winner.lease !== undefined) {
@@ -79,30 +92,52 @@ async function settle(dead: RotationRecord, ports: RotationPorts): Promise<void>
   });
 }
 
-async function bringIn(
-  input: RotationInput,
-  ports: RotationPorts,
-  record: RunningRecord,
-  log: OperationLog,
-): Promise<PhaseOutcome> {
-  const { registry, secretStore } = ports;
-  const { secretId, rotationId: versionId } = input;
-  const rotator = await requireRotator(ports, record);
-  const settings = rotatorSettings(record);
-  log.note('lease_taken');
+interface Stored {
+  readonly description: SecretDescription | undefined;
+  readonly current: SecretVersion | undefined;
+  readonly admin: SecretText | undefined;
+}
 
-  const { adminSecret } = record.declaration;
+async function readStored(record: SecretRecord, { secretStore }: RotationPorts): Promise<Stored> {
+  const { secretId, declaration } = record;
+  const isDeclared = declaration.adminSecret !== undefined;
   const [description, current, declaredAdmin] = await Promise.all([
     secretStore.describe(secretId),
     secretStore.read(secretId, { stage: 'AWSCURRENT' }),
-    adminSecret === undefined ? undefined : adminValue(secretStore, record, undefined),
+    isDeclared ? adminValue(secretStore, record, undefined) : undefined,
   ]);
+  return {
+    description,
+    current,
+    admin: isDeclared ? declaredAdmin : await adminValue(secretStore, record, current?.value),
+  };
+}
+
+async function bringIn({
+  input,
+  ports,
+  record,
+  log,
+  rotator,
+  stored,
+}: {
+  readonly input: RotationInput;
+  readonly ports: RotationPorts;
+  readonly record: RunningRecord;
+  readonly log: OperationLog;
+  readonly rotator: Rotator;
+  readonly stored: Stored;
+}): Promise<PhaseOutcome> {
+  const { registry } = ports;
+  const { secretId, rotationId: versionId } = input;
+  const { description, current, admin } = stored;
+  const settings = rotatorSettings(record);
+  log.note('lease_taken');
   if (description === undefined) throw new Misconfigured(`The secret "${secretId}" does not exist in Secrets Manager.`);
   // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
   const dead = current !== undefined && credential(record, current.versionId)?.state === 'retired';
   const replaced = current?.versionId === versionId ? undefined : current;
   const incumbent = dead ? undefined : replaced;
-  const admin = declaredAdmin ?? (await adminValue(secretStore, record, current?.value));
 
   const cleared = running(
     await endOverdue({ ports, record, admin, survivor: incumbent, rotationId: versionId }),
@@ -113,12 +148,7 @@ async function bringIn(
   log.note('preflight_passed', { ...preflight.facts, candidate: preflight.candidate });
 
   const journaled = running(
-    await updateRecord(
-      registry,
-      secretId,
-      (latest) => journal(running(latest, versionId), preflight, replaced),
-      cleared,
-    ),
+    await updateRecord(registry, secretId, (latest) => journal(latest, versionId, preflight, replaced), cleared),
     versionId,
   );
   log.note('candidate_journaled', { candidate: preflight.candidate, version_id: versionId });
@@ -131,35 +161,46 @@ async function bringIn(
   });
   log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
 
-  if (rotator.overlap) {
-    const report = await rotator.install({ ...values, versionId, candidate });
-    if (!(await isUndisturbed(ports, journaled))) {
+  const generated = {
+    facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' },
+    record: journaled,
+  };
+  if (!rotator.overlap) return generated;
+  const report = await rotator.install({ ...values, versionId, candidate });
+  log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
+  return {
+    ...generated,
+    // A stopped execution's function goes on while recovery rolls its rotation back: whoever does that writes the record
+    // first. With the record as the journal left it, whoever rolls back from now on finds what has been installed.
+    disturbed: async () => {
       const identity = preflight.candidate;
       await rotator.retire({ settings, admin, identity, value: candidate, survivor: incumbent?.value });
       throw new TransientFailure(`The entry of "${secretId}" was changed while its candidate was installed.`);
-    }
-    log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
-  }
-  return { facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' }, record: journaled };
+    },
+  };
 }
 
 /**
- * Whether nobody has written the record since the journal. A stopped execution's function goes on while recovery rolls
- * its rotation back: with the record as it was, whoever rolls back from now on finds what has been installed.
+ * Written before the first side effect: who the candidate will be, and whom it replaces. `latest` itself when all of it
+ * is there: a duplicate of this step must not look like somebody else's write.
  */
-async function isUndisturbed({ registry }: RotationPorts, { secretId, revision }: RunningRecord): Promise<boolean> {
-  return (await registry.get(secretId))?.revision === revision;
-}
-
-/** Written before the first side effect: who the candidate will be, and whom it replaces. */
-function journal(record: RunningRecord, preflight: Preflight, replaced: SecretVersion | undefined): RunningRecord {
+function journal(
+  latest: SecretRecord,
+  rotationId: string,
+  preflight: Preflight,
+  replaced: SecretVersion | undefined,
+): SecretRecord {
+  const record = running(latest, rotationId);
   let changed = record;
   if (replaced !== undefined && preflight.incumbent !== undefined) {
     changed = withCurrent(changed, preflight.incumbent, replaced.versionId);
   }
-  const { rotationId } = record.rotation;
   if (credential(changed, rotationId) === undefined) {
     changed = withCredential(changed, { identity: preflight.candidate, versionId: rotationId, state: 'proposed' });
+  }
+  const { candidate, incumbentVersionId } = record.rotation;
+  if (changed === record && candidate === preflight.candidate && incumbentVersionId === replaced?.versionId) {
+    return latest;
   }
   const rotation: RotationRecord = {
     ...changed.rotation,
@@ -170,7 +211,6 @@ function journal(record: RunningRecord, preflight: Preflight, replaced: SecretVe
   return { ...changed, rotation };
 }
 
-/** Adopts what `AWSCURRENT` really is, also when somebody moved it by hand since the last rotation. */
 function withCurrent(record: RunningRecord, identity: string, versionId: string): RunningRecord {
   if (credential(record, versionId)?.state === 'current') return record;
   const superseded = record.ledger.filter(

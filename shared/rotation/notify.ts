@@ -34,19 +34,36 @@ export async function notify(input: NotifyInput, ports: AlertingPorts): Promise<
       return { outcome: 'nothing_to_tell' };
     }
     const alert = notBegunAlert(record, ids, fault.Error, now);
-    await ports.alerts.publish(alert);
-    await entries(log, ports, input.secretId, alert);
+    await log.during(ports.auditTrail, input.secretId, () => send(alert, ports, log));
     return { outcome: 'failed' };
   }
   const { outcome, alert } = tell(record, rotation, now);
-  if (!rotation.alerted.includes(alert.kind)) {
-    await ports.alerts.publish(alert);
-    const { clock, registry } = ports;
-    const spent = { startedAt: now, endedAt: clock.now() };
-    await updateRecord(registry, input.secretId, (latest) => told(latest, input.rotationId, alert, spent), record);
+  if (rotation.alerted.includes(alert.kind)) {
+    await log.during(ports.auditTrail, input.secretId, async () => noteSent(alert, log));
+    return { outcome };
   }
-  await entries(log, ports, input.secretId, alert);
+  const { clock, registry } = ports;
+  const { entries } = await log.collect(ports.auditTrail, input.secretId, () => send(alert, ports, log));
+  const spent = { startedAt: now, endedAt: clock.now() };
+  const marked = (latest: SecretRecord) => told(latest, input.rotationId, alert, spent);
+  try {
+    await updateRecord(registry, input.secretId, marked, record, entries);
+  } catch (error) {
+    // Even when the trail cannot be written now: nobody is told again and again while it is tried.
+    await updateRecord(registry, input.secretId, marked);
+    throw error;
+  }
   return { outcome };
+}
+
+async function send(alert: Alert, { alerts }: AlertingPorts, log: OperationLog): Promise<void> {
+  await alerts.publish(alert);
+  noteSent(alert, log);
+}
+
+function noteSent(alert: Alert, log: OperationLog): void {
+  log.note('alert_sent', { kind: alert.kind, alert_id: alert.facts.alert_id });
+  if (alert.kind === 'rotation_succeeded') log.note('rotation_succeeded');
 }
 
 function told(
@@ -60,18 +77,6 @@ function told(
   const marked = { ...latest, rotation: { ...rotation, alerted: [...rotation.alerted, kind] } };
   if (kind !== 'rotation_succeeded') return marked;
   return closed(withPhase(marked, { name: 'notify', ...spent, facts: {} }), spent.endedAt);
-}
-
-async function entries(
-  log: OperationLog,
-  ports: AlertingPorts,
-  secretId: string,
-  { kind, facts }: Alert,
-): Promise<void> {
-  await log.during(ports.auditTrail, secretId, async () => {
-    log.note('alert_sent', { kind, alert_id: facts.alert_id });
-    if (kind === 'rotation_succeeded') log.note('rotation_succeeded');
-  });
 }
 
 function tell(

@@ -1,10 +1,10 @@
-import type { AuditHead, AuditOperation, AuditTrail, RiskLevel } from '../audit/audit-trail.ts';
+import type { AuditOperation, AuditTrail, RiskLevel } from '../audit/audit-trail.ts';
 import type { Clock } from '../clock.ts';
 import { InternalFault, RekeyError } from '../errors.ts';
 
 export type Facts = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/** Collects the operations of one step and writes them to the chain in one transaction, also when the step fails. */
+/** Collects the operations of one step and writes them to the chain at once, also when the step fails. */
 export class OperationLog {
   readonly #operations: AuditOperation[] = [];
   readonly #clock: Clock;
@@ -36,29 +36,27 @@ export class OperationLog {
    * same operation ids, which the trail passes over: so the chain holds each operation once.
    */
   async during<T>(auditTrail: AuditTrail, secretId: string, work: () => Promise<T>): Promise<T> {
-    // While the work is done; a head that has moved by then costs the trail one more try, nothing else.
-    const after = headOf(auditTrail, secretId);
-    let answer: T;
+    const { answer, entries } = await this.collect(auditTrail, secretId, work);
+    if (entries.length > 0) await auditTrail.append(secretId, entries);
+    return answer;
+  }
+
+  /** The same, but what succeeded is handed out, to be written together with the record that it belongs to. */
+  async collect<T>(
+    auditTrail: AuditTrail,
+    secretId: string,
+    work: () => Promise<T>,
+  ): Promise<{ readonly answer: T; readonly entries: readonly AuditOperation[] }> {
     try {
-      answer = await work();
+      return { answer: await work(), entries: this.#operations };
     } catch (error) {
       const fault = asRekeyError(error);
       // Every failed attempt is an operation of its own.
       const attempt = `failed/${fault.name}/${this.#clock.now().toISOString()}`;
       this.#push(attempt, `failed_${fault.name}`, { fault: fault.name, message: fault.safeMessage }, 'medium');
-      await auditTrail.append(secretId, this.#operations, await after);
+      await auditTrail.append(secretId, this.#operations);
       throw error;
     }
-    if (this.#operations.length > 0) await auditTrail.append(secretId, this.#operations, await after);
-    return answer;
-  }
-}
-
-async function headOf(auditTrail: AuditTrail, secretId: string): Promise<AuditHead | undefined> {
-  try {
-    return await auditTrail.head(secretId);
-  } catch {
-    return undefined; // The append reads it itself, and says what is wrong.
   }
 }
 

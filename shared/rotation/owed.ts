@@ -1,4 +1,5 @@
 import { owedAlert } from '../alerts/compose.ts';
+import type { SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
@@ -14,7 +15,7 @@ const SILENCE_SECONDS = 30 * 60;
  */
 export async function owed(input: RetirementInput, ports: AlertingPorts): Promise<{ readonly told: boolean }> {
   const now = ports.clock.now();
-  const debtOf = (record: Awaited<ReturnType<typeof requireRecord>>) => {
+  const debtOf = (record: SecretRecord) => {
     const entry = credential(record, input.versionId);
     return entry?.state === 'grace' ? entry : undefined;
   };
@@ -31,14 +32,14 @@ export async function owed(input: RetirementInput, ports: AlertingPorts): Promis
     reason: 'the credential could not be proved dead',
     facts: { rotation_id: input.rotationId, version_id: input.versionId, credential: debt.identity },
   });
-  await log.during(ports.auditTrail, input.secretId, async () => {
+  const { entries } = await log.collect(ports.auditTrail, input.secretId, async () => {
     await ports.alerts.publish(owedAlert(record, { ...debt, owedSince }, input.rotationId, now));
     log.note('owed', { owed_since: owedSince.toISOString() }, 'high');
   });
-  await updateRecord(ports.registry, input.secretId, (latest) =>
+  const told = (latest: SecretRecord) =>
     debtOf(latest) === undefined
       ? latest
-      : withCredentialChange(latest, input.versionId, { owedSince, owedAlertAt: now }),
-  );
+      : withCredentialChange(latest, input.versionId, { owedSince, owedAlertAt: now });
+  await updateRecord(ports.registry, input.secretId, told, undefined, entries);
   return { told: true };
 }

@@ -1,3 +1,4 @@
+import type { AuditOperation } from '../audit/audit-trail.ts';
 import { type RekeyError, RotationEnded } from '../errors.ts';
 import type { Phase, PhaseRecord, Registry, RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
@@ -43,37 +44,62 @@ export interface PhaseOutcome {
   readonly change?: (record: RunningRecord) => RunningRecord;
   /** The record as the work has left it, where it wrote to it: saves reading it again. */
   readonly record?: RunningRecord;
+  /** Called, to undo and throw, when somebody else has written `record` since, unless that was this phase's own end. */
+  readonly disturbed?: () => Promise<never>;
 }
 
 /**
  * Runs one phase once: a phase whose end is recorded is not run again, and its record is the answer. Order: effects,
- * audit entries, record. A crash in between makes the retry repeat effects (each is idempotent) and entries (passed over).
+ * then audit entries and record in one transaction. A crash in between makes the retry repeat the effects, each of
+ * which is idempotent. What `work` puts on `afterwards` is done when all has been written, or has failed.
  */
 export async function runPhase(
   ports: Pick<AlertingPorts, 'registry' | 'auditTrail' | 'clock'>,
   input: RotationInput,
   name: Phase,
   record: RunningRecord,
-  work: (log: OperationLog) => Promise<PhaseOutcome>,
+  work: (log: OperationLog, afterwards: AsyncDisposableStack) => Promise<PhaseOutcome>,
 ): Promise<SecretRecord> {
   if (hasEnded(record, name)) return record;
   const startedAt = ports.clock.now();
-  const log = operationLog(ports, input, name);
-  let outcome: PhaseOutcome;
+  await using afterwards = new AsyncDisposableStack();
   try {
-    outcome = await log.during(ports.auditTrail, input.secretId, () => work(log));
+    const log = operationLog(ports, input, name);
+    const { answer, entries } = await log.collect(ports.auditTrail, input.secretId, () => work(log, afterwards));
+    return await endPhase(ports, { input, name, startedAt, record, outcome: answer, entries });
   } catch (error) {
     await recordFault(ports.registry, input, asRekeyError(error));
     throw error;
   }
+}
+
+async function endPhase(
+  { registry, clock }: Pick<AlertingPorts, 'registry' | 'clock'>,
+  done: {
+    readonly input: RotationInput;
+    readonly name: Phase;
+    readonly startedAt: Date;
+    readonly record: RunningRecord;
+    readonly outcome: PhaseOutcome;
+    readonly entries: readonly AuditOperation[];
+  },
+): Promise<SecretRecord> {
+  const { input, name, startedAt, outcome, entries } = done;
+  const { secretId, rotationId } = input;
   const end = (latest: SecretRecord): SecretRecord => {
-    const current = running(latest, input.rotationId);
-    const endedAt = ports.clock.now();
+    const current = running(latest, rotationId);
+    const endedAt = clock.now();
     const changed = outcome.change?.(current) ?? current;
     const passed = withPhase(changed, { name, startedAt, endedAt, facts: outcome.facts });
-    return withLease({ ...passed, rotation: { ...passed.rotation, fault: undefined } }, input.rotationId, endedAt);
+    return withLease({ ...passed, rotation: { ...passed.rotation, fault: undefined } }, rotationId, endedAt);
   };
-  return updateRecord(ports.registry, input.secretId, end, outcome.record ?? record);
+  const known = outcome.record ?? done.record;
+  if (outcome.disturbed === undefined) return updateRecord(registry, secretId, end, known, entries);
+  const ended = end(known);
+  if ((await registry.save(ended, { entries })) === 'saved') return { ...ended, revision: ended.revision + 1 };
+  const latest = await requireRecord(registry, secretId);
+  if (latest.rotation?.rotationId === rotationId && hasEnded(latest, name)) return latest;
+  return outcome.disturbed();
 }
 
 /** So that the alert can say what stopped the rotation. The error itself matters more: a failure here is passed over. */

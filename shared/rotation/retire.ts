@@ -61,8 +61,7 @@ async function keep({ secretId, versionId, rotationId }: RetirementInput, ports:
     reason: 'the version carries AWSCURRENT again',
     facts: { rotation_id: rotationId, version_id: versionId },
   });
-  await log.during(ports.auditTrail, secretId, async () => log.note('cancelled', {}, 'medium'));
-  await updateRecord(ports.registry, secretId, (latest) =>
-    withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'current' }),
-  );
+  const { entries } = await log.collect(ports.auditTrail, secretId, async () => log.note('cancelled', {}, 'medium'));
+  const kept = (latest: SecretRecord) => withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'current' });
+  await updateRecord(ports.registry, secretId, kept, undefined, entries);
 }

@@ -39,15 +39,17 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
     input.rotationId,
   );
   const log = operationLog(ports, rotation, 'roll_back');
-  const found = await log.during(ports.auditTrail, input.secretId, () => undo(record, ports, fault.Error, log));
-  if (found === 'switched') {
-    return { outcome: 'completed', ...retirementOf(await complete(record, ports), rotation) };
-  }
-  const ended = await end(record, ports, fault.Error, found === 'candidate_owed');
+  const { answer: found, entries } = await log.collect(ports.auditTrail, input.secretId, () =>
+    undo(record, ports, fault.Error, log),
+  );
+  const change =
+    found === 'switched' ? complete(record, ports) : end(record, ports, fault.Error, found === 'candidate_owed');
+  const ended = await updateRecord(ports.registry, input.secretId, change, undefined, entries);
+  if (found === 'switched') return { outcome: 'completed', ...retirementOf(ended, rotation) };
   return { outcome: 'rolled_back', ...owedCandidate(ended, rotation) };
 }
 
-/** The effects of going back, each idempotent; the books are written after the audit entries. */
+/** The effects of going back, each idempotent; entries and books are written after them. */
 async function undo(
   record: RunningRecord,
   ports: RotationPorts,
@@ -93,14 +95,14 @@ async function opensTarget(ports: RotationPorts, record: RunningRecord, value: S
 }
 
 /** The switch is done and works: the books follow. */
-async function complete(record: RunningRecord, ports: RotationPorts): Promise<SecretRecord> {
-  return updateRecord(ports.registry, record.secretId, (latest) => {
+function complete(record: RunningRecord, { clock }: RotationPorts): (latest: SecretRecord) => SecretRecord {
+  return (latest) => {
     const current = running(latest, record.rotation.rotationId);
     if (hasEnded(current, 'apply')) return latest;
-    const now = ports.clock.now();
+    const now = clock.now();
     const facts = { version: record.rotation.rotationId, completedBy: 'roll_back' };
     return withPhase(switched(now)(current), { name: 'apply', startedAt: now, endedAt: now, facts });
-  });
+  };
 }
 
 /** Ends the candidate at the target if it may be there. */
@@ -148,11 +150,16 @@ function owedCandidate({ ledger }: SecretRecord, { environment, secretId, rotati
   return { retirement: { environment, secretId, rotationId, versionId: rotationId, retireAt } };
 }
 
-async function end(record: RunningRecord, ports: RotationPorts, fault: string, debt: boolean): Promise<SecretRecord> {
+function end(
+  record: RunningRecord,
+  { clock }: RotationPorts,
+  fault: string,
+  debt: boolean,
+): (latest: SecretRecord) => SecretRecord {
   const { rotationId } = record.rotation;
-  return updateRecord(ports.registry, record.secretId, (latest) => {
+  return (latest) => {
     const current = running(latest, rotationId);
-    const now = ports.clock.now();
+    const now = clock.now();
     const rotation: RotationRecord = {
       ...current.rotation,
       status: 'rolled_back',
@@ -166,5 +173,5 @@ async function end(record: RunningRecord, ports: RotationPorts, fault: string, d
       debt ? { state: 'grace', retireAt: now, owedSince: now } : { state: 'retired', retireAt: undefined },
     );
     return withoutLease(books, rotationId);
-  });
+  };
 }

@@ -12,12 +12,14 @@ import type { RotationPorts } from './ports.ts';
  * tests the candidate.
  */
 export async function test(input: RotationInput, ports: RotationPorts): Promise<void> {
+  const reading = ports.secretStore.read(input.secretId, { versionId: input.rotationId });
+  reading.catch(() => undefined); // Awaited only where the rotation runs.
   const record = await requireRunning(ports, input);
   if (!hasEnded(record, 'generate'))
     throw new CandidateUnproven('There is no candidate to test: Generate has not ended.');
-  await runPhase(ports, input, 'test', record, async (log) => {
-    const rotator = await requireRotator(ports, record);
-    const candidate = await requireVersion(ports, input.secretId, input.rotationId);
+  await runPhase(ports, input, 'test', record, async (log, afterwards) => {
+    const rotator = await requireRotator(ports, record, afterwards);
+    const candidate = (await reading) ?? (await requireVersion(ports, input.secretId, input.rotationId));
     if (!rotator.overlap) {
       const incumbent = await ports.secretStore.read(input.secretId, { stage: 'AWSCURRENT' });
       if (incumbent !== undefined && (await rotator.probe(incumbent.value, rotatorSettings(record))) === 'refused') {

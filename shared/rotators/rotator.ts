@@ -24,6 +24,11 @@ export interface Rotator {
   install(input: InstallInput): Promise<InstallReport>;
   /** Health checks until N in a row succeed or `preheatSeconds` pass, then capability parity with the incumbent. */
   test(input: TestInput): Promise<TestReport>;
+  /**
+   * Ends what `preflight` may have left open for `install`, and waits for connections that are still closing: whoever
+   * has called one of the others calls it at the end.
+   */
+  release(): Promise<void>;
   /** One login with exactly this value: `accepted`, or `refused` by the target. Unreachable throws. */
   probe(value: SecretText, settings: RotatorSettings): Promise<'accepted' | 'refused'>;
   /**

@@ -39,11 +39,12 @@ export class ChaosWorld {
     this.#role = role;
     this.#recovery = recovery;
     this.#rotator = harness.rotator();
+    const auditTrail = new InMemoryAuditTrail();
     this.#ports = {
       clock: this.#clock,
-      registry: new InMemoryRegistry(),
+      registry: new InMemoryRegistry(auditTrail),
       secretStore: new InMemorySecretStore(),
-      auditTrail: new InMemoryAuditTrail(),
+      auditTrail,
       alerts: new RecordingAlertPublisher(),
       rotatorFor: async () => this.#rotator,
     };

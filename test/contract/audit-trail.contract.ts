@@ -155,18 +155,6 @@ export function auditTrailContract(name: string, makeTrail: () => Promise<TrailU
       expect(await first.append(secret, [operation('one')])).toEqual(head);
     });
 
-    it('appends after a head that the caller has read, and finds the right one when that has moved', async () => {
-      const { first, second } = await makeTrail();
-      const secret = newSecret();
-      const old = await first.append(secret, [operation('one')]);
-      const newer = await first.append(secret, [operation('two')], old);
-      const newest = await second.append(secret, [operation('three')], old);
-      expect([newer.sequence, newest.sequence]).toEqual([2, 3]);
-      expect(await first.append(secret, [operation('three')], newer)).toEqual(newest);
-      expect(await first.append(secret, [], old)).toEqual(newest);
-      expect((await verifyTrail(first, [secret])).verified).toBe(true);
-    });
-
     it('answers the head, or that of an empty chain, for no operations', async () => {
       const { first } = await makeTrail();
       const secret = newSecret();

@@ -1,9 +1,11 @@
 import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll } from 'vitest';
+import { DynamoDbAuditTrail } from '../../shared/aws/dynamodb-audit-trail.ts';
 import { DynamoDbRegistry } from '../../shared/aws/dynamodb-registry.ts';
 import { SecretsManagerStore } from '../../shared/aws/secrets-manager-store.ts';
-import { createRegistryTable } from '../harness/tables.ts';
+import { createAuditTable, createRegistryTable } from '../harness/tables.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { registryContract } from './registry.contract.ts';
 import { secretStoreContract } from './secret-store.contract.ts';
 
@@ -16,8 +18,10 @@ afterAll(async () => {
 
 registryContract('DynamoDbRegistry', async () => {
   const table = await createRegistryTable(client);
-  tables.push(table);
-  return new DynamoDbRegistry(client, table);
+  const audit = await createAuditTable(client);
+  tables.push(table, audit);
+  const auditTrail = new DynamoDbAuditTrail({ client, table: audit, clock: systemClock });
+  return { registry: new DynamoDbRegistry(client, table, auditTrail), auditTrail };
 });
 
 const secretsManager = new SecretsManagerClient({});

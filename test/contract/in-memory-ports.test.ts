@@ -1,9 +1,13 @@
+import { InMemoryAuditTrail } from '../fakes/in-memory-audit-trail.ts';
 import { InMemoryRegistry } from '../fakes/in-memory-registry.ts';
 import { InMemorySecretStore } from '../fakes/in-memory-secret-store.ts';
 import { registryContract } from './registry.contract.ts';
 import { secretStoreContract } from './secret-store.contract.ts';
 
-registryContract('InMemoryRegistry', async () => new InMemoryRegistry());
+registryContract('InMemoryRegistry', async () => {
+  const auditTrail = new InMemoryAuditTrail();
+  return { registry: new InMemoryRegistry(auditTrail), auditTrail };
+});
 secretStoreContract(
   'InMemorySecretStore',
   async () => new InMemorySecretStore(),

@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import type { AuditOperation, AuditTrail } from '../../shared/audit/audit-trail.ts';
 import type { Registry, RotationRecord, SecretRecord } from '../../shared/registry/registry.ts';
 import { declaration } from '../harness/rotation-world.ts';
 
 const DUE = new Date('2026-03-01T12:00:00.000Z');
 
 /** What every Registry promises. */
-export function registryContract(name: string, makeRegistry: () => Promise<Registry>): void {
+export function registryContract(
+  name: string,
+  makeRegistry: () => Promise<{ readonly registry: Registry; readonly auditTrail: AuditTrail }>,
+): void {
   describe(`${name} keeps the contract of a registry`, () => {
     it('gives back what was saved, one revision later', async () => {
-      const registry = await makeRegistry();
+      const { registry } = await makeRegistry();
       const record = fresh('a', { rotation: rotation(), ledger: [entry], lease: { holder: 'x', expiresAt: DUE } });
       expect(await registry.get('a')).toBeUndefined();
       expect(await registry.save(record)).toBe('saved');
@@ -16,7 +20,7 @@ export function registryContract(name: string, makeRegistry: () => Promise<Regis
     });
 
     it('lets one of two writers of the same revision win', async () => {
-      const registry = await makeRegistry();
+      const { registry } = await makeRegistry();
       await registry.save(fresh('a'));
       const read = (await registry.get('a')) as SecretRecord;
       const outcomes = await Promise.all(
@@ -28,13 +32,13 @@ export function registryContract(name: string, makeRegistry: () => Promise<Regis
     });
 
     it('refuses to make a record that exists', async () => {
-      const registry = await makeRegistry();
+      const { registry } = await makeRegistry();
       await registry.save(fresh('a'));
       expect(await registry.save(fresh('a', { failures: 5 }))).toBe('conflict');
     });
 
     it('answers saved when the same write comes again because its answer was lost', async () => {
-      const registry = await makeRegistry();
+      const { registry } = await makeRegistry();
       await registry.save(fresh('a'));
       const next = { ...fresh('a'), failures: 1, revision: 1 };
       await registry.save(next);
@@ -43,19 +47,81 @@ export function registryContract(name: string, makeRegistry: () => Promise<Regis
     });
 
     it('archives a replaced rotation together with the record', async () => {
-      const registry = await makeRegistry();
+      const { registry } = await makeRegistry();
       await registry.save(fresh('a', { rotation: rotation() }));
       expect(await registry.archivedRotation('a', rotation().rotationId)).toBeUndefined();
-      expect(await registry.save({ ...fresh('a'), revision: 1 }, rotation())).toBe('saved');
+      expect(await registry.save({ ...fresh('a'), revision: 1 }, { archived: rotation() })).toBe('saved');
       expect(await registry.archivedRotation('a', rotation().rotationId)).toEqual(rotation());
       expect(
-        await registry.save({ ...fresh('a'), revision: 1, failures: 9 }, { ...rotation(), rotationId: OTHER }),
+        await registry.save(
+          { ...fresh('a'), revision: 1, failures: 9 },
+          { archived: { ...rotation(), rotationId: OTHER } },
+        ),
       ).toBe('conflict');
       expect(await registry.archivedRotation('a', OTHER)).toBeUndefined();
     });
 
+    it('writes entries into the chain together with the record', async () => {
+      const { registry, auditTrail } = await makeRegistry();
+      expect(await registry.save(fresh('a'), { entries: entries('one', 'two') })).toBe('saved');
+      expect(await registry.get('a')).toMatchObject({ revision: 1 });
+      expect(await auditTrail.head('a')).toMatchObject({ sequence: 2 });
+      const next = { ...fresh('a'), revision: 1, failures: 1 };
+      expect(await registry.save(next, { entries: entries('two', 'three') })).toBe('saved');
+      expect(await auditTrail.head('a')).toMatchObject({ sequence: 3 });
+      expect(await registry.save({ ...next, revision: 2 }, { entries: entries('one') })).toBe('saved');
+      expect(await registry.get('a')).toMatchObject({ revision: 3, failures: 1 });
+      expect(await auditTrail.head('a')).toMatchObject({ sequence: 3 });
+    });
+
+    it('writes neither record nor entries when another writer came first', async () => {
+      const { registry, auditTrail } = await makeRegistry();
+      await registry.save(fresh('a'));
+      expect(await registry.save(fresh('a', { failures: 2 }), { entries: entries('one') })).toBe('conflict');
+      expect(await auditTrail.head('a')).toBeUndefined();
+      const raced = await Promise.all(
+        Array.from({ length: 6 }, (_, failures) =>
+          registry.save(fresh('a', { revision: 1, failures: failures + 1 }), { entries: entries(`by ${failures}`) }),
+        ),
+      );
+      expect(raced.filter((outcome) => outcome === 'saved')).toHaveLength(1);
+      expect(await auditTrail.head('a')).toMatchObject({ sequence: 1 });
+    });
+
+    it('keeps the head with the record, and writes after one that has moved since', async () => {
+      const { registry, auditTrail } = await makeRegistry();
+      await registry.save(fresh('a'), { entries: entries('one') });
+      const record = (await registry.get('a')) as SecretRecord;
+      expect(record.auditHead).toEqual(await auditTrail.head('a'));
+      expect(await registry.save(record)).toBe('saved');
+      expect((await registry.get('a'))?.auditHead).toEqual(record.auditHead);
+      await auditTrail.append('a', entries('two'));
+      expect(await registry.save({ ...record, revision: 2 }, { entries: entries('three') })).toBe('saved');
+      expect(await auditTrail.head('a')).toMatchObject({ sequence: 3 });
+      expect((await registry.get('a'))?.auditHead).toMatchObject({ sequence: 3 });
+    });
+
+    it('starts no rotation that was archived before', async () => {
+      const { registry } = await makeRegistry();
+      const other = { ...rotation(), rotationId: OTHER };
+      await registry.save(fresh('a', { rotation: rotation() }));
+      expect(await registry.save(fresh('a', { rotation: other, revision: 1 }), { archived: rotation() })).toBe('saved');
+      expect(await registry.save(fresh('a', { rotation: rotation(), revision: 2 }), { archived: other })).toBe(
+        'conflict',
+      );
+      expect(await registry.get('a')).toMatchObject({ revision: 2, rotation: { rotationId: OTHER } });
+    });
+
+    it('answers saved when record and entries come again because their answer was lost', async () => {
+      const { registry, auditTrail } = await makeRegistry();
+      expect(await registry.save(fresh('a'), { entries: entries('one') })).toBe('saved');
+      expect(await registry.save(fresh('a'), { entries: entries('one') })).toBe('saved');
+      expect(await registry.get('a')).toMatchObject({ revision: 1 });
+      expect(await auditTrail.head('a')).toMatchObject({ sequence: 1 });
+    });
+
     it('finds what is due, the longest due first, within the limit', async () => {
-      const registry = await makeRegistry();
+      const { registry } = await makeRegistry();
       await registry.save(fresh('late', { dueAt: new Date(DUE.getTime() - 60_000) }));
       await registry.save(fresh('now', { dueAt: DUE }));
       await registry.save(fresh('tomorrow', { dueAt: new Date(DUE.getTime() + 86_400_000) }));
@@ -66,7 +132,7 @@ export function registryContract(name: string, makeRegistry: () => Promise<Regis
     });
 
     it('lists every record', async () => {
-      const registry = await makeRegistry();
+      const { registry } = await makeRegistry();
       for (const name of ['a', 'b/c', 'd']) await registry.save(fresh(name));
       const names: string[] = [];
       for await (const { secretId } of registry.list()) names.push(secretId);
@@ -85,6 +151,17 @@ const entry = {
   owedSince: undefined,
   owedAlertAt: undefined,
 } as const;
+
+function entries(...operationIds: readonly string[]): readonly AuditOperation[] {
+  return operationIds.map((operationId) => ({
+    operationId,
+    timestamp: DUE,
+    action: 'rotation.test.done',
+    agent: 'rekey/test',
+    context: { ip_address: 'internal', reason: 'a test' },
+    riskLevel: 'low' as const,
+  }));
+}
 
 function rotation(): RotationRecord {
   return {
@@ -119,6 +196,7 @@ function fresh(secretId: string, changes: Partial<SecretRecord> = {}): SecretRec
     lastRotatedAt: undefined,
     failures: 0,
     revision: 0,
+    auditHead: undefined,
     ...changes,
   };
 }

@@ -1,22 +1,45 @@
 import { parseRecord, parseRotation, serialiseRecord, serialiseRotation } from '../../shared/registry/record-schema.ts';
-import type { Registry, RotationRecord, SecretRecord } from '../../shared/registry/registry.ts';
+import type { AuditHead, AuditTrail } from '../../shared/audit/audit-trail.ts';
+import type { Registry, RotationRecord, SaveWith, SecretRecord } from '../../shared/registry/registry.ts';
+import { InMemoryAuditTrail } from './in-memory-audit-trail.ts';
 
 /** Keeps records as the text that DynamoDB would hold, so that nothing passes here that would not survive storage. */
 export class InMemoryRegistry implements Registry {
-  readonly #records = new Map<string, { readonly text: string; readonly revision: number }>();
+  readonly #records = new Map<
+    string,
+    { readonly text: string; readonly revision: number; readonly auditHead: AuditHead | undefined }
+  >();
   readonly #archived = new Map<string, string>();
+  readonly #auditTrail: AuditTrail;
+
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(auditTrail: AuditTrail = new InMemoryAuditTrail()) {
+    this.#auditTrail = auditTrail;
+  }
 
   async get(secretId: string): Promise<SecretRecord | undefined> {
     const stored = this.#records.get(secretId);
-    return stored === undefined ? undefined : parseRecord(stored.text, stored.revision);
+    return stored === undefined ? undefined : parseRecord(stored.text, stored);
   }
 
-  async save(record: SecretRecord, archived?: RotationRecord): Promise<'saved' | 'conflict'> {
+  /** One after the other, so that record and entries are one step here too. */
+  save(record: SecretRecord, also: SaveWith = {}): Promise<'saved' | 'conflict'> {
+    const saving = this.#turn.then(() => this.#save(record, also));
+    this.#turn = saving.catch(() => undefined);
+    return saving;
+  }
+
+  async #save(record: SecretRecord, { archived, entries }: SaveWith): Promise<'saved' | 'conflict'> {
     const stored = this.#records.get(record.secretId);
     const isRepetition = stored?.revision === record.revision + 1 && stored.text === serialiseRecord(record);
     if (isRepetition) return 'saved';
     if ((stored?.revision ?? 0) !== record.revision) return 'conflict';
-    this.#records.set(record.secretId, { text: serialiseRecord(record), revision: record.revision + 1 });
+    const { rotation, secretId } = record;
+    const isReplaced = rotation !== undefined && this.#archived.has(`${secretId}#${rotation.rotationId}`);
+    if (archived !== undefined && isReplaced) return 'conflict';
+    const auditHead = entries === undefined ? record.auditHead : await this.#auditTrail.append(secretId, entries);
+    this.#records.set(secretId, { text: serialiseRecord(record), revision: record.revision + 1, auditHead });
     if (archived !== undefined) {
       this.#archived.set(`${record.secretId}#${archived.rotationId}`, serialiseRotation(archived));
     }
@@ -37,6 +60,6 @@ export class InMemoryRegistry implements Registry {
   }
 
   async *list(): AsyncIterable<SecretRecord> {
-    for (const { text, revision } of this.#records.values()) yield parseRecord(text, revision);
+    for (const stored of this.#records.values()) yield parseRecord(stored.text, stored);
   }
 }

@@ -95,6 +95,10 @@ export class InMemoryTarget implements Rotator {
     return this.opens(value.reveal()) ? 'accepted' : 'refused';
   }
 
+  async release(): Promise<void> {
+    // Keeps nothing open.
+  }
+
   async retire({ identity, value }: RetireInput): Promise<RetireReport> {
     this.#reach();
     if (this.faults.has('survives')) throw new StillAlive(`"${identity}" still opens the target.`);

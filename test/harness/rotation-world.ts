@@ -31,7 +31,7 @@ export function declaration(changes: Partial<SecretDeclaration> = {}): SecretDec
     rotateImmediately: true,
     mode: 'two_roles',
     preheatSeconds: 30,
-    healthyThreshold: 3,
+    healthyThreshold: 2,
     endSessions: true,
     ...changes,
   };
@@ -40,9 +40,9 @@ export function declaration(changes: Partial<SecretDeclaration> = {}): SecretDec
 /** One managed secret in memory: everything a rotation touches, on the fakes. */
 export class RotationWorld {
   readonly clock = new ManualClock();
-  readonly registry = new InMemoryRegistry();
-  readonly secretStore = new InMemorySecretStore();
   readonly auditTrail = new InMemoryAuditTrail();
+  readonly registry = new InMemoryRegistry(this.auditTrail);
+  readonly secretStore = new InMemorySecretStore();
   readonly alerts = new RecordingAlertPublisher();
   readonly target = new InMemoryTarget();
   readonly environment = ENVIRONMENT;

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { createSecureContext, getCACertificates, type ConnectionOptions, type SecureContext } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
 import { TargetUnreachable } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
@@ -41,7 +42,9 @@ export interface Refusal {
 /** Opens connections: TLS verified, time-limited, counted by `onConnect`. */
 export class Connector {
   readonly #onConnect: (outcome: LoginOutcome) => void;
+  readonly #ending = new Set<Promise<void>>();
   readonly #plainServers = new Set<string>();
+  #kept: { readonly login: Login; readonly session: Session } | undefined;
 
   constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined) {
     this.#onConnect = onConnect;
@@ -65,26 +68,71 @@ export class Connector {
     }
   }
 
-  /** One login for `work`, ended afterwards. A refused one throws what `refused` makes of it. */
+  /**
+   * One login for `work`, which ends after it (`release` waits for that); a session that `duringAndKeep` left open for this very login is used up.
+   * A refused login throws what `refused` makes of it.
+   */
   async during<Result>(
     login: Login,
     refused: (cause: unknown) => Error,
     work: (session: Session) => Promise<Result>,
   ): Promise<Result> {
-    const session = await this.login(login);
-    if ('refused' in session) throw refused(session.cause);
+    const session = await this.#sessionFor(login, refused);
     try {
       return await work(session);
     } finally {
-      await session.end();
+      this.endLater(session);
     }
+  }
+
+  /** The same, but after success the session stays open for the next `during`. Whoever calls this calls `release`. */
+  async duringAndKeep<Result>(
+    login: Login,
+    refused: (cause: unknown) => Error,
+    work: (session: Session) => Promise<Result>,
+  ): Promise<Result> {
+    const session = await this.#sessionFor(login, refused);
+    try {
+      const result = await work(session);
+      if (this.#kept !== undefined) this.endLater(this.#kept.session);
+      this.#kept = { login, session };
+      return result;
+    } catch (error) {
+      await session.end();
+      throw error;
+    }
+  }
+
+  /** Ends a session while other work goes on. */
+  endLater(session: Session): void {
+    const ending = session.end().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /** Ends what `duringAndKeep` left open, if nobody has used it, and waits until every session has ended. */
+  async release(): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept !== undefined) this.endLater(kept.session);
+    await Promise.all(this.#ending);
+  }
+
+  async #sessionFor(login: Login, refused: (cause: unknown) => Error): Promise<Session> {
+    const kept = this.#kept;
+    if (kept !== undefined && isSameLogin(kept.login, login)) {
+      this.#kept = undefined;
+      return kept.session;
+    }
+    const session = await this.login(login);
+    if ('refused' in session) throw refused(session.cause);
+    return session;
   }
 
   /** One login, only to see whether the server lets it in. */
   async probe(login: Login): Promise<'accepted' | 'refused'> {
     const session = await this.login(login);
     if ('refused' in session) return 'refused';
-    await session.end();
+    this.endLater(session);
     return 'accepted';
   }
 
@@ -101,6 +149,12 @@ export class Connector {
       return open(login, false);
     }
   }
+}
+
+function isSameLogin(one: Login, other: Login): boolean {
+  const { password, ...rest } = one;
+  const { password: otherPassword, ...otherRest } = other;
+  return isDeepStrictEqual(rest, otherRest) && password.reveal() === otherPassword.reveal();
 }
 
 async function open(login: Login, isEncrypted: boolean): Promise<Session> {

@@ -47,6 +47,7 @@ export function postgresqlRotator(dependencies: PostgresqlDependencies): Rotator
       });
     },
     probe: (value, settings) => connector.probe(parseCredential(value, 'probed credential', settings.connection).login),
+    release: () => connector.release(),
     retire: (input) => (isTwoRoles ? retireTwoRoles : retireSingleRole)(input, connector),
   };
 }

@@ -25,7 +25,7 @@ export async function preheat<Result>(
   },
   proved: (session: Session, healthy: number) => Promise<Result>,
 ): Promise<Result> {
-  const { clock, settings } = work;
+  const { clock, settings, connector } = work;
   const deadline = clock.now().getTime() + settings.preheatSeconds * 1000;
   for (let healthy = 0; ; ) {
     const checked = await check(work);
@@ -34,7 +34,7 @@ export async function preheat<Result>(
       try {
         if (healthy >= settings.healthyThreshold) return await proved(checked.session, healthy);
       } finally {
-        await checked.session.end();
+        connector.endLater(checked.session);
       }
       continue;
     }

@@ -20,7 +20,7 @@ interface Roles extends Arrangement {
   readonly slot: RoleFacts | undefined;
 }
 
-/** Two connections, side by side: the administrator's, read-only, and the incumbent's login. */
+/** Two connections, side by side: the administrator's, read-only and kept for `install`, and the incumbent's login. */
 export async function preflightTwoRoles(input: PreflightInput, connector: Connector): Promise<Preflight> {
   const { settings } = input;
   const incumbent = parseIncumbent(input);
@@ -29,7 +29,7 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
   const admin = requireAdmin(input.admin, settings, target, incumbent?.username);
 
   const opening = incumbent === undefined ? 'accepted' : connector.probe(incumbent.login);
-  const managing = connector.during(admin, adminRefused, (session) =>
+  const managing = connector.duringAndKeep(admin, adminRefused, (session) =>
     inTransaction(session, 'read only', async () => {
       const roles = await readArrangement(session, settings, incumbent?.username);
       assertMayManage(roles);
@@ -58,8 +58,8 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
 }
 
 /**
- * Makes the candidate's login role, or brings a retired one back, in one transaction and on one connection; the
- * server is given a SCRAM verifier, never the password.
+ * Makes the candidate's login role, or brings a retired one back, in one transaction, on the
+ * connection that preflight has kept or on one; the server is given a SCRAM verifier, never the password.
  *
  * Twice is harmless: the verifier's salt follows from password and version, so a second run writes what is there.
  */

@@ -92,6 +92,7 @@ function record(secretId: string): SecretRecord {
     lastRotatedAt: undefined,
     failures: 1,
     revision: 1,
+    auditHead: undefined,
   };
 }
 

@@ -120,7 +120,7 @@ describe('the files of the request', () => {
       rotateImmediately: true,
       mode: 'two_roles',
       preheatSeconds: 30,
-      healthyThreshold: 3,
+      healthyThreshold: 2,
       endSessions: true,
     });
   });

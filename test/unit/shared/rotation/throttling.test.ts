@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditOperation } from '../../../../shared/audit/audit-trail.ts';
 import { Throttled } from '../../../../shared/errors.ts';
-import type { SecretRecord } from '../../../../shared/registry/registry.ts';
+import type { SaveWith, SecretRecord } from '../../../../shared/registry/registry.ts';
 import { recover } from '../../../../shared/rotation/recover.ts';
 import type { RotationInput } from '../../../../shared/rotation/payloads.ts';
 import { InMemoryAuditTrail } from '../../../fakes/in-memory-audit-trail.ts';
@@ -19,15 +19,15 @@ class ThrottledTrail extends InMemoryAuditTrail {
 
 class ThrottledRegistry extends InMemoryRegistry {
   isThrottled = false;
-  override async save(record: SecretRecord, archived?: SecretRecord['rotation']) {
+  override async save(record: SecretRecord, also?: SaveWith) {
     if (this.isThrottled) throw new Throttled('DynamoDB asked to slow down: the registry table.');
-    return super.save(record, archived);
+    return super.save(record, also);
   }
 }
 
 class ThrottledWorld extends RotationWorld {
   override readonly auditTrail = new ThrottledTrail();
-  override readonly registry = new ThrottledRegistry();
+  override readonly registry = new ThrottledRegistry(this.auditTrail);
 }
 
 describe('a table that throttles', () => {
