@@ -3,7 +3,7 @@ import type { SecretText } from '../redact.ts';
 import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import type { Preflight, Rotator } from '../rotators/rotator.ts';
-import type { SecretDescription, SecretVersion } from '../secret-store.ts';
+import type { SecretVersion } from '../secret-store.ts';
 import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
 import { endOverdue } from './end-credentials.ts';
 import { LEASE_SECONDS, withLease } from './lease.ts';
@@ -45,9 +45,9 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Be
     if (previous?.rotationId === input.rotationId) {
       if (previous.status !== 'running') throw new RotationEnded(`Rotation ${input.rotationId} has ended.`);
       const mine = running(withLease(record, input.rotationId, now), input.rotationId);
-      return { record: mine, reading: readStored(mine, ports) };
+      return { record: mine, reading: readStored(mine, input.rotationId, ports) };
     }
-    const reading = readStored(record, ports);
+    const reading = readStored(record, input.rotationId, ports);
     // Whoever does not get the lease does not need the answer.
     reading.catch(() => undefined);
     if (record.status !== 'active') {
@@ -93,24 +93,27 @@ async function settle(dead: RotationRecord, ports: RotationPorts): Promise<void>
 }
 
 interface Stored {
-  readonly description: SecretDescription | undefined;
   readonly current: SecretVersion | undefined;
   readonly admin: SecretText | undefined;
+  /** The candidate, when an earlier try has stored it. */
+  readonly candidate: SecretVersion | undefined;
 }
 
-async function readStored(record: SecretRecord, { secretStore }: RotationPorts): Promise<Stored> {
-  const { secretId, declaration } = record;
+/** Two reads; one more on a later try, and for a secret that has no value yet. Throws `Misconfigured` when there is none. */
+async function readStored(record: SecretRecord, rotationId: string, { secretStore }: RotationPorts): Promise<Stored> {
+  const { secretId, declaration, rotation } = record;
   const isDeclared = declaration.adminSecret !== undefined;
-  const [description, current, declaredAdmin] = await Promise.all([
-    secretStore.describe(secretId),
+  const isRetry = rotation?.rotationId === rotationId && rotation.candidate !== undefined;
+  const [current, candidate, declaredAdmin] = await Promise.all([
     secretStore.read(secretId, { stage: 'AWSCURRENT' }),
+    isRetry ? secretStore.read(secretId, { versionId: rotationId }) : undefined,
     isDeclared ? adminValue(secretStore, record, undefined) : undefined,
   ]);
-  return {
-    description,
-    current,
-    admin: isDeclared ? declaredAdmin : await adminValue(secretStore, record, current?.value),
-  };
+  if (current === undefined && (await secretStore.describe(secretId)) === undefined) {
+    throw new Misconfigured(`The secret "${secretId}" does not exist in Secrets Manager.`);
+  }
+  const admin = isDeclared ? declaredAdmin : await adminValue(secretStore, record, current?.value);
+  return { current, admin, candidate };
 }
 
 async function bringIn({
@@ -130,10 +133,9 @@ async function bringIn({
 }): Promise<PhaseOutcome> {
   const { registry } = ports;
   const { secretId, rotationId: versionId } = input;
-  const { description, current, admin } = stored;
+  const { current, admin } = stored;
   const settings = rotatorSettings(record);
   log.note('lease_taken');
-  if (description === undefined) throw new Misconfigured(`The secret "${secretId}" does not exist in Secrets Manager.`);
   // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
   const dead = current !== undefined && credential(record, current.versionId)?.state === 'retired';
   const replaced = current?.versionId === versionId ? undefined : current;
@@ -156,7 +158,7 @@ async function bringIn({
   const candidate = await store(ports, {
     secretId,
     versionId,
-    stored: versionId in description.stagesByVersion,
+    stored: stored.candidate?.value,
     propose: () => rotator.propose({ ...values, versionId, candidate: preflight.candidate }),
   });
   log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
@@ -225,15 +227,15 @@ async function store(
   version: {
     readonly secretId: string;
     readonly versionId: string;
-    readonly stored: boolean;
+    readonly stored: SecretText | undefined;
     readonly propose: () => SecretText;
   },
 ): Promise<SecretText> {
   const { secretId, versionId } = version;
-  if (!version.stored) {
-    const value = version.propose();
-    if ((await secretStore.putPending(secretId, versionId, value)) === 'stored') return value;
-  }
+  if (version.stored !== undefined) return version.stored;
+  const value = version.propose();
+  if ((await secretStore.putPending(secretId, versionId, value)) === 'stored') return value;
+  // Another try of this step has stored its own.
   return (await requireVersion({ secretStore, clock }, secretId, versionId)).value;
 }
 

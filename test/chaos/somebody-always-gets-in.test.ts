@@ -6,12 +6,12 @@ import { ChaosWorld, RECOVERIES } from './chaos-world.ts';
 const MINUTES = 60_000;
 
 /** The side effects of each step, in their order. */
-const GENERATE = ['save', 'save', 'putPending', 'install', 'append', 'save'];
-const TEST = ['append', 'save'];
-const AUDIT = ['append', 'save'];
-const APPLY = ['promote', 'append', 'save'];
-const NOTIFY = ['publish', 'save', 'append'];
-const RETIRE = ['save', 'retire', 'append', 'save', 'save'];
+const GENERATE = ['save', 'save', 'putPending', 'install', 'save'];
+const TEST = ['save'];
+const AUDIT = ['save'];
+const APPLY = ['promote', 'save'];
+const NOTIFY = ['publish', 'save'];
+const RETIRE = ['save', 'retire', 'save', 'save'];
 
 let harness: PostgresHarness;
 let roles = 0;
