@@ -41,6 +41,11 @@ export class RegistryTable extends Construct {
     this.#key.grantUseVia('dynamodb', grantee);
   }
 
+  /** Putting a new rotation in the place of the last one, on condition that it has not been there before. */
+  grantArchive(grantee: IGrantable): void {
+    this.#grant(grantee, ['dynamodb:ConditionCheckItem'], this.table.tableArn);
+  }
+
   /** Finding what is due, through the index only. */
   grantFindDue(grantee: IGrantable): void {
     this.#grant(grantee, ['dynamodb:Query'], `${this.table.tableArn}/index/${DUE_INDEX}`);

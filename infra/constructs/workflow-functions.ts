@@ -113,6 +113,7 @@ export class WorkflowFunctions extends Construct {
 
   #grantBooks({ registry, auditTrail, alerts }: WorkflowFunctionsProps): void {
     for (const name of FUNCTION_NAMES) registry.grantReadWrite(this.get(name));
+    registry.grantArchive(this.get('generate'));
     registry.grantFindDue(this.get('dispatch'));
     registry.grantList(this.get('configure'));
     for (const name of FUNCTION_NAMES) if (name !== 'dispatch') auditTrail.grantAppend(this.get(name));

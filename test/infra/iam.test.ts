@@ -65,6 +65,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   FunctionsGenerateRole: [
     ...own('Generate'),
     ...registry,
+    'dynamodb:ConditionCheckItem on <RegistryTable>',
     ...auditTrail,
     ...read([...MANAGED, ...ADMIN]),
     ...secrets('DescribeSecret', 'PutSecretValue', 'UpdateSecretVersionStage'),

@@ -11,7 +11,6 @@ import { alertOf } from '../harness/deployed/mailbox.ts';
 import { PostgresProxy } from '../harness/deployed/postgres-proxy.ts';
 import { executionOf, recordOf, requestRotation, rotate, untilEnded } from '../harness/deployed/rotations.ts';
 import { currentDigest, currentValue, valueOf, versionsOf } from '../harness/deployed/secrets.ts';
-import { system } from '../harness/deployed/system.ts';
 
 const { secret, role } = EXAMPLES.aborted;
 
@@ -64,13 +63,11 @@ describe('an execution that somebody stops while Generate installs the candidate
     const installing = Promise.withResolvers<void>();
     const rolledBack = Promise.withResolvers<void>();
     try {
-      let logins = 0;
-      proxy.hangsUpOn = async (name) => {
-        // The administrator's first login is the preflight, the second installs.
-        if (name !== system.postgres.adminUser || ++logins !== 2) return false;
+      proxy.holdsBack = async (sent) => {
+        // Only installing takes the lock.
+        if (!sent.includes('pg_advisory_xact_lock')) return;
         installing.resolve();
         await rolledBack.promise;
-        return false;
       };
       const id = await requestRotation(secret);
       await installing.promise;

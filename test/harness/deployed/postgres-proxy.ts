@@ -1,5 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { Transform } from 'node:stream';
 import { currentValue, putCurrent } from './secrets.ts';
 import type { Example } from './examples.ts';
 import { system } from './system.ts';
@@ -11,6 +12,8 @@ const SSL_REQUEST = 80_877_103;
 export class PostgresProxy {
   /** Asked for every connection, with the name of the role that wants to log in; it waits while this does. */
   hangsUpOn: (role: string) => boolean | Promise<boolean> = () => false;
+  /** Asked with the text of everything that a client sends once it is connected; it is sent on when this has ended. */
+  holdsBack: (sent: string) => void | Promise<void> = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -59,7 +62,12 @@ export class PostgresProxy {
     const server = connect({ host, port });
     this.#keep(server);
     server.write(start);
-    socket.pipe(server).pipe(socket);
+    const holding = new Transform({
+      transform: (chunk: Buffer, _encoding, sendOn) => {
+        void Promise.resolve(this.holdsBack(chunk.toString('latin1'))).then(() => sendOn(null, chunk));
+      },
+    });
+    socket.pipe(holding).pipe(server).pipe(socket);
     socket.once('close', () => server.destroy());
     server.once('close', () => socket.destroy());
   }
