@@ -7,6 +7,7 @@ import { startPostgres } from '../infra/local/postgres-server.ts';
 import { createExampleDatabase } from '../infra/main-job/example-database.ts';
 import { DynamoDbAuditTrail } from '../shared/aws/dynamodb-audit-trail.ts';
 import { DynamoDbRegistry } from '../shared/aws/dynamodb-registry.ts';
+import { DynamoDbRollouts } from '../shared/aws/dynamodb-rollouts.ts';
 import { SecretsManagerStore } from '../shared/aws/secrets-manager-store.ts';
 import { configure } from '../shared/configure/configure.ts';
 import { PHASES, type Phase } from '../shared/registry/registry.ts';
@@ -22,7 +23,7 @@ import { test } from '../shared/rotation/test.ts';
 import { isSupportedType, rotatorFor } from '../shared/rotators/rotator-for.ts';
 import { declaration } from '../test/harness/rotation-world.ts';
 import { RecordingAlertPublisher } from '../test/fakes/recording-alert-publisher.ts';
-import { createAuditTable, createRegistryTable } from '../test/harness/tables.ts';
+import { createAuditTable, createConsumersTable, createRegistryTable } from '../test/harness/tables.ts';
 import type { Bench, Measurement } from './bench.ts';
 import { median } from './median.ts';
 
@@ -69,6 +70,7 @@ async function measure(note: (text: string) => void): Promise<Measurement> {
     registry: new DynamoDbRegistry(dynamoDb, await createRegistryTable(dynamoDb), auditTrail),
     auditTrail,
     secretStore: new SecretsManagerStore(secretsManager),
+    rollouts: new DynamoDbRollouts(dynamoDb, await createConsumersTable(dynamoDb)),
     alerts: new RecordingAlertPublisher(),
     rotatorFor: async () => rotator,
     isSupportedType,

@@ -2,8 +2,10 @@ import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-clo
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDbAuditTrail } from '../shared/aws/dynamodb-audit-trail.ts';
 import { DynamoDbRegistry } from '../shared/aws/dynamodb-registry.ts';
+import { DynamoDbRollouts } from '../shared/aws/dynamodb-rollouts.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { Registry } from '../shared/registry/registry.ts';
+import type { RolloutStore } from '../shared/rollout/rollout-store.ts';
 import { CommandFailure, EXIT_CODE } from './exit-code.ts';
 
 export const DEFAULT_ENVIRONMENT = process.env.REKEY_ENVIRONMENT ?? 'production';
@@ -14,6 +16,7 @@ export interface Deployment {
   readonly outputs: Readonly<Record<string, string>>;
   readonly registry: Registry;
   readonly auditTrail: DynamoDbAuditTrail;
+  readonly rollouts: RolloutStore;
 }
 
 /** Finds the environment's stacks through CloudFormation. Throws a CommandFailure that says what is missing. */
@@ -30,7 +33,8 @@ export async function openDeployment(environment: string): Promise<Deployment> {
     clock: systemClock,
   });
   const registry = new DynamoDbRegistry(dynamoDb, outputOf(outputs, 'RegistryTable'), auditTrail);
-  return { environment, outputs, registry, auditTrail };
+  const rollouts = new DynamoDbRollouts(dynamoDb, outputOf(outputs, 'ConsumersTable'));
+  return { environment, outputs, registry, auditTrail, rollouts };
 }
 
 export function outputOf(outputs: Readonly<Record<string, string>>, key: string): string {

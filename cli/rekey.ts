@@ -4,6 +4,8 @@ import { RekeyError } from '../shared/errors.ts';
 import { auditCommand } from './commands/audit.ts';
 import { configureCommand } from './commands/configure.ts';
 import { localCommand } from './commands/local.ts';
+import { reloadCommand } from './commands/reload.ts';
+import { rollbackCommand } from './commands/rollback.ts';
 import { rotateCommand } from './commands/rotate.ts';
 import { statusCommand } from './commands/status.ts';
 import { validateCommand } from './commands/validate.ts';
@@ -22,6 +24,8 @@ const program = new Command('rekey')
 for (const command of [
   statusCommand(output),
   rotateCommand(output),
+  rollbackCommand(output),
+  reloadCommand(output),
   auditCommand(output, async (environment) => (await openDeployment(environment)).auditTrail),
   configureCommand(output),
   validateCommand(output),

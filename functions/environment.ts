@@ -7,6 +7,7 @@ const environment = z.object({
   REKEY_ENVIRONMENT: text,
   REGISTRY_TABLE: text,
   AUDIT_TABLE: text,
+  CONSUMERS_TABLE: text,
   ALERT_TOPIC_ARN: z.optional(text),
   VERSION_RETIREMENT_ARN: z.optional(text),
 });

@@ -37,6 +37,12 @@ export const PHASE_RETRY: RetryPolicy = {
   BackoffRate: 2,
 };
 
+/** Releasing a batch: as a phase, but the task's own timeout is the batch's, which is not tried again. */
+export const RELEASE_RETRY: RetryPolicy = {
+  ...PHASE_RETRY,
+  ErrorEquals: TRANSIENT_ERRORS.filter((name) => name !== 'States.Timeout'),
+};
+
 /**
  * Rolling back must come through: 8 retries after 5, 10, 20, 40, 80, 120, 120, 120 s: last wait 2 min, 8 min 35 s in
  * all. What is left then is the recovery rule's.

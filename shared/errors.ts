@@ -113,6 +113,34 @@ export class StillAlive extends RekeyError {
   readonly code = 'REKEY_STILL_ALIVE';
 }
 
+/** A consumer proved the candidate and it failed: the rollout goes back. */
+export class ConsumersRefused extends RekeyError {
+  static readonly errorName = 'ConsumersRefused';
+  override readonly name = ConsumersRefused.errorName;
+  readonly code = 'REKEY_CONSUMERS_REFUSED';
+}
+
+/** More consumers than tolerated said nothing to the candidate in time: the rollout goes back. */
+export class ConsumersSilent extends RekeyError {
+  static readonly errorName = 'ConsumersSilent';
+  override readonly name = ConsumersSilent.errorName;
+  readonly code = 'REKEY_CONSUMERS_SILENT';
+}
+
+/** Consumers still use what should be retired. Not a fault: they are waited for. */
+export class StillHeld extends RekeyError {
+  static readonly errorName = 'StillHeld';
+  override readonly name = StillHeld.errorName;
+  readonly code = 'REKEY_STILL_HELD';
+}
+
+/** Consumers have not left what should be retired for so long that people must know. It stays a debt. */
+export class HeldTooLong extends RekeyError {
+  static readonly errorName = 'HeldTooLong';
+  override readonly name = HeldTooLong.errorName;
+  readonly code = 'REKEY_HELD_TOO_LONG';
+}
+
 /** A defect or a fault that no code above knew. Its message says only where; the log has name, code and stack. */
 export class InternalFault extends RekeyError {
   static readonly errorName = 'InternalFault';

@@ -1,8 +1,7 @@
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { Command } from 'commander';
 import type { ConfigureReport } from '../../shared/configure/configure.ts';
 import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, outputOf } from '../deployment.ts';
-import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
+import { invokeFunction } from '../invoke-function.ts';
 import type { Output } from '../output.ts';
 
 const MEANINGS: Readonly<Record<keyof ConfigureReport, string>> = {
@@ -29,21 +28,12 @@ export function configureCommand(
     )
     .action(async (options: { readonly environment: string; readonly json?: boolean }) => {
       const { outputs } = await open(options.environment);
-      const report = await invoke(outputOf(outputs, 'ConfigureFunction'));
+      const report = await invokeFunction<ConfigureReport>(outputOf(outputs, 'ConfigureFunction'), {
+        source: 'rekey.cli',
+      });
       if (options.json === true) return output.line(JSON.stringify(report));
       for (const [kind, meaning] of Object.entries(MEANINGS) as [keyof ConfigureReport, string][]) {
         for (const name of report[kind]) output.line(`${name}: ${meaning}`);
       }
     });
-}
-
-async function invoke(FunctionName: string): Promise<ConfigureReport> {
-  const Payload = JSON.stringify({ source: 'rekey.cli' });
-  const answer = await new LambdaClient({}).send(new InvokeCommand({ FunctionName, Payload }));
-  const payload: unknown = JSON.parse(Buffer.from(answer.Payload ?? []).toString() || '{}');
-  if (answer.FunctionError !== undefined) {
-    const { errorMessage = 'its log has the reason' } = payload as { readonly errorMessage?: string };
-    throw new CommandFailure(`Configure failed: ${errorMessage}`, EXIT_CODE.finding);
-  }
-  return payload as ConfigureReport;
 }

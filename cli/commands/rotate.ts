@@ -1,5 +1,4 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import type { RotationRecord } from '../../shared/registry/registry.ts';
 import { rotationId } from '../../shared/rotation/rotation-id.ts';
@@ -8,6 +7,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
 import { printable } from './printable.ts';
 import type { Output } from '../output.ts';
+import { requestedBy } from '../requested-by.ts';
 
 const POLL_MILLISECONDS = 500;
 
@@ -78,7 +78,7 @@ async function requireRotatable({ registry, environment }: Deployment, secretId:
 
 /** The rotation's id follows from the event's, so it is known before the rotation starts. */
 async function request({ environment }: Deployment, secretId: string): Promise<string> {
-  const detail = { secret_id: secretId, reason: 'manual', requested_by: `cli:${userInfo().username}` };
+  const detail = { secret_id: secretId, reason: 'manual', requested_by: requestedBy() };
   const answer = await new EventBridgeClient({}).send(
     new PutEventsCommand({
       Entries: [

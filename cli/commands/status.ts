@@ -1,10 +1,15 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { PHASES, type SecretRecord } from '../../shared/registry/registry.ts';
 import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment } from '../deployment.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { EXIT_CODE } from '../exit-code.ts';
 import type { Output } from '../output.ts';
 import { duration, table } from '../table.ts';
+import { rolloutLines, viewRollout } from './rollout-lines.ts';
+
+const WATCH_MILLISECONDS = 1000;
+/** Clears the screen and puts the cursor home. */
+const CLEAR = '\u001B[2J\u001B[H';
 
 /** `rekey status`: every managed secret, where it stands and what is owed. */
 export function statusCommand(
@@ -16,33 +21,94 @@ export function statusCommand(
     .argument('[secret...]', 'only these')
     .option('-e, --environment <name>', 'the deployed environment', DEFAULT_ENVIRONMENT)
     .option('--json', 'one JSON document')
+    .option('-w, --watch', 'go on showing it: batches, who has what, who is missing')
+    .addOption(new Option('--times <number>', 'how often').hideHelp())
     .addHelpText(
       'after',
-      '\nExamples:\n  rekey status\n  rekey status pg_prod_main --json\n\nExit code 1 when a named secret is not registered.',
+      '\nExamples:\n  rekey status\n  rekey status pg_prod_main --json\n  rekey status pg_prod_main --watch\n\nExit code 1 when a named secret is not registered.',
     )
-    .action(async (names: string[], options: { environment: string; json?: boolean }) => {
-      const { registry } = await open(options.environment);
-      const records: SecretRecord[] = [];
-      for await (const record of registry.list()) {
-        if (names.length === 0 || names.includes(record.secretId)) records.push(record);
-      }
-      records.sort((a, b) => a.secretId.localeCompare(b.secretId));
-      const now = systemClock.now();
-      if (options.json === true) {
-        output.line(
-          JSON.stringify({ environment: options.environment, secrets: records.map((r) => describeSecret(r)) }),
-        );
-      } else if (records.length === 0 && names.length === 0) {
-        output.line(`No secrets are registered in ${options.environment}. Declare them in secrets.yaml and deploy.`);
-      } else {
-        const rows = records.map((record) => row(record, now));
-        for (const line of table(['SECRET', 'TYPE', 'STATE', 'CREDENTIAL', 'AGE', 'NEXT ROTATION', 'OWED'], rows))
-          output.line(line);
-      }
-      const missing = names.filter((name) => !records.some(({ secretId }) => secretId === name));
-      for (const name of missing) output.note(`"${name}" is not registered in ${options.environment}.`);
-      if (missing.length > 0) process.exitCode = EXIT_CODE.finding;
+    .action(async (names: string[], options: StatusOptions) => {
+      const deployment = await open(options.environment);
+      if (options.watch !== true) return show(names, options, deployment, output);
+      await watch(names, options, deployment, output);
     });
+}
+
+interface StatusOptions {
+  readonly environment: string;
+  readonly json?: boolean;
+  readonly watch?: boolean;
+  /** How often it is shown; for tests. Until Ctrl-C without it. */
+  readonly times?: string;
+}
+
+async function show(
+  names: readonly string[],
+  options: StatusOptions,
+  deployment: Deployment,
+  output: Output,
+): Promise<void> {
+  const lines = await describe(names, options, deployment);
+  for (const line of lines.answer) output.line(line);
+  for (const line of lines.complaints) output.note(line);
+  if (lines.complaints.length > 0) process.exitCode = EXIT_CODE.finding;
+}
+
+/** Again and again, in place on a terminal; elsewhere only what has changed. */
+async function watch(
+  names: readonly string[],
+  options: StatusOptions,
+  deployment: Deployment,
+  output: Output,
+): Promise<void> {
+  const times = Number(options.times ?? Number.POSITIVE_INFINITY);
+  let before = '';
+  for (let shown = 0; shown < times; shown += 1) {
+    if (shown > 0) await systemClock.sleep(WATCH_MILLISECONDS);
+    const { answer, complaints } = await describe(names, options, deployment);
+    const text = [...answer, ...complaints].join('\n');
+    if (text === before) continue;
+    before = text;
+    output.line(output.interactive && options.json !== true ? `${CLEAR}${text}` : text);
+  }
+}
+
+async function describe(
+  names: readonly string[],
+  { environment, json = false, watch: watched = false }: StatusOptions,
+  { registry, rollouts }: Deployment,
+): Promise<{ readonly answer: readonly string[]; readonly complaints: readonly string[] }> {
+  const records: SecretRecord[] = [];
+  for await (const record of registry.list()) {
+    if (names.length === 0 || names.includes(record.secretId)) records.push(record);
+  }
+  records.sort((a, b) => a.secretId.localeCompare(b.secretId));
+  const now = systemClock.now();
+  // Reading consumers costs a query for each secret: only for those that were asked for.
+  const isDetailed = watched || names.length > 0;
+  const views = isDetailed ? await Promise.all(records.map((record) => viewRollout(record, rollouts, now))) : [];
+  const missing = names.filter((name) => !records.some(({ secretId }) => secretId === name));
+  const complaints = missing.map((name) => `"${name}" is not registered in ${environment}.`);
+  if (json) {
+    const secrets = records.map((record, index) => ({
+      ...describeSecret(record),
+      ...(views[index] === undefined ? {} : { rollout: views[index] }),
+    }));
+    return { answer: [JSON.stringify({ environment, secrets })], complaints };
+  }
+  if (records.length === 0 && names.length === 0) {
+    return {
+      answer: [`No secrets are registered in ${environment}. Declare them in secrets.yaml and deploy.`],
+      complaints,
+    };
+  }
+  const rows = records.map((record) => row(record, now));
+  const [heading = '', ...lines] = table(
+    ['SECRET', 'TYPE', 'STATE', 'CREDENTIAL', 'AGE', 'NEXT ROTATION', 'OWED'],
+    rows,
+  );
+  const below = (index: number) => (views[index] === undefined ? [] : rolloutLines(views[index]));
+  return { answer: [heading, ...lines.flatMap((line, index) => [line, ...below(index)])], complaints };
 }
 
 /** The machine's rendition of one secret. */

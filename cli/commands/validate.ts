@@ -14,6 +14,8 @@ Examples:
   $ rekey validate dev.yaml prod.yaml       check several files
   $ rekey validate --json | jq .files       for scripts
 
+An openclaw.json that lies beside a file is checked with it.
+
 Exit codes: 0 every file is valid, 1 a file has problems, 3 a file is missing.`;
 
 /** `rekey validate [FILE…]`: says what is wrong with configuration files, without touching AWS or anything else. */

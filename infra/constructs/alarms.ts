@@ -23,6 +23,7 @@ export interface AlarmsProps {
   readonly configure: RekeyFunction;
   readonly undeliveredEvents: DeadLetterQueue;
   readonly undeliveredRecoveries: DeadLetterQueue;
+  readonly unhandledAnswers: DeadLetterQueue;
 }
 
 interface AlarmSettings {
@@ -57,6 +58,10 @@ export class Alarms extends Construct {
     this.#onAny({
       heading: 'Recoveries not delivered',
       metric: props.undeliveredRecoveries.queue.metricApproximateNumberOfMessagesVisible(waiting),
+    });
+    this.#onAny({
+      heading: 'Answers not handled',
+      metric: props.unhandledAnswers.queue.metricApproximateNumberOfMessagesVisible(waiting),
     });
     this.#onSilence(
       {

@@ -48,6 +48,27 @@ export function functionTask(task: FunctionTask): State {
   };
 }
 
+export interface TokenTask extends Pick<FunctionTask, 'functionArn' | 'retry' | 'catch' | 'next'> {
+  /** The function's event; holds `$$.Task.Token`. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** How long the task waits for its token, in seconds. */
+  readonly timeoutSecondsPath: string;
+}
+
+/** Invokes a function and waits until somebody answers to its token, without asking again and again. The answer is dropped. */
+export function tokenTask(task: TokenTask): State {
+  return {
+    Type: 'Task',
+    Resource: `arn:${Aws.PARTITION}:states:::lambda:invoke.waitForTaskToken`,
+    TimeoutSecondsPath: task.timeoutSecondsPath,
+    Parameters: { FunctionName: task.functionArn, Payload: task.parameters },
+    ResultPath: null,
+    Retry: [task.retry].flat(),
+    ...(task.catch === undefined ? {} : { Catch: task.catch }),
+    ...nextOrEnd(task.next),
+  };
+}
+
 export interface StartExecutionTask {
   readonly stateMachineArn: string;
   /** JSONPaths. */

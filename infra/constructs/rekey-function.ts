@@ -40,6 +40,7 @@ export interface RekeyFunctionProps {
 export class RekeyFunction extends Construct implements IGrantable {
   readonly function: LambdaFunction;
   readonly grantPrincipal: IPrincipal;
+  readonly role: Role;
 
   constructor(scope: Construct, id: string, props: RekeyFunctionProps) {
     super(scope, id);
@@ -53,6 +54,7 @@ export class RekeyFunction extends Construct implements IGrantable {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       description: `Rekey ${props.environment}: ${props.bundle.name}`,
     });
+    this.role = role;
     this.grantPrincipal = role.grantPrincipal;
     role.addToPrincipalPolicy(
       new PolicyStatement({

@@ -3,16 +3,24 @@ import {
   EXECUTION_ALREADY_EXISTS,
   NOTIFY_RETRY,
   PHASE_RETRY,
+  RELEASE_RETRY,
   ROLL_BACK_RETRY,
   type RetryPolicy,
   START_EXECUTION_RETRY,
 } from '../retry-policies.ts';
 import { LeaseHeld, RotationEnded } from '../../shared/errors.ts';
-import { type Catcher, functionTask, type State, startExecutionTask, type StateMachineDefinition } from './asl.ts';
+import {
+  type Catcher,
+  functionTask,
+  type State,
+  startExecutionTask,
+  type StateMachineDefinition,
+  tokenTask,
+} from './asl.ts';
 import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
 
-/** A rotation with every retry of every phase stays under this; rollouts to consumers will need more. */
-export const ROTATION_TIMEOUT_SECONDS = 3600;
+/** A rotation with every retry of every phase, and a rollout to 10,000 consumers whose batches all need their time. */
+export const ROTATION_TIMEOUT_SECONDS = 24 * 3600;
 
 /** The phases' whole input: their schema knows no other key. */
 const ROTATION_INPUT = {
@@ -34,7 +42,8 @@ export interface SecretRotationTargets {
 }
 
 /**
- * One rotation: the request's five phases, then the old version's retirement starts. Whatever stops it before the end
+ * One rotation: the request's five phases, Apply beginning with the rollout to consumers, then the old version's
+ * retirement starts. Whatever stops it before the end
  * of Apply goes through RollBack, which answers whether the rotation was undone or, the switch being done, completed.
  * The retirement starts even when people could not be told.
  */
@@ -65,7 +74,48 @@ export function secretRotation({ functionArn, versionRetirementArn }: SecretRota
         next: 'Test',
       }),
       Test: step('test', { retry: PHASE_RETRY, catch: [ROLL_BACK_ON_ANY_FAULT], next: 'Audit' }),
-      Audit: step('audit', { retry: PHASE_RETRY, catch: [ROLL_BACK_ON_ANY_FAULT], next: 'Apply' }),
+      Audit: step('audit', {
+        retry: PHASE_RETRY,
+        resultPath: '$.audit',
+        catch: [ROLL_BACK_ON_ANY_FAULT],
+        next: 'RollOut',
+      }),
+      RollOut: {
+        Type: 'Map',
+        Comment: 'Phase 4 begins: one batch of consumers after the other takes the candidate, proves it, acknowledges.',
+        ItemsPath: '$.audit.batches',
+        MaxConcurrencyPath: '$.audit.batchesAtOnce',
+        ItemSelector: {
+          ...ROTATION_INPUT,
+          'batch.$': '$$.Map.Item.Value.batch',
+          'timeoutSeconds.$': '$$.Map.Item.Value.timeoutSeconds',
+        },
+        ItemProcessor: {
+          ProcessorConfig: { Mode: 'INLINE' },
+          StartAt: 'HandOver',
+          States: {
+            HandOver: tokenTask({
+              functionArn: functionArn('release-batch'),
+              parameters: { ...ROTATION_INPUT, 'batch.$': '$.batch', 'token.$': '$$.Task.Token' },
+              timeoutSecondsPath: '$.timeoutSeconds',
+              retry: RELEASE_RETRY,
+              // Time is over: who has not answered counts as silent.
+              catch: [{ ErrorEquals: ['States.Timeout'], ResultPath: null, Next: 'JudgeBatch' }],
+              next: 'JudgeBatch',
+            }),
+            JudgeBatch: functionTask({
+              functionArn: functionArn('judge-batch'),
+              functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
+              parameters: { ...ROTATION_INPUT, 'batch.$': '$.batch' },
+              resultPath: null,
+              retry: PHASE_RETRY,
+            }),
+          },
+        },
+        ResultPath: null,
+        Catch: [ROLL_BACK_ON_ANY_FAULT],
+        Next: 'Apply',
+      },
       Apply: step('apply', {
         retry: PHASE_RETRY,
         resultPath: '$.apply',

@@ -1,10 +1,14 @@
 import type { FunctionName } from '../bundles.ts';
 import { LEASE_RETRY, NOTIFY_RETRY, RETIRE_RETRY } from '../retry-policies.ts';
+import { StillHeld } from '../../shared/errors.ts';
 import { functionTask, type StateMachineDefinition } from './asl.ts';
 import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
 
 /** How long a debt rests between two attempts. */
 export const OWED_WAIT_SECONDS = 3600;
+
+/** How long consumers are given, between two looks, to leave what is to be retired. */
+export const HELD_WAIT_SECONDS = 20;
 
 /** Under Step Functions' own limit of a year, so that giving up is an event (TIMED_OUT) and recovery starts it again. */
 export const RETIREMENT_TIMEOUT_SECONDS = 360 * 24 * 3600;
@@ -14,7 +18,7 @@ export interface VersionRetirementTargets {
 }
 
 /**
- * Waits for the grace period to end, then ends the old version and proves it dead. While that fails, people are told
+ * Waits for the grace period to end and for consumers to leave the old version (up to an hour without a word), then ends the old version and proves it dead. While that fails, people are told
  * and it is tried again every hour: a debt is never dropped. Each round writes 11 to 20 of the 25,000 events that an
  * execution may have, which is enough for seven weeks; past that it fails and the recovery rule starts a new one.
  */
@@ -31,9 +35,13 @@ export function versionRetirement({ functionArn }: VersionRetirementTargets): St
         functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
         retry: [LEASE_RETRY, RETIRE_RETRY],
         resultPath: null,
-        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Owed' }],
+        catch: [
+          { ErrorEquals: [StillHeld.errorName], ResultPath: null, Next: 'WaitForConsumers' },
+          { ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Owed' },
+        ],
         next: 'Retired',
       }),
+      WaitForConsumers: { Type: 'Wait', Seconds: HELD_WAIT_SECONDS, Next: 'Retire' },
       Retired: { Type: 'Succeed' },
       Owed: functionTask({
         functionArn: functionArn('owed'),

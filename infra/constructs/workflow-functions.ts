@@ -1,8 +1,9 @@
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { type Bundles, FUNCTION_NAMES, type FunctionName } from '../bundles.ts';
 import type { AlertTopic } from './alert-topic.ts';
 import type { AuditTable } from './audit-table.ts';
+import type { ConsumersTable } from './consumers-table.ts';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { EncryptionKey } from './encryption-key.ts';
 import type { ManagedSecrets } from './managed-secrets.ts';
@@ -33,6 +34,12 @@ const SETTINGS: Readonly<Record<FunctionName, Setting>> = {
   audit: { ...BOOKS, description: 'Phase 3: writes down who, why and what was proved' },
   apply: { ...PHASE, description: 'Phase 4: moves AWSCURRENT to the candidate' },
   notify: { ...BOOKS, alerts: true, description: 'Phase 5: tells people, sets the next due time' },
+  'release-batch': { ...BOOKS, description: 'Phase 4: hands the candidate to one batch of consumers' },
+  'judge-batch': { ...BOOKS, description: 'Phase 4: decides whether the rollout goes on' },
+  acknowledge: { ...BOOKS, description: 'Counts the answers of consumers' },
+  'record-use': { ...BOOKS, description: 'Writes down what consumers did with secrets' },
+  reload: { ...BOOKS, description: 'Makes consumers take AWSCURRENT again' },
+  revert: { ...PHASE, alerts: true, description: 'Makes the version before current again, on request' },
   'roll-back': { ...PHASE, description: 'Ends a rotation that cannot go on' },
   retire: { ...PHASE, description: 'Ends a replaced credential and proves it dead' },
   owed: { ...BOOKS, alerts: true, description: 'Tells people that a retirement is owed' },
@@ -55,6 +62,7 @@ export interface WorkflowFunctionsProps {
   readonly key: EncryptionKey;
   readonly registry: RegistryTable;
   readonly auditTrail: AuditTable;
+  readonly consumers: ConsumersTable;
   readonly alerts: AlertTopic;
   readonly secrets: ManagedSecrets;
   readonly network: Network | undefined;
@@ -72,6 +80,7 @@ export class WorkflowFunctions extends Construct {
       FUNCTION_NAMES.map((name) => [name, this.#make(name, props)]),
     ) as unknown as Readonly<Record<FunctionName, RekeyFunction>>;
     this.#grantBooks(props);
+    this.#grantConsumers(props.consumers);
     this.#grantSecrets(props.secrets);
   }
 
@@ -83,13 +92,26 @@ export class WorkflowFunctions extends Construct {
     return this.#functions[name].function.functionArn;
   }
 
-  /** Lets Recover start retirements; the state machine comes after the functions it invokes. */
-  enableRecovery(versionRetirementArn: string): void {
-    const recover = this.#functions.recover;
-    recover.function.addEnvironment('VERSION_RETIREMENT_ARN', versionRetirementArn);
-    recover.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({ actions: ['states:StartExecution'], resources: [versionRetirementArn] }),
-    );
+  /** Lets Recover and Revert start retirements; the state machine comes after the functions it invokes. */
+  enableRetirements(versionRetirementArn: string): void {
+    for (const name of ['recover', 'revert'] as const) {
+      const starter = this.#functions[name];
+      starter.function.addEnvironment('VERSION_RETIREMENT_ARN', versionRetirementArn);
+      starter.grantPrincipal.addToPrincipalPolicy(
+        new PolicyStatement({ actions: ['states:StartExecution'], resources: [versionRetirementArn] }),
+      );
+    }
+  }
+
+  /**
+   * Lets the functions of a rollout wake the task that waits for a batch. A policy of its own: in the roles' own, the
+   * functions would wait for the state machine that waits for them.
+   */
+  enableTaskTokens(secretRotationArn: string): void {
+    const policy = new Policy(this, 'TaskTokens', {
+      statements: [new PolicyStatement({ actions: ['states:SendTaskSuccess'], resources: [secretRotationArn] })],
+    });
+    for (const name of ['release-batch', 'acknowledge'] as const) this.#functions[name].role.attachInlinePolicy(policy);
   }
 
   #make(name: FunctionName, props: WorkflowFunctionsProps): RekeyFunction {
@@ -105,6 +127,7 @@ export class WorkflowFunctions extends Construct {
       variables: {
         REGISTRY_TABLE: props.registry.table.tableName,
         AUDIT_TABLE: props.auditTrail.table.tableName,
+        CONSUMERS_TABLE: props.consumers.table.tableName,
         ...(alerts ? { ALERT_TOPIC_ARN: props.alerts.topic.topicArn } : {}),
       },
       ...(name === 'recover' ? { deadLetterQueue: props.recoverDeadLetters.queue } : {}),
@@ -116,15 +139,45 @@ export class WorkflowFunctions extends Construct {
     registry.grantArchive(this.get('generate'));
     registry.grantFindDue(this.get('dispatch'));
     registry.grantList(this.get('configure'));
-    for (const name of FUNCTION_NAMES) if (name !== 'dispatch') auditTrail.grantAppend(this.get(name));
+    for (const name of FUNCTION_NAMES)
+      if (name !== 'dispatch' && name !== 'release-batch' && name !== 'judge-batch' && name !== 'acknowledge')
+        auditTrail.grantAppend(this.get(name));
     for (const name of FUNCTION_NAMES) if (SETTINGS[name].alerts) alerts.grantPublish(this.get(name));
   }
 
+  #grantConsumers(consumers: ConsumersTable): void {
+    const readers = [
+      'generate',
+      'audit',
+      'release-batch',
+      'judge-batch',
+      'roll-back',
+      'retire',
+      'recover',
+      'owed',
+    ] as const;
+    // Generate rolls back what a dead run left behind; Retire tells those who came late.
+    const posters = [
+      'generate',
+      'release-batch',
+      'apply',
+      'roll-back',
+      'retire',
+      'recover',
+      'reload',
+      'revert',
+    ] as const;
+    for (const name of readers) consumers.grantRead(this.get(name));
+    for (const name of posters) consumers.grantPost(this.get(name));
+    for (const name of ['release-batch', 'acknowledge'] as const) consumers.grantCount(this.get(name));
+    consumers.grantRead(this.get('acknowledge'));
+  }
+
   #grantSecrets(secrets: ManagedSecrets): void {
-    const readers = ['generate', 'test', 'apply', 'roll-back', 'retire', 'recover', 'configure'] as const;
+    const readers = ['generate', 'test', 'apply', 'roll-back', 'retire', 'recover', 'revert', 'configure'] as const;
     const administrators = ['generate', 'apply', 'roll-back', 'retire', 'recover'] as const;
     // Generate rolls back what a dead run left behind.
-    const movers = ['generate', 'apply', 'roll-back', 'recover'] as const;
+    const movers = ['generate', 'apply', 'roll-back', 'recover', 'revert'] as const;
     for (const name of readers) secrets.grantRead(this.get(name));
     for (const name of administrators) secrets.grantReadAdmin(this.get(name));
     for (const name of movers) secrets.grantMoveStages(this.get(name));

@@ -6,6 +6,7 @@ import type { EnvironmentDeclaration } from '../../shared/config/declaration.ts'
 import type { Bundles, FunctionName } from '../bundles.ts';
 import { Alarms } from '../constructs/alarms.ts';
 import { ConfigureRegistry } from '../constructs/configure-registry.ts';
+import { ConsumerEvents } from '../constructs/consumer-events.ts';
 import { DeadLetterQueue } from '../constructs/dead-letter-queue.ts';
 import { ManagedSecrets } from '../constructs/managed-secrets.ts';
 import type { Network } from '../constructs/rekey-function.ts';
@@ -41,6 +42,7 @@ export class WorkflowStack extends Stack {
       key,
       registry: state.registry,
       auditTrail: state.auditTrail,
+      consumers: state.consumers,
       alerts,
       secrets: new ManagedSecrets(this, 'Secrets', {
         secrets: declaration.secrets,
@@ -61,7 +63,9 @@ export class WorkflowStack extends Stack {
       environment,
       key,
       definition: secretRotation({ functionArn, versionRetirementArn: retirement.stateMachineArn }),
-      invokes: (['generate', 'test', 'audit', 'apply', 'notify', 'roll-back'] as const).map(functionArn),
+      invokes: (
+        ['generate', 'test', 'audit', 'release-batch', 'judge-batch', 'apply', 'notify', 'roll-back'] as const
+      ).map(functionArn),
       starts: [retirement.stateMachineArn],
     });
     const { stateMachine: dispatch } = new WorkflowStateMachine(this, 'RotationDispatch', {
@@ -72,7 +76,16 @@ export class WorkflowStack extends Stack {
       starts: [rotation.stateMachineArn],
       hasDistributedMap: true,
     });
-    functions.enableRecovery(retirement.stateMachineArn);
+    functions.enableRetirements(retirement.stateMachineArn);
+    functions.enableTaskTokens(rotation.stateMachineArn);
+    const unhandledAnswers = new DeadLetterQueue(this, 'UnhandledAnswers', { key });
+    new ConsumerEvents(this, 'ConsumerEvents', {
+      consumers: state.consumers,
+      acknowledge: functions.get('acknowledge'),
+      recordUse: functions.get('record-use'),
+      key,
+      deadLetters: unhandledAnswers,
+    });
 
     new Triggers(this, 'Triggers', {
       environment,
@@ -93,6 +106,7 @@ export class WorkflowStack extends Stack {
       configure: functions.get('configure'),
       undeliveredEvents,
       undeliveredRecoveries,
+      unhandledAnswers,
     });
     new ConfigureRegistry(this, 'Configuration', {
       configure: functions.get('configure'),
@@ -105,6 +119,8 @@ export class WorkflowStack extends Stack {
     new CfnOutput(this, 'SecretRotationArn', { value: rotation.stateMachineArn });
     new CfnOutput(this, 'VersionRetirementArn', { value: retirement.stateMachineArn });
     new CfnOutput(this, 'ConfigureFunction', { value: functions.get('configure').function.functionName });
+    new CfnOutput(this, 'ReloadFunction', { value: functions.get('reload').function.functionName });
+    new CfnOutput(this, 'RevertFunction', { value: functions.get('revert').function.functionName });
     new CfnOutput(this, 'EventBusName', { value: 'default' });
   }
 

@@ -14,7 +14,7 @@ export function succeededAlert(record: SecretRecord, rotation: RotationRecord, n
     subject: `[rekey] Rotated ${record.secretId} (${record.environment})`,
     paragraphs: [
       `What happened: the secret "${record.secretId}" (${record.type}, environment ${record.environment}) has a new value since ${iso(now)}. Reason: ${rotation.reason}, requested by ${rotation.requestedBy}. It took ${seconds} s.`,
-      `Effect: none for its consumers. ${rotation.incumbent === undefined ? 'It had no value before.' : `"${rotation.candidate}" replaced "${rotation.incumbent}".`} The new value was tested before the switch and logged in after it.`,
+      `Effect: none for its consumers${followers(rotation)}. ${rotation.incumbent === undefined ? 'It had no value before.' : `"${rotation.candidate}" replaced "${rotation.incumbent}".`} The new value was tested before the switch and logged in after it.`,
       grace === undefined
         ? 'Still owed: nothing.'
         : `Still owed: the replaced credential "${grace.identity}" stays valid until ${iso(grace.retireAt)}, then Rekey ends it and proves it dead.`,
@@ -22,6 +22,7 @@ export function succeededAlert(record: SecretRecord, rotation: RotationRecord, n
     ],
     facts: {
       duration_seconds: seconds,
+      consumers: rotation.rollout?.consumers ?? 0,
       version_id: rotation.rotationId,
       ...(grace?.retireAt === undefined ? {} : { retire_at: grace.retireAt.toISOString() }),
     },
@@ -45,6 +46,30 @@ export function rolledBackAlert(record: SecretRecord, rotation: RotationRecord, 
       `What to do: ${remedyFor(fault.name)} Rekey tries again by itself at ${iso(record.dueAt)}; to try at once: rekey rotate ${record.secretId}`,
     ],
     facts: { fault: fault.name, fault_message: fault.message, candidate_owed: owed },
+  });
+}
+
+/** A switch that somebody took back. */
+export function revertedAlert(
+  record: SecretRecord,
+  {
+    previous,
+    current,
+    requestId,
+  }: { readonly previous: LedgerCredential; readonly current: LedgerCredential; readonly requestId: string },
+  now: Date,
+): Alert {
+  const { secretId, environment } = record;
+  return alert('rotation_rolled_back', record, { rotationId: current.versionId }, now, {
+    subject: `[rekey] Taken back ${secretId} (${environment}): on request`,
+    paragraphs: [
+      `What happened: somebody took the last rotation of "${secretId}" (environment ${environment}) back at ${iso(now)}. The credential "${previous.identity}" is current again.`,
+      'Effect: none for its consumers. Both credentials work while they change over.',
+      `Still owed: "${current.identity}" is ended as soon as no consumer uses it any more.`,
+      `What to do: if the replaced value was exposed, rotate again: rekey rotate ${secretId}`,
+    ],
+    facts: { version_id: previous.versionId, replaced_version_id: current.versionId },
+    id: `${requestId}/reverted`,
   });
 }
 
@@ -124,6 +149,11 @@ function alert(
 function fitSubject(text: string): string {
   const printable = text.replace(/[^\x20-\x7e]/g, '?');
   return printable.length < SUBJECT_LENGTH ? printable : `${printable.slice(0, SUBJECT_LENGTH - 4)}...`;
+}
+
+function followers({ rollout }: RotationRecord): string {
+  if (rollout === undefined || rollout.bounds.length === 0) return '';
+  return `: ${rollout.consumers} of them were handed the new value before the switch, in ${rollout.bounds.length} batches`;
 }
 
 function graceOf(record: SecretRecord, rotation: RotationRecord): LedgerCredential | undefined {

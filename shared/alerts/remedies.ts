@@ -1,6 +1,8 @@
 import {
   AdminRefused,
   CandidateUnproven,
+  ConsumersRefused,
+  ConsumersSilent,
   CurrentVersionMoved,
   IncumbentRefused,
   Misconfigured,
@@ -28,6 +30,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
   [RetirementPending.errorName]:
     'nothing: the credential before is still in its grace period. Shorten `grace` if rotations come this close.',
   [CandidateUnproven.errorName]: 'see what differs; grants made by hand to one login role belong to the owner role.',
+  [ConsumersRefused.errorName]:
+    'see why the consumers that the cause names could not use the new value: what they can reach, what they expect of it.',
+  [ConsumersSilent.errorName]:
+    'see whether the consumers that the cause names still run; allow more silence (`apply.tolerance`) or time (`apply.timeout`) if they do.',
   [CurrentVersionMoved.errorName]: 'find out who moved AWSCURRENT; from now on let Rekey do it.',
 };
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 
-/** No bundle of public authorities is larger than this; RDS's global bundle has 162 KiB. */
-export const MAX_PEM_BYTES = 512 * 1024;
+import type { ReadBeside } from './configuration-file.ts';
+import { MAX_BESIDE_BYTES } from './file-text.ts';
 
 const ALLOWED = 'certificate_authority is the path of a PEM file with certificates, beside this file';
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,20000}-----END CERTIFICATE-----/g;
@@ -13,14 +13,14 @@ export type CertificateAuthority =
 /** Reads the certificates that a relative path names. Only certificates come back, so no other file's content can. */
 export function readCertificateAuthority(
   relativePath: string,
-  readBeside: ((relativePath: string) => Uint8Array | undefined) | undefined,
+  readBeside: ReadBeside | undefined,
 ): CertificateAuthority {
   const segments = relativePath.split('/');
   if (/^[A-Za-z]:|\\/.test(relativePath) || relativePath.startsWith('/') || segments.includes('..'))
     return { ok: false, message: `found a path that leads elsewhere; ${ALLOWED}` };
   const bytes = readBeside?.(relativePath);
-  if (!bytes) return { ok: false, message: `found no such file; ${ALLOWED}` };
-  if (bytes.byteLength > MAX_PEM_BYTES) return { ok: false, message: `found a file over 512 KiB; ${ALLOWED}` };
+  if (bytes === undefined || bytes === 'unreadable') return { ok: false, message: `found no such file; ${ALLOWED}` };
+  if (bytes.byteLength > MAX_BESIDE_BYTES) return { ok: false, message: `found a file over 512 KiB; ${ALLOWED}` };
   const text = new TextDecoder().decode(bytes);
   if (text.includes('PRIVATE KEY-----'))
     return { ok: false, message: `found a private key in the file; ${ALLOWED}, and the key belongs nowhere near it` };

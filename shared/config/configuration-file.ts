@@ -2,8 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path';
 
 import { RekeyError } from '../errors.ts';
-import { MAX_PEM_BYTES } from './certificate-authority.ts';
-import { MAX_FILE_BYTES } from './file-text.ts';
+import { MAX_BESIDE_BYTES, MAX_FILE_BYTES } from './file-text.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -33,18 +32,21 @@ export function readConfigurationFile(path: string): Uint8Array {
   }
 }
 
+/** The bytes of a file, but not much more than `MAX_BESIDE_BYTES`; undefined where there is none. */
+export type ReadBeside = (relativePath: string) => Uint8Array | 'unreadable' | undefined;
+
 /** Reads files beside `path`, also in folders beside it, and none that a link leads to elsewhere. */
-export function besideFile(path: string): (relativePath: string) => Uint8Array | undefined {
+export function besideFile(path: string): ReadBeside {
   return (relativePath) => {
     try {
       const folder = realpathSync(dirname(path));
       const file = realpathSync(join(folder, relativePath));
       const inside = relative(folder, file);
-      if (inside === '..' || inside.startsWith(`..${sep}`)) return undefined;
-      return readBounded(file, MAX_PEM_BYTES + 1);
-    } catch {
-      // Whatever the reason, the answer is the same problem at the path in the YAML file.
-      return undefined;
+      if (inside === '..' || inside.startsWith(`..${sep}`)) return 'unreadable';
+      return readBounded(file, MAX_BESIDE_BYTES + 1);
+    } catch (cause) {
+      const code = (cause as NodeJS.ErrnoException).code;
+      return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : 'unreadable';
     }
   };
 }

@@ -24,7 +24,7 @@ export interface SecretDeclaration {
   readonly schedule: Schedule;
   /** The text of `rotation:` as written, for people. */
   readonly rotation: string;
-  /** Seconds the incumbent stays valid after the switch. */
+  /** Seconds the incumbent stays valid after the switch; 0 without `reload.backwardsCompat`. */
   readonly graceSeconds: number;
   /** `true` (default): the first rotation runs at once after adoption, as AWS does when rotation is turned on. */
   readonly rotateImmediately: boolean;
@@ -35,6 +35,45 @@ export interface SecretDeclaration {
   readonly preheatSeconds: number;
   readonly healthyThreshold: number;
   readonly endSessions: boolean;
+  readonly rollout: RolloutDeclaration;
+  readonly reload: ReloadDeclaration;
+}
+
+/** `apply:` of a secret, completed: how a new value reaches the running consumers. */
+export interface RolloutDeclaration {
+  /**
+   * `true`: consumers take the candidate, prove it and acknowledge it before AWSCURRENT moves. `false`: AWSCURRENT moves
+   * first, and the consumers are told afterwards.
+   */
+  readonly zeroDowntime: boolean;
+  /** `true`: batch after batch, the canary first. `false`: everybody in one go, without a canary. */
+  readonly rollingUpdate: boolean;
+  /** `true`: the consumers of a batch switch side by side. `false`: one after the other, as batches of one. */
+  readonly parallelSwitch: boolean;
+  /** Consumers in a batch, at most: 1-100. */
+  readonly maxBatchSize: number;
+  /** Consumers in the first batch: 0-100; 0: no canary. */
+  readonly canarySize: number;
+  /** Seconds until a batch has to have answered: 5-900. */
+  readonly batchTimeoutSeconds: number;
+  /** Percent of the consumers that may stay silent without stopping the rollout: 0-100. A refusal always counts. */
+  readonly tolerancePercent: number;
+}
+
+/** `reload:` of a secret, completed: what running consumers and the old version may count on. */
+export interface ReloadDeclaration {
+  /**
+   * `true`: running consumers take new versions. `false`: they take them when they start, and the old version is not
+   * retired before those that run with it have gone.
+   */
+  readonly hotReload: boolean;
+  /** `true`: the incumbent stays valid for the grace period. `false`: it is retired as soon as every consumer has left it. */
+  readonly backwardsCompat: boolean;
+  /**
+   * `true`: a refusal stops the rollout, and everything goes back. `false`: refusals are reported, the switch goes on,
+   * and who refused stays with the incumbent until it is retired.
+   */
+  readonly rollbackOnError: boolean;
 }
 
 export interface ConnectionDeclaration {

@@ -1,11 +1,16 @@
+import { dirname, join } from 'node:path';
+
+import type { ReadBeside } from './configuration-file.ts';
 import type { Configuration } from './declaration.ts';
 import { fileText } from './file-text.ts';
 import { inspectTree, PLAINTEXT } from './inspect-tree.ts';
+import { OPENCLAW_FILE, parseOpenClaw } from './openclaw-settings.ts';
 import { findSecretForms } from './plaintext-detection.ts';
 import { Positions } from './positions.ts';
 import { inFileOrder, type Problem } from './problem.ts';
 import { readEnvironments } from './read-environments.ts';
 import { Reading } from './reading.ts';
+import type { RolloutSettings } from './rollout-settings.ts';
 import { readYaml } from './yaml-document.ts';
 import type { Finding } from './yaml-tokens.ts';
 
@@ -13,15 +18,32 @@ export type ParseResult =
   | { readonly ok: true; readonly configuration: Configuration; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+interface ConfigurationFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 /**
- * What a configuration file says, or everything that is wrong with it, in file order. Never throws, whatever the bytes
- * are; its work is bounded by their number, and no problem quotes what may be a secret. `readBeside` gives the bytes of
- * a file beside it (for `certificate_authority`); `now` only decides whether a cron expression's years are over.
+ * What a configuration file says, or everything that is wrong with it, in file order; then what is wrong with the
+ * `openclaw.json` beside it. Never throws, whatever the bytes are; its work is bounded by their number, and no problem
+ * quotes what may be a secret. `readBeside` gives the bytes of a file beside it (`openclaw.json`, and for
+ * `certificate_authority`); `now` only decides whether a cron expression's years are over.
  */
 export function parseConfiguration(
-  file: { readonly path: string; readonly bytes: Uint8Array },
-  readBeside?: (relativePath: string) => Uint8Array | undefined,
+  file: ConfigurationFile,
+  readBeside?: ReadBeside,
   now: Date = new Date(),
+): ParseResult {
+  const openClaw = parseOpenClaw(join(dirname(file.path), OPENCLAW_FILE), readBeside?.(OPENCLAW_FILE));
+  const result = parseSecrets(file, { readBeside, now, defaults: openClaw.settings });
+  const problems = [...(result.ok ? [] : result.problems), ...openClaw.problems];
+  if (!result.ok || problems.length > 0) return { ok: false, problems };
+  return { ...result, warnings: [...result.warnings, ...openClaw.warnings] };
+}
+
+function parseSecrets(
+  file: ConfigurationFile,
+  options: { readonly readBeside: ReadBeside | undefined; readonly now: Date; readonly defaults: RolloutSettings },
 ): ParseResult {
   const decoded = fileText(file.bytes);
   if (!decoded.ok) {
@@ -39,7 +61,7 @@ export function parseConfiguration(
     problems.push(locate({ offset, message: PLAINTEXT }));
   if (!document.wellFormed) return { ok: false, problems: inFileOrder(problems) };
 
-  const reading = new Reading({ now, readBeside, complained: tree.complained });
+  const reading = new Reading({ ...options, complained: tree.complained });
   const environments = readEnvironments(document.root, reading);
   for (const finding of reading.problems) problems.push(locate(finding));
   if (problems.length > 0) return { ok: false, problems: inFileOrder(problems) };

@@ -1,6 +1,8 @@
 import type * as z from 'zod';
 
+import type { ReadBeside } from './configuration-file.ts';
 import { describeIssue } from './describe-issue.ts';
+import { DEFAULT_SETTINGS, type RolloutSettings } from './rollout-settings.ts';
 import type { Finding } from './yaml-tokens.ts';
 import { toPlain } from './yaml-tree.ts';
 
@@ -16,17 +18,21 @@ export class Reading {
   readonly problems: Finding[] = [];
   readonly warnings: Finding[] = [];
   readonly now: Date;
-  readonly readBeside: ((relativePath: string) => Uint8Array | undefined) | undefined;
+  readonly readBeside: ReadBeside | undefined;
+  readonly defaults: RolloutSettings;
   readonly #complained: ReadonlySet<unknown>;
 
   constructor(options: {
     readonly now: Date;
-    readonly readBeside: ((relativePath: string) => Uint8Array | undefined) | undefined;
+    readonly readBeside?: ReadBeside | undefined;
+    /** What holds for a secret that does not say otherwise. */
+    readonly defaults?: RolloutSettings;
     /** Nodes about which something has been said already. */
     readonly complained: ReadonlySet<unknown>;
   }) {
     this.now = options.now;
     this.readBeside = options.readBeside;
+    this.defaults = options.defaults ?? DEFAULT_SETTINGS;
     this.#complained = options.complained;
   }
 

@@ -28,6 +28,19 @@ export function wholeNumber(what: string, bounds: { readonly min: number; readon
   return z.number({ error }).int({ error }).min(bounds.min, { error }).max(bounds.max, { error });
 }
 
+/** Percent, as a whole number or a text such as "10%". */
+export function percent(what: string) {
+  return z.unknown().transform((value, context): number => {
+    const written = typeof value === 'string' && /^\d{1,3}%$/.test(value) ? Number(value.slice(0, -1)) : value;
+    if (typeof written === 'number' && Number.isInteger(written) && written >= 0 && written <= 100) return written;
+    context.addIssue({
+      code: 'custom',
+      message: `${what} is a whole number of percent from 0 to 100, such as 10 or "10%"`,
+    });
+    return z.NEVER;
+  });
+}
+
 /** Seconds of a duration within bounds; a bare 0 may stand without quotes. */
 export function seconds(what: string, bounds: { readonly min: number; readonly max: number; readonly bounds: string }) {
   return z.unknown().transform((value, context): number => {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { SECRET_TYPES } from './declaration.ts';
 import { parseSchedule } from './schedule.ts';
-import { flag, oneOf, seconds, text, textLike, wholeNumber } from './schema-text.ts';
+import { flag, oneOf, percent, seconds, text, textLike, wholeNumber } from './schema-text.ts';
 
 /*
  * The fields of the file, by level. Each message is the "what is allowed" half of a problem; what was found is added
@@ -65,6 +65,29 @@ const preheat = z.strictObject(
   { error: 'preheat is a mapping with timeout and health_checks' },
 );
 
+const apply = z.strictObject(
+  {
+    zero_downtime: flag('zero_downtime').optional(),
+    rolling_update: flag('rolling_update').optional(),
+    parallel_switch: flag('parallel_switch').optional(),
+    max_batch_size: wholeNumber('max_batch_size', { min: 1, max: 100 }).optional(),
+    canary_size: wholeNumber('canary_size', { min: 0, max: 100 }).optional(),
+    timeout: seconds('timeout', { min: 5, max: 900, bounds: 'from 5s to 15m' }).optional(),
+    tolerance: percent('tolerance').optional(),
+  },
+  { error: 'apply is a mapping such as { max_batch_size: 20, timeout: 1m }' },
+);
+
+/** The same in `secrets.yaml` and in `openclaw.json`. */
+export const reloadSchema = z.strictObject(
+  {
+    hot_reload: flag('hot_reload').optional(),
+    backwards_compat: flag('backwards_compat').optional(),
+    rollback_on_error: flag('rollback_on_error').optional(),
+  },
+  { error: 'reload is a mapping such as { hot_reload: true, backwards_compat: true }' },
+);
+
 export const secretSchema = z.strictObject(
   {
     name: textLike(NAME, 'name is a text of 1 to 512 letters, digits and /_+=.@-'),
@@ -84,6 +107,8 @@ export const secretSchema = z.strictObject(
     mode: oneOf('mode', ['two_roles', 'single_role']).default('two_roles'),
     preheat: preheat.optional(),
     end_sessions: flag('end_sessions').default(true),
+    apply: apply.optional(),
+    reload: reloadSchema.optional(),
   },
   { error: 'a secret is a mapping with name and rotation' },
 );

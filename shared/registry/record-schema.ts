@@ -23,6 +23,9 @@ const rotation = z.extend(rotationInput, {
       facts: z.record(z.string(), z.string()),
     }),
   ),
+  rollout: z.optional(
+    z.strictObject({ plannedAt: date, consumers: z.int().check(z.gte(0)), bounds: z.array(z.string()) }),
+  ),
   fault: z.optional(z.strictObject({ name: z.string(), message: z.string() })),
   alerted: z.array(z.string()),
 });

@@ -1,5 +1,6 @@
 import type { AuditHead, AuditOperation } from '../audit/audit-trail.ts';
 import type { SecretDeclaration } from '../config/declaration.ts';
+import type { RolloutPlan } from '../rollout/plan.ts';
 import type { RotationInput } from '../rotation/payloads.ts';
 import type { CredentialIdentity, KnownCredential } from '../rotators/rotator.ts';
 
@@ -57,6 +58,8 @@ export interface RotationRecord extends RotationInput {
   readonly incumbent: CredentialIdentity | undefined;
   readonly incumbentVersionId: string | undefined;
   readonly phases: readonly PhaseRecord[];
+  /** Who is handed the candidate before the switch; written by Audit. */
+  readonly rollout: RolloutPlan | undefined;
   /** What stopped it: an error's name and its safe text. */
   readonly fault: Fault | undefined;
   /** Alert kinds already sent: each goes out once. */

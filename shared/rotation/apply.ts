@@ -1,12 +1,15 @@
-import { CandidateUnproven, CurrentVersionMoved } from '../errors.ts';
+import { CandidateUnproven, CurrentVersionMoved, TransientFailure } from '../errors.ts';
+import { settle } from '../rollout/notices.ts';
 import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
+import { withLease } from './lease.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import type { ApplyResult, RotationInput } from './payloads.ts';
 import { hasEnded, type RunningRecord, requireRunning, runPhase } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
 
 /**
- * Moves `AWSCURRENT` to the candidate by compare-and-swap, reads it back and logs in with what was read.
+ * Moves `AWSCURRENT` to the candidate by compare-and-swap, reads it back, logs in with what was read, and tells the
+ * consumers that it is settled.
  *
  * Twice is harmless: a label that is already on the candidate stays there. Throws `CurrentVersionMoved` when somebody
  * else moved the label, and `CandidateUnproven` when the value read back does not open the target.
@@ -25,9 +28,7 @@ export async function apply(input: RotationInput, ports: RotationPorts): Promise
     const moved = await ports.secretStore.promote(secretId, { from, to: rotationId });
     const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
     if (moved === 'lost' && current?.versionId !== rotationId) {
-      throw new CurrentVersionMoved(
-        `AWSCURRENT of "${secretId}" is on version ${current?.versionId ?? 'none'}, expected ${from ?? 'none'}: somebody else moved it.`,
-      );
+      throw currentMoved(record, current?.versionId);
     }
     // A read right after the move may still answer the version before it: the candidate's own is then the one to try.
     const readBack = current?.versionId === rotationId ? current : await requireVersion(ports, secretId, rotationId);
@@ -38,9 +39,15 @@ export async function apply(input: RotationInput, ports: RotationPorts): Promise
       throw new CandidateUnproven(`The target refused the new current value of "${secretId}".`);
     }
     log.note('current_validated', { version_id: rotationId });
+    if (isFollowed(record)) await settle(ports.rollouts, secretId, { rotationId, versionId: rotationId });
     return { facts: { version: rotationId }, change: switched(ports.clock.now()) };
   });
   return retirementOf(applied, input);
+}
+
+/** Whether consumers are told of the switch now. Those that come later, Retire tells. */
+export function isFollowed({ rotation, declaration }: RunningRecord): boolean {
+  return declaration.reload.hotReload && (rotation.rollout?.consumers ?? 0) > 0;
 }
 
 /** The ledger after the switch: the candidate is current, the incumbent's grace begins at `now`. */
@@ -74,15 +81,34 @@ export function retirementOf(
   };
 }
 
-/** Single-role mode: from here until the label has moved, new logins with the incumbent are refused. */
+/**
+ * Single-role mode: from here until the label has moved, new logins with the incumbent are refused. Not begun when the
+ * label is elsewhere: a stopped execution's function may come here when a later rotation has changed the password. Taken
+ * back when somebody has written the record meanwhile, as in Generate: whoever rolls back does that first.
+ */
 async function installNow(ports: RotationPorts, record: RunningRecord) {
-  const { secretId, rotationId } = record.rotation;
+  const { secretId, rotationId, incumbentVersionId, startedAt } = record.rotation;
   const rotator = await requireRotator(ports, record);
   const candidate = (await requireVersion(ports, secretId, rotationId)).value;
-  const incumbent = (await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' }))?.value;
+  const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
+  if (![incumbentVersionId, rotationId].includes(current?.versionId)) throw currentMoved(record, current?.versionId);
+  const isSwitched = current?.versionId === rotationId;
+  const incumbent = current?.value;
   const admin = await adminValue(ports.secretStore, record, incumbent);
   const settings = rotatorSettings(record);
-  const report = await rotator.install({ settings, admin, incumbent, versionId: rotationId, candidate });
+  const report = await rotator.install({ settings, admin, incumbent, versionId: rotationId, startedAt, candidate });
+  if (!isSwitched && (await ports.registry.save(withLease(record, rotationId, ports.clock.now()))) === 'conflict') {
+    const identity = record.rotation.candidate ?? '';
+    await rotator.retire({ settings, admin, identity, versionId: rotationId, value: candidate, survivor: incumbent });
+    throw new TransientFailure(`The entry of "${secretId}" was changed while its candidate was installed.`);
+  }
   await rotator.test({ settings, candidate, incumbentIdentity: record.rotation.incumbent });
   return report;
+}
+
+function currentMoved({ rotation }: RunningRecord, found: string | undefined): CurrentVersionMoved {
+  const { secretId, incumbentVersionId } = rotation;
+  return new CurrentVersionMoved(
+    `AWSCURRENT of "${secretId}" is on version ${found ?? 'none'}, expected ${incumbentVersionId ?? 'none'}: somebody else moved it.`,
+  );
 }

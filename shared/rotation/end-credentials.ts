@@ -1,6 +1,7 @@
 import type { SecretText } from '../redact.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { updateRecord } from '../registry/update-record.ts';
+import { holders } from '../rollout/holders.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { requireRotator, rotatorSettings } from './credential-values.ts';
 import { NOTHING_OWED, overdue, withCredentialChange } from './ledger.ts';
@@ -19,13 +20,17 @@ export interface EndingWork {
 }
 
 /**
- * Ends every credential of the secret whose grace is over, so that a retirement that was lost blocks no rotation and
- * leaves no debt. Answers the record after it.
+ * Ends every credential of the secret whose grace is over and that no consumer uses, so that a retirement that was lost
+ * blocks no rotation and leaves no debt. Answers the record after it.
  */
 export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
   let { record } = work;
   for (const entry of overdue(record, work.ports.clock.now())) {
     if (work.survivor === undefined || entry.versionId === work.survivor.versionId) continue;
+    const { ports } = work;
+    const { secretId } = record;
+    const held = await holders(ports.rollouts, { secretId, versionId: entry.versionId, now: ports.clock.now() });
+    if (held.length > 0) continue;
     record = await endCredential({ ...work, record }, entry);
   }
   return record;
@@ -48,8 +53,9 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
     const rotator = await requireRotator(ports, record);
     const value = (await ports.secretStore.read(record.secretId, { versionId }))?.value;
     const settings = rotatorSettings(record);
-    const report = await rotator.retire({ settings, admin, identity, value, survivor: survivor?.value });
-    log.note('proved_dead', { refused_login: report.refusedLogin, ended_sessions: report.endedSessions });
+    const report = await rotator.retire({ settings, admin, identity, versionId, value, survivor: survivor?.value });
+    const { refusedLogin, endedSessions, facts } = report;
+    log.note('proved_dead', { ...facts, refused_login: refusedLogin, ended_sessions: endedSessions });
   });
   return updateRecord(
     ports.registry,

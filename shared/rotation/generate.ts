@@ -20,7 +20,7 @@ import { rollBack } from './roll-back.ts';
  *
  * Twice is harmless: the lease belongs to the rotation's id; the version is stored under it, so a second run reads the
  * value that the first one chose; installing sends the same verifier. Throws `LeaseHeld` when another run is at work
- * and `RotationEnded` when this one is over.
+ * and `RotationEnded` when this one is over, or the target knows of a later one.
  */
 export async function generate(input: RotationInput, ports: RotationPorts): Promise<void> {
   const { record, reading } = await takeLease(input, ports);
@@ -65,7 +65,7 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Be
     }
     const started = {
       ...leased,
-      rotation: newRotation(input, now),
+      rotation: newRotation(input, startAfter(previous, now)),
       dueAt: new Date(now.getTime() + LEASE_SECONDS * 1000),
     };
     if ((await registry.save(started, { archived: previous })) === 'saved') {
@@ -79,6 +79,11 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Be
       throw new LeaseHeld(`Another run took the lease of "${input.secretId}" first.`);
     }
   }
+}
+
+/** `now`, or, where the clock of the rotation before was ahead, later than that began: targets go by the order of starts. */
+function startAfter(previous: RotationRecord | undefined, now: Date): Date {
+  return new Date(Math.max(now.getTime(), previous === undefined ? 0 : previous.startedAt.getTime() + 1));
 }
 
 /** Ends a rotation that died without recovery: undone, or, where its switch was done, taken as succeeded. */
@@ -134,6 +139,7 @@ async function bringIn({
   const { registry } = ports;
   const { secretId, rotationId: versionId } = input;
   const { current, admin } = stored;
+  const { startedAt } = record.rotation;
   const settings = rotatorSettings(record);
   log.note('lease_taken');
   // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
@@ -168,7 +174,7 @@ async function bringIn({
     record: journaled,
   };
   if (!rotator.overlap) return generated;
-  const report = await rotator.install({ ...values, versionId, candidate });
+  const report = await rotator.install({ ...values, versionId, startedAt, candidate });
   log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
   return {
     ...generated,
@@ -176,7 +182,7 @@ async function bringIn({
     // first. With the record as the journal left it, whoever rolls back from now on finds what has been installed.
     disturbed: async () => {
       const identity = preflight.candidate;
-      await rotator.retire({ settings, admin, identity, value: candidate, survivor: incumbent?.value });
+      await rotator.retire({ settings, admin, identity, versionId, value: candidate, survivor: incumbent?.value });
       throw new TransientFailure(`The entry of "${secretId}" was changed while its candidate was installed.`);
     },
   };
@@ -249,6 +255,7 @@ function newRotation(input: RotationInput, startedAt: Date): RotationRecord {
     incumbent: undefined,
     incumbentVersionId: undefined,
     phases: [],
+    rollout: undefined,
     fault: undefined,
     alerted: [],
   };

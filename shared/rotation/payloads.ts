@@ -50,6 +50,13 @@ export interface DispatchResult {
   readonly rotations: readonly { readonly executionName: string; readonly input: RotationInput }[];
 }
 
+/** Answer of Audit: the batches of the rollout, in order; none when nobody is handed the candidate before the switch. */
+export interface AuditResult {
+  readonly batches: readonly { readonly batch: number; readonly timeoutSeconds: number }[];
+  /** How many of them are released side by side. */
+  readonly batchesAtOnce: number;
+}
+
 /** Answer of Apply, and of a RollBack that found the switch done. `retirement` is absent when nothing was replaced. */
 export interface ApplyResult {
   readonly retirement?: RetirementInput;

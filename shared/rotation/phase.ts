@@ -103,7 +103,7 @@ async function endPhase(
 }
 
 /** So that the alert can say what stopped the rotation. The error itself matters more: a failure here is passed over. */
-async function recordFault(registry: Registry, input: RotationInput, fault: RekeyError): Promise<void> {
+export async function recordFault(registry: Registry, input: RotationInput, fault: RekeyError): Promise<void> {
   try {
     await updateRecord(registry, input.secretId, (latest) => {
       const current = running(latest, input.rotationId);

@@ -1,5 +1,9 @@
+import { HeldTooLong, StillHeld } from '../errors.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
+import { holders } from '../rollout/holders.ts';
+import { settle } from '../rollout/notices.ts';
+import { named } from '../rollout/presence.ts';
 import { adminValue } from './credential-values.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
 import { withLease, withoutLease } from './lease.ts';
@@ -7,6 +11,9 @@ import { credential, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RetirementInput } from './payloads.ts';
 import type { RotationPorts } from './ports.ts';
+
+/** How long consumers are waited for, after the grace period, before people are told. */
+const PATIENCE_SECONDS = 3600;
 
 export interface RetireResult {
   readonly outcome: 'retired' | 'kept';
@@ -18,13 +25,16 @@ export interface RetireResult {
  *
  * Twice is harmless: a credential that the ledger has as retired, or no longer has, is done; ending a dead one changes
  * nothing. Holds the secret's lease meanwhile, so no rotation re-uses the credential's place. Throws `LeaseHeld` while a
- * rotation runs, and what the target says when the credential cannot be proved dead.
+ * rotation runs, `StillHeld` (after an hour `HeldTooLong`) while consumers use the credential, and what the target says
+ * when it cannot be proved dead.
  */
 export async function retire(input: RetirementInput, ports: RotationPorts): Promise<RetireResult> {
   const { registry, clock } = ports;
   const { secretId, versionId } = input;
-  const known = credential(await requireRecord(registry, secretId), versionId);
+  const before = await requireRecord(registry, secretId);
+  const known = credential(before, versionId);
   if (known === undefined || known.state === 'retired') return { outcome: 'retired' };
+  if (known.state === 'grace') await requireLeft(known, before, ports);
 
   const holder = `retire/${versionId}`;
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()));
@@ -33,6 +43,28 @@ export async function retire(input: RetirementInput, ports: RotationPorts): Prom
   } finally {
     await updateRecord(registry, secretId, (latest) => withoutLease(latest, holder));
   }
+}
+
+/** Nobody takes the version up again: only what carries AWSCURRENT, or is being rolled out, is handed to consumers. */
+async function requireLeft(known: LedgerCredential, record: SecretRecord, ports: RotationPorts): Promise<void> {
+  const { rollouts, clock, secretStore } = ports;
+  const { secretId, declaration } = record;
+  const { versionId, identity, retireAt } = known;
+  const now = clock.now();
+  const held = await holders(rollouts, { secretId, versionId, now });
+  if (held.length === 0) return;
+  const current = record.ledger.find(({ state }) => state === 'current');
+  const isRolling = record.rotation?.status === 'running';
+  if (declaration.reload.hotReload && current !== undefined && !isRolling) {
+    // Whoever started between the plan and the switch has been told nothing yet.
+    const carries = await secretStore.read(secretId, { stage: 'AWSCURRENT' });
+    if (carries?.versionId === current.versionId) {
+      await settle(rollouts, secretId, { rotationId: current.versionId, versionId: current.versionId });
+    }
+  }
+  const waited = (now.getTime() - (retireAt ?? now).getTime()) / 1000;
+  const text = `${held.length} consumers still use "${identity}" of "${secretId}": ${named(held)}.`;
+  throw waited < PATIENCE_SECONDS ? new StillHeld(text) : new HeldTooLong(text);
 }
 
 async function retireUnderLease(

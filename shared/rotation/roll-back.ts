@@ -3,7 +3,9 @@ import { RekeyError, Throttled, TransientFailure } from '../errors.ts';
 import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { requireVersion, adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
-import { retirementOf, switched } from './apply.ts';
+import { holders } from '../rollout/holders.ts';
+import { callBack, settle } from '../rollout/notices.ts';
+import { isFollowed, retirementOf, switched } from './apply.ts';
 import { nextTry } from './due.ts';
 import { withLease, withoutLease } from './lease.ts';
 import { credential, withCredentialChange } from './ledger.ts';
@@ -17,8 +19,8 @@ import type { RotationPorts } from './ports.ts';
  *
  * Where the switch had happened and the new value opens the target, going on is the way out: `completed`. Otherwise
  * `AWSCURRENT` is (or goes) back on the incumbent, the candidate is ended at the target, `AWSPENDING` is taken off:
- * `rolled_back`. A candidate that cannot be ended now (the target is down) stays in the ledger as a debt, and the answer
- * holds its retirement.
+ * `rolled_back`. Consumers that have taken the candidate are told to go back; while they have it, or when it cannot be
+ * ended now (the target is down), it stays in the ledger, and the answer holds its retirement.
  *
  * Twice is harmless: what it does is decided by where the label is, and an ended rotation answers its outcome again.
  */
@@ -42,12 +44,14 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
   const { answer: found, entries } = await log.collect(ports.auditTrail, input.secretId, () =>
     undo(record, ports, fault.Error, log),
   );
-  const change =
-    found === 'switched' ? complete(record, ports) : end(record, ports, fault.Error, found === 'candidate_owed');
+  const change = found === 'switched' ? complete(record, ports) : end(record, ports, fault.Error, found);
   const ended = await updateRecord(ports.registry, input.secretId, change, undefined, entries);
   if (found === 'switched') return { outcome: 'completed', ...retirementOf(ended, rotation) };
   return { outcome: 'rolled_back', ...owedCandidate(ended, rotation) };
 }
+
+/** What became of the candidate: ended, still used by consumers that are going back, or not to be ended now. */
+type Removal = 'undone' | 'candidate_held' | 'candidate_owed';
 
 /** The effects of going back, each idempotent; entries and books are written after them. */
 async function undo(
@@ -55,7 +59,7 @@ async function undo(
   ports: RotationPorts,
   fault: string,
   log: OperationLog,
-): Promise<'switched' | 'undone' | 'candidate_owed'> {
+): Promise<'switched' | Removal> {
   const { secretId, rotation } = record;
   const { rotationId, incumbentVersionId } = rotation;
   log.note('started', { fault }, 'medium');
@@ -63,6 +67,7 @@ async function undo(
   const isSwitched = current?.versionId === rotationId;
   // Before Audit has ended nothing was switched: a first value carries the label from the moment it is stored.
   if (isSwitched && hasEnded(record, 'audit') && (await opensTarget(ports, record, current.value))) {
+    if (isFollowed(record)) await settle(ports.rollouts, secretId, { rotationId, versionId: rotationId });
     log.note('completed_forward', { version_id: rotationId });
     return 'switched';
   }
@@ -70,6 +75,8 @@ async function undo(
     await ports.secretStore.promote(secretId, { from: rotationId, to: incumbentVersionId });
     log.note('current_moved_back', { version_id: incumbentVersionId }, 'medium');
   }
+  // Before the candidate may go: whoever has it is told to go back, and is waited for.
+  await callBack(ports.rollouts, secretId, rotationId);
   const survivor = isSwitched ? await incumbentValue(record, ports) : current?.value;
   const removed = await removeCandidate(record, ports, survivor, log);
   if (incumbentVersionId !== undefined) {
@@ -111,11 +118,17 @@ async function removeCandidate(
   ports: RotationPorts,
   survivor: SecretText | undefined,
   log: OperationLog,
-): Promise<'undone' | 'candidate_owed'> {
+): Promise<Removal> {
   const { secretStore } = ports;
   const { rotationId, candidate, incumbent } = record.rotation;
   const journaled = credential(record, rotationId);
   if (candidate === undefined || journaled === undefined || journaled.state === 'retired') return 'undone';
+  const { secretId } = record;
+  const held = await holders(ports.rollouts, { secretId, versionId: rotationId, now: ports.clock.now() });
+  if (held.length > 0) {
+    log.note('candidate_held', { candidate, consumers: held.length });
+    return 'candidate_held';
+  }
   try {
     const rotator = await requireRotator(ports, record);
     const value = (await secretStore.read(record.secretId, { versionId: rotationId }))?.value;
@@ -124,10 +137,11 @@ async function removeCandidate(
       settings: rotatorSettings(record),
       admin,
       identity: candidate,
+      versionId: rotationId,
       value,
       survivor: incumbent === undefined ? undefined : survivor,
     });
-    log.note('candidate_ended', { candidate, refused_login: report.refusedLogin });
+    log.note('candidate_ended', { ...report.facts, candidate, refused_login: report.refusedLogin });
     return 'undone';
   } catch (error) {
     // Only a fault of the target or its settings becomes a debt; a passing one is worth another try of this step.
@@ -142,7 +156,7 @@ async function incumbentValue(record: RunningRecord, ports: RotationPorts): Prom
   return versionId === undefined ? undefined : (await requireVersion(ports, record.secretId, versionId)).value;
 }
 
-/** The retirement of a candidate that could not be ended, so that it is tried, and told of, until it is dead. */
+/** The retirement of a candidate that could not be ended yet, so that it is tried, and told of, until it is dead. */
 function owedCandidate({ ledger }: SecretRecord, { environment, secretId, rotationId }: RotationInput): ApplyResult {
   const owed = ledger.find(({ versionId, state }) => versionId === rotationId && state === 'grace');
   if (owed?.retireAt === undefined) return {};
@@ -154,7 +168,7 @@ function end(
   record: RunningRecord,
   { clock }: RotationPorts,
   fault: string,
-  debt: boolean,
+  removal: Removal,
 ): (latest: SecretRecord) => SecretRecord {
   const { rotationId } = record.rotation;
   return (latest) => {
@@ -170,7 +184,9 @@ function end(
     const books = withCredentialChange(
       { ...current, rotation, failures, dueAt: nextTry(current.declaration, failures, now) },
       rotationId,
-      debt ? { state: 'grace', retireAt: now, owedSince: now } : { state: 'retired', retireAt: undefined },
+      removal === 'undone'
+        ? { state: 'retired', retireAt: undefined }
+        : { state: 'grace', retireAt: now, ...(removal === 'candidate_owed' ? { owedSince: now } : {}) },
     );
     return withoutLease(books, rotationId);
   };

@@ -20,7 +20,10 @@ export interface Rotator {
   preflight(input: PreflightInput): Promise<Preflight>;
   /** A fresh value for `identity`: the secret's whole JSON. Pure but for the random source. */
   propose(input: ProposeInput): SecretText;
-  /** Makes the candidate valid at the target. The incumbent stays valid iff `overlap`. */
+  /**
+   * Makes the candidate valid at the target. The incumbent stays valid iff `overlap`. May come late (a function that goes
+   * on although its execution was stopped): never overwrites what a later rotation has installed, but throws.
+   */
   install(input: InstallInput): Promise<InstallReport>;
   /** Health checks until N in a row succeed or `preheatSeconds` pass, then capability parity with the incumbent. */
   test(input: TestInput): Promise<TestReport>;
@@ -33,7 +36,8 @@ export interface Rotator {
   probe(value: SecretText, settings: RotatorSettings): Promise<'accepted' | 'refused'>;
   /**
    * Ends `credential` at the target (no new logins, old sessions ended) and proves it by a refused login where its
-   * value is known. Used for retirement and for removing a candidate on roll back. Throws `StillAlive` when it is not dead.
+   * value is known. Used for retirement and for removing a candidate on roll back. What a later rotation has put in its
+   * place is left alone. Throws `StillAlive` when it is not dead.
    */
   retire(input: RetireInput): Promise<RetireReport>;
 }
@@ -86,6 +90,8 @@ export interface ProposeInput extends Values {
 }
 export interface InstallInput extends Values {
   readonly versionId: string;
+  /** When the rotation started: after every rotation of the secret before it. */
+  readonly startedAt: Date;
   readonly candidate: SecretText;
 }
 export interface InstallReport {
@@ -107,6 +113,8 @@ export interface RetireInput {
   readonly settings: RotatorSettings;
   readonly admin: SecretText | undefined;
   readonly identity: CredentialIdentity;
+  /** The version of the secret that holds the credential. */
+  readonly versionId: string;
   /** The credential's value, to prove that it is refused; absent when it was never stored. */
   readonly value: SecretText | undefined;
   /** The credential that must go on working. */
@@ -116,4 +124,6 @@ export interface RetireReport {
   /** `true`: a login with the value was refused; `false`: there was no value to try, the target says it cannot log in. */
   readonly refusedLogin: boolean;
   readonly endedSessions: number;
+  /** For the audit entry: what was found in its place, what became of its sessions. */
+  readonly facts: Readonly<Record<string, string>>;
 }

@@ -6,6 +6,7 @@ import type { RetirementInput, RotationInput } from '../../shared/rotation/paylo
 import { recover } from '../../shared/rotation/recover.ts';
 import type { Rotator } from '../../shared/rotators/rotator.ts';
 import { InMemoryAuditTrail } from '../fakes/in-memory-audit-trail.ts';
+import { InMemoryConsumers } from '../fakes/in-memory-consumers.ts';
 import { InMemoryRegistry } from '../fakes/in-memory-registry.ts';
 import { InMemorySecretStore } from '../fakes/in-memory-secret-store.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -45,6 +46,8 @@ export class ChaosWorld {
       registry: new InMemoryRegistry(auditTrail),
       secretStore: new InMemorySecretStore(),
       auditTrail,
+      rollouts: new InMemoryConsumers(() => this.#clock.now()),
+      taskTokens: { succeed: async () => undefined },
       alerts: new RecordingAlertPublisher(),
       rotatorFor: async () => this.#rotator,
     };

@@ -176,6 +176,7 @@ function rotation(): RotationRecord {
     candidate: 'app_a',
     incumbent: undefined,
     incumbentVersionId: undefined,
+    rollout: undefined,
     phases: [{ name: 'generate', startedAt: DUE, endedAt: undefined, facts: { a: 'b' } }],
     fault: { name: 'TargetUnreachable', message: 'text' },
     alerted: ['rotation_rolled_back'],

@@ -4,6 +4,7 @@ import {
   IncumbentRefused,
   RefusedByPolicy,
   RetirementPending,
+  RotationEnded,
   SlotOccupied,
   StillAlive,
   TargetUnreachable,
@@ -25,6 +26,8 @@ import type {
 interface Account {
   password: string | undefined;
   sessions: number;
+  /** The rotation that it was last installed for. */
+  readonly installed?: Pick<InstallInput, 'versionId' | 'startedAt'>;
 }
 
 /** What a test can do to the target. */
@@ -33,7 +36,7 @@ export type TargetFault = 'unreachable' | 'admin_refused' | 'refuses_candidate' 
 /** A system with named accounts, and the rotator for it: two slots, like the postgresql rotator. */
 export class InMemoryTarget implements Rotator {
   readonly type = 'postgresql';
-  readonly overlap = true;
+  overlap = true;
   readonly accounts = new Map<string, Account>();
   readonly faults = new Set<TargetFault>();
   #made = 0;
@@ -74,11 +77,15 @@ export class InMemoryTarget implements Rotator {
     return new SecretText(JSON.stringify({ engine: 'postgres', username: candidate, password: this.#password() }));
   }
 
-  async install({ candidate }: InstallInput): Promise<InstallReport> {
+  async install({ candidate, versionId, startedAt }: InstallInput): Promise<InstallReport> {
     this.#reach();
     if (this.faults.has('refuses_candidate')) throw new RefusedByPolicy('The target refused the password.');
     const { username, password } = parse(candidate);
-    this.accounts.set(username, { password, sessions: 0 });
+    const installed = this.accounts.get(username)?.installed;
+    if (installed !== undefined && installed.versionId !== versionId && installed.startedAt >= startedAt) {
+      throw new RotationEnded(`"${username}" is installed for a later rotation.`);
+    }
+    this.accounts.set(username, { password, sessions: 0, installed: { versionId, startedAt } });
     return { facts: {} };
   }
 
@@ -99,13 +106,18 @@ export class InMemoryTarget implements Rotator {
     // Keeps nothing open.
   }
 
-  async retire({ identity, value }: RetireInput): Promise<RetireReport> {
+  async retire({ identity, versionId, value }: RetireInput): Promise<RetireReport> {
     this.#reach();
     if (this.faults.has('survives')) throw new StillAlive(`"${identity}" still opens the target.`);
     const account = this.accounts.get(identity);
-    const endedSessions = account?.sessions ?? 0;
-    if (account !== undefined) this.accounts.set(identity, { password: undefined, sessions: 0 });
-    return { refusedLogin: value !== undefined, endedSessions };
+    const refusedLogin = value !== undefined;
+    if (account === undefined) return { refusedLogin, endedSessions: 0, facts: {} };
+    const isOfAnother = (account.installed?.versionId ?? versionId) !== versionId;
+    if (isOfAnother && account.password !== undefined && !(refusedLogin && this.opens(value.reveal()))) {
+      return { refusedLogin, endedSessions: 0, facts: { role: 'left alone' } };
+    }
+    this.accounts.set(identity, { ...account, password: undefined, sessions: 0 });
+    return { refusedLogin, endedSessions: account.sessions, facts: {} };
   }
 
   #reach(): void {

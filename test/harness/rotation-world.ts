@@ -11,6 +11,7 @@ import type { ApplyResult, RotationInput } from '../../shared/rotation/payloads.
 import { test } from '../../shared/rotation/test.ts';
 import type { Rotator } from '../../shared/rotators/rotator.ts';
 import { InMemoryAuditTrail } from '../fakes/in-memory-audit-trail.ts';
+import { InMemoryConsumers } from '../fakes/in-memory-consumers.ts';
 import { InMemoryRegistry } from '../fakes/in-memory-registry.ts';
 import { InMemorySecretStore } from '../fakes/in-memory-secret-store.ts';
 import { InMemoryTarget } from '../fakes/in-memory-target.ts';
@@ -33,6 +34,16 @@ export function declaration(changes: Partial<SecretDeclaration> = {}): SecretDec
     preheatSeconds: 30,
     healthyThreshold: 2,
     endSessions: true,
+    rollout: {
+      zeroDowntime: true,
+      rollingUpdate: true,
+      parallelSwitch: true,
+      maxBatchSize: 100,
+      canarySize: 1,
+      batchTimeoutSeconds: 30,
+      tolerancePercent: 10,
+    },
+    reload: { hotReload: true, backwardsCompat: true, rollbackOnError: true },
     ...changes,
   };
 }
@@ -43,6 +54,7 @@ export class RotationWorld {
   readonly auditTrail = new InMemoryAuditTrail();
   readonly registry = new InMemoryRegistry(this.auditTrail);
   readonly secretStore = new InMemorySecretStore();
+  readonly rollouts = new InMemoryConsumers(() => this.clock.now());
   readonly alerts = new RecordingAlertPublisher();
   readonly target = new InMemoryTarget();
   readonly environment = ENVIRONMENT;

@@ -48,3 +48,22 @@ export async function createAuditTable(client: DynamoDBClient): Promise<string> 
   );
   return table;
 }
+
+/** The table of consumers, likewise, with its stream. */
+export async function createConsumersTable(client: DynamoDBClient): Promise<string> {
+  const table = `consumers-${crypto.randomUUID()}`;
+  const text = (AttributeName: string) => ({ AttributeName, AttributeType: 'S' }) as const;
+  await client.send(
+    new CreateTableCommand({
+      TableName: table,
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: ['pk', 'sk'].map(text),
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+    }),
+  );
+  return table;
+}

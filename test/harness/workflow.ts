@@ -6,20 +6,25 @@ import { generate } from '../../shared/rotation/generate.ts';
 import { notify } from '../../shared/rotation/notify.ts';
 import { owed } from '../../shared/rotation/owed.ts';
 import type { RetirementInput, RollBackInput, RotationInput } from '../../shared/rotation/payloads.ts';
-import type { AlertingPorts, RotationPorts } from '../../shared/rotation/ports.ts';
+import type { AlertingPorts, RolloutPorts, RotationPorts } from '../../shared/rotation/ports.ts';
 import { retire } from '../../shared/rotation/retire.ts';
 import { rollBack } from '../../shared/rotation/roll-back.ts';
 import { test } from '../../shared/rotation/test.ts';
+import { judgeBatch } from '../../shared/rollout/judge-batch.ts';
+import type { BatchInput, ReleaseInput } from '../../shared/rollout/payloads.ts';
+import { releaseBatch } from '../../shared/rollout/release-batch.ts';
 import { interpret, type Run } from '../infra/support/interpreter.ts';
 import type { Definition } from '../infra/support/resolve.ts';
 
-export type WorkflowPorts = RotationPorts & AlertingPorts;
+export type WorkflowPorts = RotationPorts & AlertingPorts & Partial<Pick<RolloutPorts, 'taskTokens'>>;
 
 export interface WorkflowOptions {
   /** The ports of one invocation of one function. */
   readonly invocation: () => WorkflowPorts;
   /** Before each task: throws to end the execution as an abort would, because every task then fails alike. */
   readonly beforeTask?: () => void;
+  /** Step Functions' wait for a token: ends when the task is woken, throws `States.Timeout` when its time is over. */
+  readonly waitForToken?: (token: string) => Promise<void>;
 }
 
 const functionArn = (name: string) => `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
@@ -28,7 +33,7 @@ const versionRetirementArn = 'arn:aws:states:us-east-1:000000000000:stateMachine
 /** The deployed definition of SecretRotation, interpreted, with the real steps in process. */
 export async function runSecretRotation(
   input: RotationInput,
-  { invocation, beforeTask = () => undefined }: WorkflowOptions,
+  { invocation, beforeTask = () => undefined, waitForToken = async () => undefined }: WorkflowOptions,
 ): Promise<Run & { readonly retirements: readonly RetirementInput[] }> {
   const retirements: RetirementInput[] = [];
   const step =
@@ -46,7 +51,15 @@ export async function runSecretRotation(
   const run = await interpret(definition, input, {
     Generate: step<RotationInput, void>(generate),
     Test: step<RotationInput, void>(test),
-    Audit: step<RotationInput, void>(audit),
+    Audit: step<RotationInput, unknown>(audit),
+    HandOver: async ({ Payload }: { readonly Payload: ReleaseInput }) => {
+      beforeTask();
+      const token = crypto.randomUUID();
+      const ports = invocation();
+      await releaseBatch({ ...Payload, token }, { taskTokens: { succeed: async () => undefined }, ...ports });
+      await waitForToken(token);
+    },
+    JudgeBatch: step<BatchInput, void>((given, ports) => judgeBatch(given, ports)),
     Apply: step<RotationInput, unknown>(apply),
     Notify: step<RotationInput, unknown>(notify),
     RollBack: step<RollBackInput, unknown>(rollBack),

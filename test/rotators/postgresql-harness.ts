@@ -41,6 +41,12 @@ export class PostgresHarness {
     await Promise.all(this.#open.splice(0).map((client) => client.end().catch(() => undefined)));
   }
 
+  /** When the next rotation starts: later than any before it. */
+  nextStart(): Date {
+    this.#clock += 1000;
+    return new Date(this.#clock);
+  }
+
   rotator(mode: RotatorSettings['mode'] = 'two_roles'): Rotator {
     return postgresqlRotator({
       mode,
@@ -119,6 +125,20 @@ export class PostgresHarness {
     return client;
   }
 
+  /** Has the turn at the secret's roles, as an install in the middle has; the answer gives it back. */
+  async holdLock(secretId: string): Promise<() => Promise<void>> {
+    const holder = await this.open(this.admin);
+    const key = escapeLiteral(`managed by Rekey for ${secretId}`);
+    await holder.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtext(${key}))`);
+    return async () => void (await holder.query('COMMIT'));
+  }
+
+  /** Comes back once somebody waits for the turn that `holdLock` has. */
+  async somebodyWaits(): Promise<void> {
+    const waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while ((await this.sql(waiting)).length === 0);
+  }
+
   /** Preflight, propose, install, test: as the workflow does. */
   async bringIn(rotation: {
     readonly incumbent: SecretText | undefined;
@@ -126,14 +146,16 @@ export class PostgresHarness {
     readonly known?: readonly KnownCredential[];
     readonly settings?: RotatorSettings;
     readonly admin?: SecretText;
+    readonly startedAt?: Date;
   }): Promise<SecretText> {
     const { incumbent, versionId, known = [], settings = this.settings(), admin = this.admin } = rotation;
     const rotator = this.rotator();
-    const values = { settings, admin, incumbent, versionId };
+    const values = { settings, admin, incumbent, versionId, startedAt: rotation.startedAt ?? this.nextStart() };
     const preflight = await rotator.preflight({ ...values, known });
     const candidate = rotator.propose({ ...values, candidate: preflight.candidate });
     await rotator.install({ ...values, candidate });
     await rotator.test({ settings, candidate, incumbentIdentity: preflight.incumbent });
+    await rotator.release();
     return candidate;
   }
 }

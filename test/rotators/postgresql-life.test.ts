@@ -24,6 +24,7 @@ describe('a postgresql secret in two_roles mode', () => {
     const settings = postgres.settings();
     let incumbent = await postgres.createLogin(name);
     let known: KnownCredential[] = [{ identity: name, versionId: 'v0', state: 'current' }];
+    let replaced = 'v0';
     const turns: string[] = [];
     for (const versionId of ['v1', 'v2', 'v3', 'v4']) {
       const candidate = await postgres.bringIn({ incumbent, versionId, known });
@@ -34,9 +35,11 @@ describe('a postgresql secret in two_roles mode', () => {
         settings,
         admin: postgres.admin,
         identity,
+        versionId: replaced,
         value: incumbent,
         survivor: candidate,
       });
+      replaced = versionId;
       expect(report).toMatchObject({ refusedLogin: true, endedSessions: 0 });
       expect(await rotator.probe(incumbent, settings)).toBe('refused');
       expect(await rotator.probe(candidate, settings)).toBe('accepted');
@@ -83,7 +86,8 @@ describe('a postgresql secret in two_roles mode', () => {
     const settings = postgres.settings();
     const incumbent = await postgres.createLogin(name);
     await postgres.sql(`ALTER ROLE "${name}" SET search_path = "$user", public, 'Odd, "schema'`);
-    const values = { settings, admin: postgres.admin, incumbent, versionId: 'v1' };
+    const startedAt = postgres.nextStart();
+    const values = { settings, admin: postgres.admin, incumbent, versionId: 'v1', startedAt };
     const { candidate: identity } = await rotator.preflight({ ...values, known: [] });
     expect(await rotator.preflight({ ...values, known: [] })).toMatchObject({ candidate: identity });
     const candidate = rotator.propose({ ...values, candidate: identity });
@@ -100,6 +104,7 @@ describe('a postgresql secret in two_roles mode', () => {
         settings,
         admin: postgres.admin,
         identity,
+        versionId: 'v1',
         value: candidate,
         survivor: incumbent,
       });
@@ -124,6 +129,7 @@ describe('a postgresql secret in two_roles mode', () => {
       settings: postgres.settings(),
       admin: postgres.admin,
       identity: `${name}_a`,
+      versionId: 'v1',
       value: a,
       survivor: b,
     };
@@ -138,7 +144,8 @@ describe('a postgresql secret in two_roles mode', () => {
     const settings = postgres.settings();
     const legacy = await postgres.createLogin(name);
     const incumbent = await postgres.bringIn({ incumbent: legacy, versionId: 'v1' });
-    const values = { settings, admin: postgres.admin, incumbent, versionId: 'v2' };
+    const startedAt = postgres.nextStart();
+    const values = { settings, admin: postgres.admin, incumbent, versionId: 'v2', startedAt };
     const counts: Record<string, readonly string[]> = {};
     const count = async <Result>(step: string, work: Promise<Result>): Promise<Result> => {
       const result = await work;
@@ -151,10 +158,8 @@ describe('a postgresql secret in two_roles mode', () => {
     await count('install', rotator.install({ ...values, candidate }));
     await count('test', rotator.test({ settings, candidate, incumbentIdentity: `${name}_a` }));
     const identity = `${name}_a`;
-    await count(
-      'retire',
-      rotator.retire({ settings, admin: postgres.admin, identity, value: incumbent, survivor: candidate }),
-    );
+    const retirement = { settings, admin: postgres.admin, identity, versionId: 'v1' };
+    await count('retire', rotator.retire({ ...retirement, value: incumbent, survivor: candidate }));
     expect(counts).toEqual({
       preflight: ['accepted', 'accepted'],
       install: [],
@@ -200,9 +205,8 @@ describe('a postgresql secret in two_roles mode', () => {
     const second = await postgres.bringIn({ incumbent: candidate, versionId: 'v2', settings });
     expect(usernameOf(second)).toBe(`green_field_${owner}_b`);
     const identity = usernameOf(candidate);
-    expect(
-      await rotator.retire({ settings, admin: postgres.admin, identity, value: undefined, survivor: second }),
-    ).toMatchObject({
+    const retirement = { settings, admin: postgres.admin, identity, versionId: 'v1' };
+    expect(await rotator.retire({ ...retirement, value: undefined, survivor: second })).toMatchObject({
       refusedLogin: false,
     });
     expect(await rotator.probe(candidate, settings)).toBe('refused');
@@ -214,7 +218,13 @@ describe('a postgresql secret in two_roles mode', () => {
     const candidate = await postgres.bringIn({ incumbent, versionId: 'v1' });
     const session = await postgres.open(incumbent);
     const ended = new Promise((resolve) => session.once('end', resolve));
-    const retirement = { admin: postgres.admin, identity: name, value: incumbent, survivor: candidate };
+    const retirement = {
+      admin: postgres.admin,
+      identity: name,
+      versionId: 'v0',
+      value: incumbent,
+      survivor: candidate,
+    };
     expect(await rotator.retire({ ...retirement, settings: postgres.settings({ endSessions: false }) })).toMatchObject({
       endedSessions: 0,
     });

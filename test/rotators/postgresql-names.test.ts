@@ -53,12 +53,21 @@ it('rotates roles with any name, and passwords with any character', async () => 
       const b = await postgres.bringIn({ incumbent: a, versionId: 'v2', settings });
       expect([usernameOf(a), usernameOf(b)]).toEqual([`${username}_a`, `${username}_b`]);
       expect(parsed(b)['hostile']).toBe(setting);
-      const retirement = { settings, admin: postgres.admin, identity: usernameOf(a), value: a, survivor: b };
+      const identity = usernameOf(a);
+      const retirement = {
+        settings,
+        admin: postgres.admin,
+        identity,
+        versionId: password,
+        value: a,
+        survivor: b,
+      };
       expect((await rotator.retire(retirement)).refusedLogin).toBe(true);
       const single = postgres.rotator('single_role');
       const own = { ...postgres.settings({ secretId: name, mode: 'single_role' }) };
       const chosen = postgres.secret({ ...parsed(incumbent), password });
-      await single.install({ settings: own, admin: undefined, incumbent, versionId: 'v', candidate: chosen });
+      const values = { settings: own, admin: undefined, incumbent, versionId: 'v', startedAt: postgres.nextStart() };
+      await single.install({ ...values, candidate: chosen });
       expect(await single.probe(chosen, own)).toBe('accepted');
     }),
     { numRuns: 12 },

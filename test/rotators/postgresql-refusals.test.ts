@@ -115,6 +115,7 @@ describe('preflight', () => {
       settings,
       admin: postgres.admin,
       identity: `${name}_a`,
+      versionId: 'v1',
       value: candidate,
       survivor: incumbent,
     };
@@ -149,7 +150,8 @@ describe('install', () => {
   it('never alters a role of others that has taken the name', async () => {
     const foreign = await postgres.createLogin(`${name}_a`);
     const candidate = postgres.secret({ ...parsed(incumbent), username: `${name}_a`, password: 'x'.repeat(32) });
-    const input = { settings: postgres.settings(), admin: postgres.admin, incumbent, versionId: 'v1', candidate };
+    const values = { settings: postgres.settings(), admin: postgres.admin, incumbent, versionId: 'v1' };
+    const input = { ...values, startedAt: postgres.nextStart(), candidate };
     await expect(postgres.rotator().install(input)).rejects.toBeInstanceOf(SlotOccupied);
     const retirement = { ...input, identity: `${name}_a`, value: candidate, survivor: incumbent };
     expect(await postgres.rotator().retire(retirement)).toMatchObject({ refusedLogin: true });
@@ -165,6 +167,7 @@ describe('install', () => {
       admin,
       incumbent,
       versionId: 'v1',
+      startedAt: postgres.nextStart(),
       candidate,
     };
     await expect(postgres.rotator('single_role').install(input)).rejects.toBeInstanceOf(RefusedByPolicy);
@@ -186,7 +189,8 @@ describe('retire', () => {
     const candidate = await postgres.bringIn({ incumbent, versionId: 'v1' });
     await postgres.sql(`ALTER ROLE ${name}_a NOLOGIN`);
     const settings = postgres.settings();
-    const retirement = { settings, admin: postgres.admin, identity: name, value: incumbent, survivor: candidate };
+    const work = { settings, admin: postgres.admin, identity: name, versionId: 'v0' };
+    const retirement = { ...work, value: incumbent, survivor: candidate };
     await expect(postgres.rotator().retire(retirement)).rejects.toBeInstanceOf(IncumbentRefused);
     expect(await postgres.rotator().probe(incumbent, settings)).toBe('accepted');
     const same = { ...retirement, identity: name, survivor: incumbent };
@@ -199,6 +203,7 @@ describe('retire', () => {
       settings: postgres.settings(),
       admin: postgres.admin,
       identity: name,
+      versionId: 'v0',
       value: undefined,
       survivor: candidate,
     };
@@ -211,11 +216,18 @@ describe('retire', () => {
     const candidate = await postgres.bringIn({ incumbent, versionId: 'v1', admin });
     await postgres.open(incumbent);
     const settings = postgres.settings();
-    const retirement = { settings, admin, identity: name, value: incumbent, survivor: candidate };
+    const retirement = {
+      settings,
+      admin,
+      identity: name,
+      versionId: 'v0',
+      value: incumbent,
+      survivor: candidate,
+    };
     expect(await postgres.rotator().retire(retirement)).toMatchObject({ refusedLogin: true, endedSessions: 1 });
     const next = await postgres.bringIn({ incumbent: candidate, versionId: 'v2', admin });
     await postgres.open(candidate);
-    const second = { settings, admin, identity: `${name}_a`, value: candidate, survivor: next };
+    const second = { ...retirement, identity: `${name}_a`, versionId: 'v1', value: candidate, survivor: next };
     expect(await postgres.rotator().retire(second)).toMatchObject({ refusedLogin: true, endedSessions: 1 });
     const left = `SELECT FROM pg_auth_members WHERE member = 'admin${owner}'::regrole AND inherit_option AND roleid <> '${name}'::regrole`;
     expect(await postgres.sql(left)).toEqual([]);

@@ -15,6 +15,9 @@ import threading
 # Each module patches one service when it is imported, and says which page of the AWS documentation it follows.
 PATCHES = (
     "lambda_functions",
+    "lambda_event_sources",
+    "step_functions_scopes",
+    "step_functions_tasks",
     "step_functions",
     "secrets_manager",
     "cloudformation",

@@ -1,4 +1,4 @@
-"""Step Functions: names, paths, choices, retries and timeouts as the Amazon States Language has them.
+"""Step Functions: names, paths, choices, retries and history as the Amazon States Language has them.
 
 What MiniStack 1.5.33 does instead stands at each patch.
 
@@ -6,132 +6,32 @@ https://states-language.net/spec.html
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 """
 
-import contextvars
 import functools
 import json
 import operator
 import random
 import re
 import threading
-import time
 
 from ministack.services import stepfunctions as sfn
+from step_functions_scopes import sleep
 
-# The execution whose thread this is; thread pools of maps and parallel branches copy it.
-CURRENT = contextvars.ContextVar("execution", default=None)
 START_LOCK = threading.RLock()
 
-
-class ExecutionEnded(BaseException):
-    """Unwinds the thread of an execution that was stopped or timed out. Not an Exception: no Catch may see it."""
-
-
-def stop_here_if_ended():
-    execution = CURRENT.get()
-    if execution is not None and execution["status"] != "RUNNING":
-        raise ExecutionEnded
-
-
-# --- An execution starts at once, ends at its TimeoutSeconds, and does nothing more once it has ended -----------------
-# MiniStack sleeps 0.15 s at each start, ignores TimeoutSeconds at the top of a definition, and lets a stopped execution
-# run on. https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html
-
-
-class TimeWithoutStartDelay:
-    """The module `time` as stepfunctions.py sees it."""
-
-    START_DELAY = 0.15
-
-    def __getattr__(self, name):
-        return getattr(time, name)
-
-    def sleep(self, seconds):
-        if seconds != self.START_DELAY:
-            time.sleep(seconds)
-
-
-sfn.time = TimeWithoutStartDelay()
-run_execution = sfn._run_execution
-
-
-def _run_execution(arn):
-    execution = sfn._executions.get(arn)
-    if execution is None:
-        return
-    CURRENT.set(execution)
-    timer = timeout_of(execution)
-    try:
-        run_execution(arn)
-    except ExecutionEnded:
-        pass
-    finally:
-        if timer is not None:
-            timer.cancel()
-
-
-def timeout_of(execution):
-    machine = sfn._state_machines.get(execution["stateMachineArn"]) or {}
-    seconds = json.loads(machine.get("definition") or "{}").get("TimeoutSeconds")
-    if seconds is None:
-        return None
-    timer = threading.Timer(seconds, contextvars.copy_context().run, (time_out, execution))
-    timer.daemon = True
-    timer.start()
-    return timer
-
-
-def time_out(execution):
-    if execution["status"] == "RUNNING":
-        add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
-        execution["stopDate"] = sfn.now_iso()
-        execution["status"] = "TIMED_OUT"
-        sfn._emit_execution_status_event(execution)
-
-
-sfn._run_execution = _run_execution
-fail_execution = sfn._fail_execution
-
-
-def _fail_execution(execution, error, cause):
-    # Also: MiniStack puts error and cause into the output, which a failed execution does not have.
-    if execution["status"] == "RUNNING":
-        fail_execution(execution, error, cause)
-        execution["output"] = None
-
-
-sfn._fail_execution = _fail_execution
-
-
-def sleep(seconds):
-    """A wait that ends with its execution. SFN_WAIT_SCALE shortens it."""
-    deadline = time.monotonic() + seconds * sfn._SFN_WAIT_SCALE
-    while (remaining := deadline - time.monotonic()) > 0:
-        time.sleep(min(remaining, 0.05))
-        stop_here_if_ended()
-
-
-sfn._scaled_sleep = sleep
-invoke_resource = sfn._invoke_resource
-
-
-def _invoke_resource(resource, data):
-    stop_here_if_ended()
-    return invoke_resource(resource, data)
-
-
-sfn._invoke_resource = _invoke_resource
-
-# --- History: a task is scheduled, then started; events name the one before --------------------------------------------
+# --- History: a task is scheduled, then started; one that took too long timed out; events name the one before ----------
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 
 add_event = sfn._add_event
 OVER = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
+TIMEOUTS = ("States.Timeout", "States.HeartbeatTimeout")
 
 
 def _add_event(execution, kind, details=None):
     events = execution["events"]
     if events and events[-1]["type"] in OVER:
         return events[-1]
+    if kind == "TaskFailed" and details["taskFailedEventDetails"]["error"] in TIMEOUTS:
+        kind, details = "TaskTimedOut", {"taskTimedOutEventDetails": details["taskFailedEventDetails"]}
     event = add_event(execution, kind, details)
     event["previousEventId"] = event["id"] - 1
     if kind == "TaskScheduled":
@@ -326,38 +226,3 @@ def _find_matching_retrier(retriers, error, counts):
 
 
 sfn._find_matching_retrier = _find_matching_retrier
-
-# --- A task that waits for a token fails at once when its function throws ----------------------------------------------
-# MiniStack waits for the token until the timeout.
-# https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
-
-
-class CallbackNotDelivered(Exception):
-    """Carries the error past the place that swallows it."""
-
-
-DELIVERING = contextvars.ContextVar("delivering a task token", default=False)
-invoke_with_callback, call_lambda = sfn._invoke_with_callback, sfn._call_lambda
-
-
-def _call_lambda(function, event):
-    try:
-        return call_lambda(function, event)
-    except sfn._ExecutionError as error:
-        if DELIVERING.get():
-            raise CallbackNotDelivered(error) from error
-        raise
-
-
-def _invoke_with_callback(resource, data, token, state):
-    delivering = DELIVERING.set(True)
-    try:
-        return invoke_with_callback(resource, data, token, state)
-    except CallbackNotDelivered as failure:
-        sfn._task_tokens.pop(token, None)
-        raise failure.args[0] from None
-    finally:
-        DELIVERING.reset(delivering)
-
-
-sfn._call_lambda, sfn._invoke_with_callback = _call_lambda, _invoke_with_callback

@@ -5,7 +5,6 @@ import type { Session } from './connect.ts';
 import { isInsufficientPrivilege, queryFailure } from './pg-errors.ts';
 import { readAsker, readRoles, type RoleFacts, VERSION_16 } from './role-facts.ts';
 import { managedComment } from './role-names.ts';
-import { inTransaction } from './transaction.ts';
 
 /** Sessions that logged in while the role was being closed are found in the next round. */
 const ROUNDS = 5;
@@ -17,18 +16,19 @@ export interface EndedSessions {
   readonly isAllowed: boolean;
 }
 
-/** No new login and no password for `role`. Nothing is dropped: it may own things, and its turn comes again. */
+/**
+ * No new login and no password for `role`, in the transaction that the session is in. Nothing is dropped: it may own
+ * things, and its turn comes again.
+ */
 export async function closeRole(session: Session, settings: RotatorSettings, role: RoleFacts): Promise<void> {
   const name = escapeIdentifier(role.name);
   const owner = settings.connection?.ownerRole ?? role.setRole ?? role.name;
-  await inTransaction(session, 'read write', async () => {
-    await session.query('ending a role', `ALTER ROLE ${name} NOLOGIN PASSWORD NULL`);
-    if (role.comment === null && owner !== role.name) {
-      // A login role that Rekey took over: from now on it is one of its two.
-      const comment = escapeLiteral(managedComment(settings.secretId));
-      await session.query('commenting on a role', `COMMENT ON ROLE ${name} IS ${comment}`);
-    }
-  });
+  await session.query('ending a role', `ALTER ROLE ${name} NOLOGIN PASSWORD NULL`);
+  if (role.comment === null && owner !== role.name) {
+    // A login role that Rekey took over: from now on it is one of its two.
+    const comment = escapeLiteral(managedComment(settings.secretId));
+    await session.query('commenting on a role', `COMMENT ON ROLE ${name} IS ${comment}`);
+  }
 }
 
 /**

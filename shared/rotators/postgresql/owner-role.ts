@@ -2,7 +2,7 @@ import { Misconfigured } from '../../errors.ts';
 import type { RotatorSettings } from '../rotator.ts';
 import type { Session } from './connect.ts';
 import { isMember, type RoleFacts } from './role-facts.ts';
-import { isManaged, managedComment, ownerRoleFor, slotsOf } from './role-names.ts';
+import { isManaged, ownerRoleFor, readManaged, slotsOf } from './role-names.ts';
 
 export interface Arrangement {
   /** The role whose privileges the application has, and that owns what it makes. */
@@ -28,7 +28,7 @@ export async function arrange(
 async function ownerOf(session: Session, settings: RotatorSettings, incumbent: RoleFacts | undefined): Promise<string> {
   const configured = settings.connection?.ownerRole;
   if (incumbent === undefined) return configured ?? ownerRoleFor(settings.secretId);
-  const isOurs = incumbent.comment === managedComment(settings.secretId);
+  const isOurs = readManaged(incumbent.comment, settings.secretId) !== undefined;
   if (!isOurs && isManaged(incumbent.comment)) {
     throw new Misconfigured(`Role "${incumbent.name}" is managed by Rekey for another secret; its comment says which.`);
   }

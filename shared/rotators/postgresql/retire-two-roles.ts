@@ -1,20 +1,23 @@
 import { IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
-import type { InstallReport, RetireInput, RetireReport } from '../rotator.ts';
+import type { RetireInput, RetireReport } from '../rotator.ts';
 import { adminRefused, requireAdmin, targetOf } from './administrator.ts';
-import type { Connector } from './connect.ts';
+import type { Connector, Session } from './connect.ts';
 import { type Credential, parseCredential } from './credential-json.ts';
 import { closeRole, endSessions } from './end-role.ts';
 import { readRoles } from './role-facts.ts';
-import { managedComment } from './role-names.ts';
+import { readManaged } from './role-names.ts';
+import { inTransaction } from './transaction.ts';
+import { takeTurn } from './turn.ts';
 
 /**
- * `NOLOGIN` and no password for a role that Rekey made or that still takes the value it is known by; then its sessions
- * end, and a login with the value must be refused. A role of others that has taken the name is left alone. Nothing is
- * ended unless the survivor opens the target.
+ * `NOLOGIN` and no password for a role that Rekey has installed for the version to retire, or that takes its value; then
+ * its sessions end, and a login with the value must be refused. Left alone are a role of others that has taken the name,
+ * and one that is installed for another version and does not take the value: a later rotation has it, and this comes
+ * late. Nothing is ended unless the survivor opens the target.
  *
  * Twice is harmless: a role that cannot log in is closed again. Rolling a candidate back is the same.
  */
-export async function retireTwoRoles(input: RetireInput, connector: Connector): Promise<RetireReport & InstallReport> {
+export async function retireTwoRoles(input: RetireInput, connector: Connector): Promise<RetireReport> {
   const { settings, identity } = input;
   const survivor =
     input.survivor === undefined ? undefined : parseCredential(input.survivor, 'survivor', settings.connection);
@@ -33,28 +36,55 @@ export async function retireTwoRoles(input: RetireInput, connector: Connector): 
   }
 
   const ended = await connector.during(admin, adminRefused, async (session) => {
-    const role = (await readRoles(session, [identity])).get(identity);
-    if (role === undefined) return { sessions: 0, note: 'the role does not exist', canLogin: false };
-    const isOurs = role.comment === managedComment(settings.secretId);
-    if (!isOurs && role.canLogin && !(await takes(value, connector))) {
-      return { sessions: 0, note: 'the role is not this credential: left alone', canLogin: role.canLogin };
+    const found = await inTransaction(session, 'read write', async () => {
+      await takeTurn(session, settings.secretId);
+      return close(session, input, () => takes(value, connector));
+    });
+    if ('role' in found) return { sessions: 0, canLogin: found.canLogin, facts: { role: found.role } };
+    if (!settings.endSessions) {
+      return { sessions: 0, canLogin: false, facts: { sessions: `${found.sessions} left open, as configured` } };
     }
-    // A role of others that cannot log in is what an earlier try of this retirement closed: only its sessions are left.
-    if (isOurs || role.canLogin) await closeRole(session, settings, role);
-    if (!settings.endSessions)
-      return { sessions: 0, note: `${role.sessions} sessions left open, as configured`, canLogin: false };
     const { ended, isAllowed } = await endSessions(session, identity);
     const note = isAllowed ? 'ended' : 'the administrator may not end sessions of the role (pg_signal_backend)';
-    return { sessions: ended, note, canLogin: false };
+    return { sessions: ended, canLogin: false, facts: { sessions: note } };
   });
 
   if (value === undefined ? ended.canLogin : (await connector.probe(value.login)) === 'accepted') {
     throw new StillAlive(`Role "${identity}" can still log in.`);
   }
-  return { refusedLogin: value !== undefined, endedSessions: ended.sessions, facts: { sessions: ended.note } };
+  return { refusedLogin: value !== undefined, endedSessions: ended.sessions, facts: ended.facts };
 }
 
-/** Whether the role, not made by Rekey, is held by it: it takes this value. */
+/** How many sessions the role has, now that it is closed; or why it was not. */
+type Found =
+  | { readonly sessions: number }
+  /** `canLogin`: with what may be the credential, for all that is known. */
+  | { readonly role: string; readonly canLogin: boolean };
+
+async function close(
+  session: Session,
+  { settings, identity, versionId }: RetireInput,
+  takesValue: () => Promise<boolean>,
+): Promise<Found> {
+  const role = (await readRoles(session, [identity])).get(identity);
+  if (role === undefined) return { role: 'it does not exist', canLogin: false };
+  const managed = readManaged(role.comment, settings.secretId);
+  const installedFor = managed?.installed?.versionId ?? versionId;
+  // A role has one password: what takes the value is the credential, whatever its comment says.
+  if (role.canLogin && (managed === undefined || installedFor !== versionId) && !(await takesValue())) {
+    if (managed === undefined) return { role: 'it is not this credential: left alone', canLogin: true };
+    return { role: 'it is installed for another version: left alone', canLogin: false };
+  }
+  // A role of others that cannot log in is what an earlier try of this retirement closed: only its sessions are left.
+  if (managed !== undefined || role.canLogin) await closeRole(session, settings, role);
+  return { sessions: role.sessions };
+}
+
+/** Whether the target takes this value. The session has ended then: it is not one of those that retiring ends. */
 async function takes(value: Credential | undefined, connector: Connector): Promise<boolean> {
-  return value !== undefined && (await connector.probe(value.login)) === 'accepted';
+  if (value === undefined) return false;
+  const session = await connector.login(value.login);
+  if ('refused' in session) return false;
+  await session.end();
+  return true;
 }

@@ -20,9 +20,38 @@ export function ownerRoleFor(secretId: string): string {
   return fit(/^(?!pg_)[a-z]/.test(plain) ? plain : `app_${plain}`, IDENTIFIER_BYTES - '_a'.length);
 }
 
-/** What Rekey writes on every role it makes, and looks for before it changes one. */
-export function managedComment(secretId: string): string {
-  return `${MANAGED}${secretId}`;
+/** The rotation that a login role was last installed for. */
+export interface Installation {
+  readonly versionId: string;
+  /** To the millisecond. */
+  readonly startedAt: Date;
+}
+
+/**
+ * What Rekey writes on every role it makes, and looks for before it changes one; on a login role with what it was last
+ * installed for. A name of Secrets Manager has no space, so none looks like that.
+ */
+export function managedComment(secretId: string, installed?: Installation): string {
+  const plain = `${MANAGED}${secretId}`;
+  if (installed === undefined) return plain;
+  return `${plain}${INSTALLED}${installed.startedAt.toISOString()} ${installed.versionId}`;
+}
+
+/**
+ * What `managedComment` wrote for `secretId`; `undefined` for any other text. `installed` is missing on an owner role,
+ * on a login that was taken over, and on what a Rekey made that did not write it yet.
+ */
+export function readManaged(
+  comment: string | null,
+  secretId: string,
+): { readonly installed: Installation | undefined } | undefined {
+  const plain = managedComment(secretId);
+  if (comment === plain) return { installed: undefined };
+  const [, start = '', versionId = ''] = INSTALLATION.exec(comment?.slice(plain.length) ?? '') ?? [];
+  const startedAt = new Date(start);
+  if (Number.isNaN(startedAt.getTime())) return undefined;
+  const installed = { startedAt, versionId };
+  return managedComment(secretId, installed) === comment ? { installed } : undefined;
 }
 
 export function isManaged(comment: string | null): boolean {
@@ -30,6 +59,8 @@ export function isManaged(comment: string | null): boolean {
 }
 
 const MANAGED = 'managed by Rekey for ';
+const INSTALLED = '; installed ';
+const INSTALLATION = /^; installed (\S+) (.+)$/s;
 
 /** `name` in at most `bytes`: shortened at a character, with a hash of the whole so that two names stay two. */
 function fit(name: string, bytes: number): string {

@@ -17,6 +17,7 @@ import { passwordFailure } from './pg-errors.ts';
 import { readAsker, readRoles, VERSION_16 } from './role-facts.ts';
 import { saltFor, scramVerifier } from './scram.ts';
 import { inTransaction } from './transaction.ts';
+import { takeTurn } from './turn.ts';
 
 /** One connection, the incumbent's; one more where an administrator sets its password. */
 export async function preflightSingleRole(input: PreflightInput, connector: Connector): Promise<Preflight> {
@@ -45,7 +46,9 @@ export async function preflightSingleRole(input: PreflightInput, connector: Conn
  * Gives the one role its new password. From here until every consumer has the candidate, new logins with the incumbent
  * are refused; open sessions go on. Done by the administrator where there is one, else by the role itself.
  *
- * Twice is harmless: where the candidate already opens the target, nothing is done.
+ * Twice is harmless: where the candidate already opens the target, nothing is done. A run that comes late, when a later
+ * rotation has changed the password, is refused (`IncumbentRefused`): what this one replaces is no longer there. So no
+ * fence is needed as in two-roles mode; nor could there be one: Rekey has not made this role, its comment is not ours.
  */
 export async function installSingleRole(input: InstallInput, connector: Connector): Promise<InstallReport> {
   const { settings, versionId } = input;
@@ -55,12 +58,15 @@ export async function installSingleRole(input: InstallInput, connector: Connecto
     throw new Misconfigured(`In single_role mode the candidate must be role "${incumbent.username}".`);
   }
   if ((await connector.probe(candidate.login)) === 'accepted') return { facts: { role: 'already set' } };
-  await setPassword(connector, {
+  const outcome = await replacePassword(connector, {
+    secretId: settings.secretId,
     by: loginFor(input.admin, incumbent, settings),
     refused: input.admin === undefined ? (cause) => incumbentRefused(incumbent.username, cause) : adminRefused,
-    credential: candidate,
+    from: incumbent,
+    to: candidate,
     context: versionId,
   });
+  if (outcome === 'lost') throw incumbentRefused(incumbent.username, undefined);
   return { facts: { role: 'password set' } };
 }
 
@@ -73,10 +79,7 @@ export async function installSingleRole(input: InstallInput, connector: Connecto
  *
  * Twice is harmless: a refused value needs nothing.
  */
-export async function retireSingleRole(
-  input: RetireInput,
-  connector: Connector,
-): Promise<RetireReport & InstallReport> {
+export async function retireSingleRole(input: RetireInput, connector: Connector): Promise<RetireReport> {
   const { settings, identity } = input;
   const value =
     input.value === undefined ? undefined : parseCredential(input.value, 'retired credential', settings.connection);
@@ -92,10 +95,12 @@ export async function retireSingleRole(
         `Role "${identity}" would lose its only password: the value to retire is the one to keep.`,
       );
     }
-    await setPassword(connector, {
+    await replacePassword(connector, {
+      secretId: settings.secretId,
       by: loginFor(input.admin, value, settings),
       refused: adminRefused,
-      credential: survivor,
+      from: value,
+      to: survivor,
       context: identity,
     });
     if ((await connector.probe(value.login)) === 'accepted')
@@ -107,20 +112,25 @@ export async function retireSingleRole(
   return { refusedLogin: value !== undefined, endedSessions: 0, facts };
 }
 
-async function setPassword(
+/** Compare-and-swap of the role's one password: `lost`, and nothing set, when it is not that of `from` any more. */
+async function replacePassword(
   connector: Connector,
   work: {
+    readonly secretId: string;
     readonly by: Login;
     readonly refused: (cause: unknown) => Error;
-    readonly credential: Credential;
+    readonly from: Credential;
+    readonly to: Credential;
     readonly context: string;
   },
-): Promise<void> {
-  const { username, login } = work.credential;
+): Promise<'set' | 'lost'> {
+  const { username, login } = work.to;
   const password = login.password.reveal();
   const verifier = await scramVerifier(password, { salt: saltFor(password, work.context) });
-  await connector.during(work.by, work.refused, (session) =>
+  return connector.during(work.by, work.refused, (session) =>
     inTransaction(session, 'read write', async () => {
+      await takeTurn(session, work.secretId);
+      if ((await connector.probe(work.from.login)) === 'refused') return 'lost';
       // A role whose sessions become another (SET role) may change its own password only as itself.
       if (work.by.username === username) await session.query('becoming the role itself', 'SET LOCAL ROLE NONE');
       try {
@@ -128,6 +138,7 @@ async function setPassword(
       } catch (error) {
         throw passwordFailure(error);
       }
+      return 'set';
     }),
   );
 }

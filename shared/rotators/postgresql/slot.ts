@@ -1,7 +1,7 @@
-import { RetirementPending, SlotOccupied } from '../../errors.ts';
+import { RetirementPending, RotationEnded, SlotOccupied } from '../../errors.ts';
 import type { KnownCredential } from '../rotator.ts';
 import type { RoleFacts } from './role-facts.ts';
-import { managedComment } from './role-names.ts';
+import { type Installation, readManaged } from './role-names.ts';
 
 /**
  * Throws unless the candidate may be put at `name`: nothing is there; or a role that Rekey made for this secret, has
@@ -39,6 +39,22 @@ export function assertSlotFree(slot: {
 
 /** Throws `SlotOccupied` for a role that does not carry this secret's comment. Rekey changes no role of others. */
 export function assertOurs(role: RoleFacts, secretId: string): void {
-  if (role.comment === managedComment(secretId)) return;
+  if (readManaged(role.comment, secretId) !== undefined) return;
   throw new SlotOccupied(`Role "${role.name}" exists and was not made by Rekey for this secret (by its comment).`);
+}
+
+/**
+ * Throws `RotationEnded` when the role was last installed for another rotation that did not start before this one: that
+ * one has this one's place, because a rotation begins when the one before has ended. To be asked when it is one's turn,
+ * in the transaction that writes.
+ *
+ * Starts come from different clocks, but in their order: whoever begins a rotation puts its start after that of the one
+ * before, which the registry has. Only where the registry was lost in between do the clocks alone decide; to take the
+ * earlier rotation for the later, they must differ by more than the time between the two.
+ */
+export function assertNotOvertaken(role: RoleFacts, secretId: string, rotation: Installation): void {
+  const installed = readManaged(role.comment, secretId)?.installed;
+  if (installed === undefined || installed.versionId === rotation.versionId) return;
+  if (installed.startedAt < rotation.startedAt) return;
+  throw new RotationEnded(`Role "${role.name}" is installed for a later rotation, ${installed.versionId}.`);
 }

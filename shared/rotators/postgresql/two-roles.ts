@@ -10,8 +10,9 @@ import { type AskerFacts, readAsker, readRoles, type RoleFacts, VERSION_16 } fro
 import { managedComment } from './role-names.ts';
 import { copySettings } from './role-settings.ts';
 import { saltFor, scramVerifier } from './scram.ts';
-import { assertOurs, assertSlotFree } from './slot.ts';
+import { assertNotOvertaken, assertOurs, assertSlotFree } from './slot.ts';
 import { inTransaction } from './transaction.ts';
+import { takeTurn } from './turn.ts';
 
 interface Roles extends Arrangement {
   readonly asker: AskerFacts;
@@ -61,10 +62,13 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
  * Makes the candidate's login role, or brings a retired one back, in one transaction, on the
  * connection that preflight has kept or on one; the server is given a SCRAM verifier, never the password.
  *
- * Twice is harmless: the verifier's salt follows from password and version, so a second run writes what is there.
+ * Twice is harmless: the verifier's salt follows from password and version, so a second run writes what is there. A
+ * run that comes late, when a later rotation has the role, is refused (`RotationEnded`): the role's comment says which
+ * rotation it is installed for, and changes together with the verifier.
  */
 export async function installTwoRoles(input: InstallInput, connector: Connector): Promise<InstallReport> {
   const { settings } = input;
+  const { secretId } = settings;
   const incumbent = parseIncumbent(input);
   const candidate = parseCredential(input.candidate, 'candidate', settings.connection);
   const admin = requireAdmin(input.admin, settings, candidate.login, candidate.username);
@@ -73,16 +77,19 @@ export async function installTwoRoles(input: InstallInput, connector: Connector)
 
   return connector.during(admin, adminRefused, (session) =>
     inTransaction(session, 'read write', async () => {
-      await lockOwner(session, settings.secretId);
+      await takeTurn(session, secretId);
       const roles = await readArrangement(session, settings, incumbent?.username);
       if (roles.candidate !== candidate.username) {
         throw new Misconfigured(
           `The candidate of this rotation must be role "${roles.candidate}"; its secret names another.`,
         );
       }
-      if (roles.slot !== undefined) assertOurs(roles.slot, settings.secretId);
-      if (roles.owner === undefined) await createOwner(session, roles.ownerRole, settings.secretId);
-      const statements = await roleStatements(session, roles, settings.secretId);
+      if (roles.slot !== undefined) {
+        assertOurs(roles.slot, secretId);
+        assertNotOvertaken(roles.slot, secretId, input);
+      }
+      if (roles.owner === undefined) await createOwner(session, roles.ownerRole, secretId);
+      const statements = await roleStatements(session, roles, managedComment(secretId, input));
       await session.query('making the login role', statements.join(';\n'));
       await setVerifier(session, roles, verifier);
       return { facts: { owner_role: roles.ownerRole, role: roles.slot === undefined ? 'created' : 'reused' } };
@@ -135,11 +142,6 @@ function assertMayManage({ asker, owner, ownerRole, incumbent, slot }: Roles): v
   }
 }
 
-async function lockOwner(session: Session, secretId: string): Promise<void> {
-  const key = escapeLiteral(managedComment(secretId));
-  await session.query('waiting for another run', `SELECT pg_advisory_xact_lock(hashtext(${key}))`);
-}
-
 async function createOwner(session: Session, ownerRole: string, secretId: string): Promise<void> {
   const owner = escapeIdentifier(ownerRole);
   await session.query(
@@ -159,14 +161,14 @@ async function createOwner(session: Session, ownerRole: string, secretId: string
   );
 }
 
-async function roleStatements(session: Session, roles: Roles, secretId: string): Promise<readonly string[]> {
+async function roleStatements(session: Session, roles: Roles, comment: string): Promise<readonly string[]> {
   const { asker, candidate, ownerRole, slot } = roles;
   const name = escapeIdentifier(candidate);
   const inherit = asker.versionNumber >= VERSION_16 ? ' WITH INHERIT TRUE, SET TRUE' : '';
   const from = roles.incumbent?.name ?? ownerRole;
   return [
     ...(slot === undefined ? [`CREATE ROLE ${name} NOLOGIN`] : []),
-    `COMMENT ON ROLE ${name} IS ${escapeLiteral(managedComment(secretId))}`,
+    `COMMENT ON ROLE ${name} IS ${escapeLiteral(comment)}`,
     `GRANT ${escapeIdentifier(ownerRole)} TO ${name}${inherit}`,
     ...(await copySettings(session, { from, to: candidate, ownerRole })),
   ];

@@ -44,9 +44,15 @@ export async function interpret(
   );
   const waits = Object.entries(definition.States).filter(([, { Type }]) => Type === 'Wait');
   // The interpreter counts a machine's timeout in a 32-bit timer; the template test has it.
-  const { TimeoutSeconds: _, ...untimed } = definition;
+  const { TimeoutSeconds: _, ...timed } = definition;
+  // AWS takes a task's TimeoutSecondsPath from the state's input; the interpreter looks for it in its Parameters.
+  const untimed = JSON.parse(
+    JSON.stringify(timed, (key, value: unknown) => (key === 'TimeoutSecondsPath' ? undefined : value)),
+  );
   const machine = new StateMachine(untimed as never, { validationOptions: { checkArn: false } });
   const run = machine.run(input as never, {
+    // The interpreter makes no tokens; whoever plays the task that waits for one brings its own.
+    context: { Task: { Token: 'token' } },
     overrides: {
       taskResourceLocalHandlers,
       waitTimeOverrides: Object.fromEntries(waits.map(([name]) => [name, 0])),

@@ -81,6 +81,6 @@ function recording() {
   return { output, lines, notes };
 }
 
-function deployment({ registry }: RotationWorld): Deployment {
-  return { environment: 'production', outputs: {}, registry, auditTrail: undefined as never };
+function deployment({ registry, rollouts }: RotationWorld): Deployment {
+  return { environment: 'production', outputs: {}, registry, rollouts, auditTrail: undefined as never };
 }

@@ -109,6 +109,7 @@ function rotation(secretId: string, fault: string): RotationRecord {
     candidate: 'app_a',
     incumbent: 'app',
     incumbentVersionId: 'v1',
+    rollout: undefined,
     phases: [],
     fault: { name: fault, message: 'The target does not answer.' },
     alerted: [],

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { ConfigurationUnreadable } from '../../../../shared/config/configuration-file.ts';
 import { ConfigurationInvalid, loadConfiguration } from '../../../../shared/config/load-configuration.ts';
@@ -34,6 +34,31 @@ it('does not follow a link out of the folder', () => {
   writeFileSync(join(folder, 'outside.pem'), rootCertificates[0] ?? '');
   symlinkSync(join(folder, 'outside.pem'), join(folder, 'project', 'certificates', 'ca.pem'));
   expect(load).toThrow(/found no such file/);
+});
+
+describe('openclaw.json', () => {
+  const YAML_ALONE = 'secrets:\n  - name: pg\n    rotation: daily\n';
+  const openClaw = () => join(folder, 'project', 'openclaw.json');
+  const zeroDowntime = () => load().environments[0]?.secrets[0]?.rollout.zeroDowntime;
+  beforeEach(() => writeFileSync(join(folder, 'project', 'secrets.yaml'), YAML_ALONE));
+
+  it('is read where it lies beside the file, and not where it does not', () => {
+    expect(zeroDowntime()).toBe(true);
+    writeFileSync(openClaw(), '{ secretsManagement: { apply: { zero_downtime: false } } }');
+    expect(zeroDowntime()).toBe(false);
+  });
+
+  it('is a problem where it cannot be read, leads elsewhere or is too large, rather than ignored', () => {
+    mkdirSync(openClaw());
+    expect(load).toThrow(/openclaw\.json:1:1: found no readable file/);
+    rmSync(openClaw(), { recursive: true });
+    writeFileSync(join(folder, 'outside.json'), '{}');
+    symlinkSync(join(folder, 'outside.json'), openClaw());
+    expect(load).toThrow(/openclaw\.json:1:1: found no readable file/);
+    rmSync(openClaw());
+    writeFileSync(openClaw(), Buffer.alloc(10 * 1024 * 1024, ' '));
+    expect(load).toThrow(/openclaw\.json:1:1: the file is too large/);
+  });
 });
 
 it('throws every problem of a wrong file', () => {

@@ -122,6 +122,16 @@ describe('the files of the request', () => {
       preheatSeconds: 30,
       healthyThreshold: 2,
       endSessions: true,
+      rollout: {
+        zeroDowntime: true,
+        rollingUpdate: true,
+        parallelSwitch: true,
+        maxBatchSize: 100,
+        canarySize: 1,
+        batchTimeoutSeconds: 30,
+        tolerancePercent: 10,
+      },
+      reload: { hotReload: true, backwardsCompat: true, rollbackOnError: true },
     });
   });
 

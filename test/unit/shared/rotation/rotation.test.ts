@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CurrentVersionMoved, LeaseHeld, RotationEnded } from '../../../../shared/errors.ts';
+import { CurrentVersionMoved, LeaseHeld, RotationEnded, TransientFailure } from '../../../../shared/errors.ts';
 import { apply } from '../../../../shared/rotation/apply.ts';
 import { audit } from '../../../../shared/rotation/audit.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
@@ -166,6 +166,19 @@ describe('two rotations of one secret', () => {
     expect((await world.registry.archivedRotation(SECRET, input.rotationId))?.status).toBe('rolled_back');
   });
 
+  it('start in the order in which they run, whatever their clocks say', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    await generate(input, world);
+    const { rotation: first } = await world.record();
+    await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
+    world.clock.advance(-30);
+    await world.rotate(another(input));
+    const { rotation: second } = await world.record();
+    expect(Number(second?.startedAt)).toBeGreaterThan(Number(first?.startedAt));
+    expect(await world.currentOpensTarget()).toBe(true);
+  });
+
   it('retirement waits for a running rotation', async () => {
     const world = await RotationWorld.adopted({ graceSeconds: 0 });
     const { retirement } = await world.rotate(await world.due());
@@ -291,6 +304,22 @@ describe('retirement', () => {
     expect(await owed(retirement as RetirementInput, world)).toEqual({ told: false });
   });
 
+  it('names to the target the version that it ends, as a roll back does', async () => {
+    const world = await RotationWorld.adopted({ graceSeconds: 0 });
+    const ended: string[] = [];
+    const end = world.target.retire.bind(world.target);
+    world.target.retire = (words) => {
+      ended.push(words.versionId);
+      return end(words);
+    };
+    const input = await world.due();
+    await generate(input, world);
+    await rollBack({ ...input, fault: { Error: 'CandidateUnproven' } }, world);
+    const { retirement } = await world.rotate(another(input));
+    await retire(retirement as RetirementInput, world);
+    expect(ended).toEqual([input.rotationId, retirement?.versionId]);
+  });
+
   it('spares a version that carries AWSCURRENT again', async () => {
     const world = await RotationWorld.adopted({ graceSeconds: 0 });
     const before = await world.current();
@@ -402,5 +431,140 @@ describe('a function that goes on although its execution was stopped', () => {
     await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
     expect(await world.current()).toEqual(before);
     expect(await world.currentOpensTarget()).toBe(true);
+  });
+
+  describe('until a later rotation has taken the same account', () => {
+    it('is refused when it installs', async () => {
+      const world = await RotationWorld.adopted();
+      const input = await world.due();
+      const later = takeOver(world, input);
+      const install = world.target.install.bind(world.target);
+      world.target.install = async (words) => {
+        world.target.install = install;
+        await later();
+        return install(words);
+      };
+      await expect(generate(input, world)).rejects.toThrow(RotationEnded);
+      await expectLaterInForce(world, input);
+    });
+
+    it('takes nothing of the later one back when it undoes its own install', async () => {
+      const world = await RotationWorld.adopted();
+      const input = await world.due();
+      const later = takeOver(world, input);
+      const install = world.target.install.bind(world.target);
+      world.target.install = async (words) => {
+        world.target.install = install;
+        const report = await install(words);
+        await later();
+        return report;
+      };
+      await expect(generate(input, world)).rejects.toThrow(TransientFailure);
+      await expectLaterInForce(world, input);
+    });
+
+    it('takes nothing of the later one back when it rolls back', async () => {
+      const world = await RotationWorld.adopted();
+      const input = await world.due();
+      await generate(input, world);
+      const later = takeOver(world, input);
+      beforeRetire(world, later);
+      await expect(rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world)).rejects.toThrow(RotationEnded);
+      await expectLaterInForce(world, input);
+    });
+
+    it('takes nothing of the later one back when it retires', async () => {
+      const world = await RotationWorld.adopted();
+      world.clock.advance(2 * 86_400);
+      await world.rotate(await world.due());
+      world.clock.advance(2 * 86_400);
+      const { retirement } = await world.rotate(await world.due());
+      expect((await world.record()).ledger).toContainEqual(
+        expect.objectContaining({ identity: 'app_a', versionId: retirement?.versionId, state: 'grace' }),
+      );
+      world.clock.advance(2 * 86_400);
+      beforeRetire(world, async () => {
+        await retire(retirement as RetirementInput, world);
+        await world.rotate(await world.due());
+      });
+      await retire(retirement as RetirementInput, world);
+      expect(JSON.parse((await world.current()).value)).toMatchObject({ username: 'app_a' });
+      expect(await world.currentOpensTarget()).toBe(true);
+    });
+
+    /** Recovery, then a rotation of the same secret from its beginning to its end. */
+    function takeOver(world: RotationWorld, input: RotationInput): () => Promise<void> {
+      return async () => {
+        await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
+        await world.rotate(another(input));
+      };
+    }
+
+    function beforeRetire(world: RotationWorld, meanwhile: () => Promise<void>): void {
+      const end = world.target.retire.bind(world.target);
+      world.target.retire = async (words) => {
+        world.target.retire = end;
+        await meanwhile();
+        return end(words);
+      };
+    }
+
+    async function expectLaterInForce(world: RotationWorld, { rotationId }: RotationInput): Promise<void> {
+      expect(JSON.parse((await world.current()).value)).toMatchObject({ username: 'app_a' });
+      expect((await world.current()).versionId).not.toBe(rotationId);
+      expect(await world.currentOpensTarget()).toBe(true);
+      expect((await world.record()).rotation).toMatchObject({ status: 'succeeded' });
+    }
+  });
+
+  describe('in a mode without overlap (single_role), where Apply installs', () => {
+    it('installs nothing when AWSCURRENT has moved on', async () => {
+      const { world, input } = await beforeApply();
+      const { versionId: from } = await world.current();
+      const theirs = crypto.randomUUID();
+      const { SecretText } = await import('../../../../shared/redact.ts');
+      await world.secretStore.putPending(SECRET, theirs, new SecretText(world.target.seed('by_hand')));
+      await world.secretStore.promote(SECRET, { from, to: theirs });
+      await expect(apply(input, world)).rejects.toThrow(CurrentVersionMoved);
+      expect(world.target.accounts.has('app_a')).toBe(false);
+    });
+
+    it('takes back what it installs after everything was rolled back', async () => {
+      const { world, input } = await beforeApply();
+      const before = await world.current();
+      const install = world.target.install.bind(world.target);
+      world.target.install = async (words) => {
+        await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
+        return install(words);
+      };
+      await expect(apply(input, world)).rejects.toThrow(TransientFailure);
+      await expect(apply(input, world)).rejects.toThrow(RotationEnded);
+      expect(await world.current()).toEqual(before);
+      expect(await world.currentOpensTarget()).toBe(true);
+      expect(await world.unknownLogins()).toEqual([]);
+    });
+
+    it('installs once more, and takes nothing back, when its label was moved and its answer lost', async () => {
+      const { world, input } = await beforeApply();
+      const { versionId: from } = await world.current();
+      const promote = world.secretStore.promote.bind(world.secretStore);
+      world.secretStore.promote = async (...words) => {
+        world.secretStore.promote = promote;
+        await promote(...words);
+        throw new TransientFailure('The answer was lost.');
+      };
+      await expect(apply(input, world)).rejects.toThrow(TransientFailure);
+      expect(await apply(input, world)).toMatchObject({ retirement: { versionId: from } });
+      expect((await world.current()).versionId).toBe(input.rotationId);
+      expect(await world.currentOpensTarget()).toBe(true);
+    });
+
+    async function beforeApply(): Promise<{ readonly world: RotationWorld; readonly input: RotationInput }> {
+      const world = await RotationWorld.adopted();
+      world.target.overlap = false;
+      const input = await world.due();
+      await proceedToSwitch(world, input);
+      return { world, input };
+    }
   });
 });

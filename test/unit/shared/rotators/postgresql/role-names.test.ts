@@ -1,6 +1,12 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ownerRoleFor, slotsOf } from '../../../../../shared/rotators/postgresql/role-names.ts';
+import {
+  isManaged,
+  managedComment,
+  ownerRoleFor,
+  readManaged,
+  slotsOf,
+} from '../../../../../shared/rotators/postgresql/role-names.ts';
 
 it('names the two login roles after the owner', () => {
   expect(slotsOf('app')).toEqual(['app_a', 'app_b']);
@@ -26,4 +32,42 @@ it.each([
   ['///', 'app_'],
 ])('makes an owner role for %s', (secretId, owner) => {
   expect(ownerRoleFor(secretId)).toBe(owner);
+});
+
+const installed = {
+  startedAt: new Date('2026-03-01T12:00:00.123Z'),
+  versionId: '0b6c5c6e-41f2-8d65-b0cb-8d6a3b0d6d5e',
+};
+
+it('reads of a role what it has written on it: for which secret, and for which rotation last installed', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ maxLength: 40 }),
+      fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true }),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 64 }),
+      (secretId, startedAt, versionId) => {
+        const rotation = { startedAt, versionId };
+        expect(readManaged(managedComment(secretId), secretId)).toEqual({ installed: undefined });
+        expect(readManaged(managedComment(secretId, rotation), secretId)).toEqual({ installed: rotation });
+        expect(isManaged(managedComment(secretId, rotation))).toBe(true);
+      },
+    ),
+  );
+});
+
+it.each([
+  ['no comment', null],
+  ['the comment of others', 'the application'],
+  ['that of a secret whose name begins alike', managedComment('prod/app2')],
+  ['that of such a secret, with a rotation', managedComment('prod/app2', installed)],
+  ['that of a secret whose name is as long', managedComment('prod/web', installed)],
+  ['one with something else after the name', 'managed by Rekey for prod/app; see the wiki'],
+  ['one with a date that is none', 'managed by Rekey for prod/app; installed 2026-99-01T00:00:00.000Z v1'],
+  ['one without a version', 'managed by Rekey for prod/app; installed 2026-03-01T12:00:00.123Z '],
+])('does not take a role for its own by %s', (_, comment) => {
+  expect(readManaged(comment, 'prod/app')).toBeUndefined();
+});
+
+it('goes on with the comment that roles have had before', () => {
+  expect(managedComment('prod/app')).toBe('managed by Rekey for prod/app');
 });

@@ -1,0 +1,48 @@
+import { inspect } from 'node:util';
+import { REDACTED } from '../shared/redact.ts';
+import { SecretNotJson } from './errors.ts';
+
+/**
+ * One version of a secret. Printed, logged, cloned or sent to a worker it shows its name and version, never its text:
+ * `reveal()` and `json()` are the only ways out.
+ */
+export class SecretValue {
+  readonly name: string;
+  readonly versionId: string;
+  readonly #text: string;
+
+  constructor(secret: { readonly name: string; readonly versionId: string; readonly text: string }) {
+    this.name = secret.name;
+    this.versionId = secret.versionId;
+    this.#text = secret.text;
+  }
+
+  reveal(): string {
+    return this.#text;
+  }
+
+  /** The text parsed anew at each call, so that nobody changes another's. Throws `SecretNotJson`. */
+  json<Shape = Readonly<Record<string, unknown>>>(): Shape {
+    try {
+      return JSON.parse(this.#text) as Shape;
+    } catch {
+      throw new SecretNotJson(`The value of "${this.name}" is not JSON.`);
+    }
+  }
+
+  toString(): string {
+    return REDACTED;
+  }
+
+  toJSON(): string {
+    return REDACTED;
+  }
+
+  [Symbol.toPrimitive](): string {
+    return REDACTED;
+  }
+
+  [inspect.custom](): string {
+    return REDACTED;
+  }
+}

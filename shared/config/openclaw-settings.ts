@@ -1,0 +1,159 @@
+import { isMap, isScalar, type YAMLMap } from 'yaml';
+import * as z from 'zod';
+
+import { fileText } from './file-text.ts';
+import { readJson5 } from './json5-document.ts';
+import { Positions } from './positions.ts';
+import { inFileOrder, type Problem } from './problem.ts';
+import { quoteText } from './quote-text.ts';
+import { Reading } from './reading.ts';
+import { DEFAULT_SETTINGS, reloadOf, type RolloutSettings } from './rollout-settings.ts';
+import { reloadSchema } from './schema.ts';
+import { flag } from './schema-text.ts';
+import { nearest } from './suggestion.ts';
+import type { Finding } from './yaml-tokens.ts';
+import { findPair, keyText, offsetOf } from './yaml-tree.ts';
+
+/** OpenClaw's own configuration file; Rekey reads one block of it, where it lies beside `secrets.yaml`. */
+export const OPENCLAW_FILE = 'openclaw.json';
+
+/** OpenClaw's settings are some KiB; `json5` takes up to 2 s for a MiB. */
+const MAX_BYTES = 256 * 1024;
+/** How many keys are reported: enough to see what is going on. */
+const REPORTED_KEYS = 200;
+const BLOCK = 'secretsManagement';
+
+const applySchema = z.strictObject(
+  {
+    zero_downtime: flag('zero_downtime').optional(),
+    rollingUpdate: flag('rollingUpdate').optional(),
+    parallelSwitch: flag('parallelSwitch').optional(),
+  },
+  { error: 'apply is an object with zero_downtime, rollingUpdate, parallelSwitch' },
+);
+
+const blockSchema = z.strictObject(
+  {
+    enabled: flag('enabled').optional(),
+    apply: applySchema.optional(),
+    reload: reloadSchema.optional(),
+    // Known, and without an effect yet.
+    workflow: z.unknown().optional(),
+    rotationPolicy: z.unknown().optional(),
+    audit: z.unknown().optional(),
+  },
+  { error: `${BLOCK} is an object with apply and reload` },
+);
+
+const LABEL = {
+  what: BLOCK,
+  keys: {
+    '': Object.keys(blockSchema.shape),
+    apply: Object.keys(applySchema.shape),
+    reload: Object.keys(reloadSchema.shape),
+  },
+};
+
+export interface OpenClawSettings {
+  /** The defaults of every secret. */
+  readonly settings: RolloutSettings;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+/**
+ * What an `openclaw.json` says about rollouts, and everything that is wrong with that part of it. Never throws; the work
+ * is bounded by the file's size, and no problem quotes what may be a secret. Where there is no file, nothing is said.
+ */
+export function parseOpenClaw(path: string, bytes: Uint8Array | 'unreadable' | undefined): OpenClawSettings {
+  if (bytes === undefined) return { settings: DEFAULT_SETTINGS, problems: [], warnings: [] };
+  if (bytes === 'unreadable')
+    return wrong({
+      path,
+      line: 1,
+      column: 1,
+      message: `found no readable file; ${OPENCLAW_FILE} is a file (no link that leads elsewhere), or is not there`,
+    });
+  const decoded = fileText(bytes, MAX_BYTES);
+  if (!decoded.ok) {
+    const place = new Positions(decoded.before).at(decoded.before.length);
+    return wrong({ path, ...place, message: decoded.message });
+  }
+  const positions = new Positions(decoded.text);
+  const locate = ({ offset, message }: Finding): Problem => ({ path, ...positions.at(offset), message });
+
+  const document = readJson5(decoded.text);
+  if (!document.ok) return wrong(locate(document.finding));
+  const reading = new Reading({ now: new Date(0), complained: new Set() });
+  const settings = readBlock(document.root, reading);
+  return {
+    settings,
+    problems: inFileOrder(reading.problems.map(locate)),
+    warnings: inFileOrder(reading.warnings.map(locate)),
+  };
+}
+
+function readBlock(root: unknown, reading: Reading): RolloutSettings {
+  if (!isMap(root)) {
+    reading.report({ offset: offsetOf(root), message: `found no object; ${OPENCLAW_FILE} is an object in JSON5` });
+    return DEFAULT_SETTINGS;
+  }
+  const pair = findPair(root, BLOCK);
+  if (!pair) {
+    warnOfMisspelling(root, reading);
+    return DEFAULT_SETTINGS;
+  }
+  const block = pair.value;
+  const enabled = isMap(block) ? findPair(block, 'enabled')?.value : undefined;
+  if (isScalar(enabled) && enabled.value === false) {
+    reading.warn({ offset: offsetOf(enabled), message: `found enabled: false; the rest of ${BLOCK} is ignored` });
+    return DEFAULT_SETTINGS;
+  }
+  reportRepeated(root, reading, (key) => key === BLOCK);
+  if (isMap(block))
+    for (const level of [block, findPair(block, 'apply')?.value, findPair(block, 'reload')?.value])
+      if (isMap(level)) reportRepeated(level, reading);
+  const written = reading.check(blockSchema, block, LABEL);
+  const { rollout, reload } = DEFAULT_SETTINGS;
+  return {
+    rollout: {
+      ...rollout,
+      zeroDowntime: written?.apply?.zero_downtime ?? rollout.zeroDowntime,
+      rollingUpdate: written?.apply?.rollingUpdate ?? rollout.rollingUpdate,
+      parallelSwitch: written?.apply?.parallelSwitch ?? rollout.parallelSwitch,
+    },
+    reload: reloadOf(written?.reload, reload),
+  };
+}
+
+/** JSON5 lets the last of two equal keys win; nobody means that. */
+function reportRepeated(map: YAMLMap, reading: Reading, isOurs: (key: string) => boolean = () => true): void {
+  const seen = new Set<string>();
+  const repeated = map.items.filter((pair) => {
+    const key = keyText(pair) ?? '';
+    if (seen.has(key)) return isOurs(key);
+    seen.add(key);
+    return false;
+  });
+  for (const pair of repeated.slice(0, REPORTED_KEYS))
+    reading.report({
+      offset: offsetOf(pair.key),
+      message: `the key ${quoteText(keyText(pair) ?? '')} is there twice; each key once is allowed`,
+    });
+}
+
+/** Other keys are OpenClaw's, so a misspelt one is only suspicious. */
+function warnOfMisspelling(root: YAMLMap, reading: Reading): void {
+  for (const pair of root.items.slice(0, REPORTED_KEYS)) {
+    const key = keyText(pair) ?? '';
+    if (nearest(key, [BLOCK]) === BLOCK)
+      reading.warn({
+        offset: offsetOf(pair.key),
+        message: `found the key ${quoteText(key)}, which Rekey ignores; did you mean "${BLOCK}"?`,
+      });
+  }
+}
+
+function wrong(problem: Problem): OpenClawSettings {
+  return { settings: DEFAULT_SETTINGS, problems: [problem], warnings: [] };
+}

@@ -1,0 +1,52 @@
+import { Throttled } from '../errors.ts';
+import type { RolloutNotice } from './notice.ts';
+import type { RolloutStore } from './rollout-store.ts';
+
+const ATTEMPTS = 8;
+
+type Body = Omit<RolloutNotice, 'secretId' | 'sequence'>;
+
+/**
+ * Writes the next notice, again on a fresh one when another writer came first. `change` answers `undefined` where there
+ * is nothing to say; it has no effects. Answers the notice that stands then.
+ */
+export async function changeNotice(
+  store: Pick<RolloutStore, 'notice' | 'post'>,
+  secretId: string,
+  change: (standing: RolloutNotice | undefined) => Body | undefined,
+): Promise<RolloutNotice | undefined> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const standing = await store.notice(secretId);
+    const body = change(standing);
+    if (body === undefined) return standing;
+    const next = { ...body, secretId, sequence: (standing?.sequence ?? 0) + 1 };
+    if ((await store.post(next)) === 'posted') return next;
+  }
+  throw new Throttled(`The rollout notice of "${secretId}" is being changed by too many writers at once.`);
+}
+
+/** Everybody takes AWSCURRENT, which is `versionId`. Twice is harmless: what stands already is not said again. */
+export async function settle(
+  store: Pick<RolloutStore, 'notice' | 'post'>,
+  secretId: string,
+  { rotationId, versionId }: Pick<RolloutNotice, 'rotationId' | 'versionId'>,
+): Promise<void> {
+  await changeNotice(store, secretId, (standing) =>
+    standing?.state === 'settled' && standing.versionId === versionId
+      ? undefined
+      : { state: 'settled', rotationId, versionId, bounds: [], released: 0 },
+  );
+}
+
+/** Whoever has the candidate of `rotationId` goes back to AWSCURRENT. Nothing, where nobody was told of it. */
+export async function callBack(
+  store: Pick<RolloutStore, 'notice' | 'post'>,
+  secretId: string,
+  rotationId: string,
+): Promise<void> {
+  await changeNotice(store, secretId, (standing) =>
+    standing === undefined || standing.rotationId !== rotationId || standing.state === 'returning'
+      ? undefined
+      : { state: 'returning', rotationId, versionId: rotationId, bounds: [], released: 0 },
+  );
+}

@@ -1,0 +1,42 @@
+import type { SecretDeclaration } from '../config/declaration.ts';
+import type { Consumer } from './consumer.ts';
+import { positionOf } from './position.ts';
+import { isLive } from './presence.ts';
+
+/** A rollout as it was decided before the switch; part of the rotation's record. */
+export interface RolloutPlan {
+  readonly plannedAt: Date;
+  /** Live consumers at that time. */
+  readonly consumers: number;
+  /** The upper bound of each batch; none when nobody is handed the candidate before the switch. */
+  readonly bounds: readonly string[];
+}
+
+/** Behind every position: the last batch takes all that are left. */
+const LAST_BOUND = 'f'.repeat(16);
+
+/**
+ * Cuts the live consumers into batches: the canary first, then `maxBatchSize` at a time; one by one without
+ * `parallelSwitch`; without `rollingUpdate` all in as few batches as `maxBatchSize` allows. Pure.
+ */
+export function planRollout(
+  { rollout, reload }: Pick<SecretDeclaration, 'rollout' | 'reload'>,
+  {
+    rotationId,
+    consumers,
+    now,
+  }: { readonly rotationId: string; readonly consumers: readonly Consumer[]; readonly now: Date },
+): RolloutPlan {
+  const live = consumers.filter((consumer) => isLive(consumer, now));
+  const plan = { plannedAt: now, consumers: live.length };
+  if (!rollout.zeroDowntime || !reload.hotReload || live.length === 0) return { ...plan, bounds: [] };
+  const positions = live.map(({ consumerId }) => positionOf(rotationId, consumerId)).sort();
+  const size = rollout.parallelSwitch ? rollout.maxBatchSize : 1;
+  const canary = rollout.rollingUpdate ? Math.min(rollout.canarySize, size) : 0;
+  const bounds: string[] = [];
+  for (let taken = canary === 0 ? size : canary; ; taken += size) {
+    if (taken >= positions.length) break;
+    bounds.push(positions[taken - 1] ?? LAST_BOUND);
+  }
+  return { ...plan, bounds: [...bounds, LAST_BOUND] };
+}
