@@ -23,7 +23,11 @@ function withoutValues(text: string, values: readonly SecretValue[]): string {
   // One pass, longest first: a replacement is not searched again, and a part never hides the whole.
   const longestFirst = [...forms].filter((form) => form !== '').sort((a, b) => b.length - a.length);
   if (longestFirst.length === 0) return text;
-  return text.replaceAll(new RegExp(longestFirst.map((form) => RegExp.escape(form)).join('|'), 'gu'), REDACTED);
+  return text.replaceAll(new RegExp(longestFirst.map(escaped).join('|'), 'g'), REDACTED);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
 }
 
 function secretTexts(value: SecretValue): readonly string[] {

@@ -31,12 +31,17 @@ export class ConsumersTable extends Construct {
     });
   }
 
-  /** Reading who is there, what they said, and the notice. */
-  grantRead(grantee: IGrantable): void {
-    this.#grant(grantee, ['dynamodb:GetItem', 'dynamodb:Query']);
+  /** Reading who is there, what they answered, and the batches. */
+  grantList(grantee: IGrantable): void {
+    this.#grant(grantee, ['dynamodb:Query']);
   }
 
-  /** Changing what consumers are told. */
+  /** Reading what consumers are told. */
+  grantReadNotice(grantee: IGrantable): void {
+    this.#grant(grantee, ['dynamodb:GetItem']);
+  }
+
+  /** Changing what consumers are told, by compare-and-swap. */
   grantPost(grantee: IGrantable): void {
     this.#grant(grantee, ['dynamodb:GetItem', 'dynamodb:PutItem']);
   }

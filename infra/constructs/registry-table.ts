@@ -35,6 +35,12 @@ export class RegistryTable extends Construct {
     });
   }
 
+  /** Reading single records. */
+  grantRead(grantee: IGrantable): void {
+    this.#grant(grantee, ['dynamodb:GetItem'], this.table.tableArn);
+    this.#key.grantUseVia('dynamodb', grantee);
+  }
+
   /** Read and compare-and-swap of single records (a transaction is authorised by its parts' actions). */
   grantReadWrite(grantee: IGrantable): void {
     this.#grant(grantee, ['dynamodb:GetItem', 'dynamodb:PutItem'], this.table.tableArn);

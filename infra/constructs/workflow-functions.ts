@@ -21,24 +21,33 @@ interface Setting {
   readonly memoryMegabytes: number;
   /** Connects to targets, which may be private. */
   readonly reachesTargets: boolean;
+  readonly registry: 'none' | 'read' | 'write';
+  /** Adds to the audit trail. */
+  readonly appends: boolean;
   readonly alerts: boolean;
 }
 
-const PHASE = { timeoutSeconds: PHASE_TIMEOUT_SECONDS, memoryMegabytes: 512, reachesTargets: true, alerts: false };
-const BOOKS = { timeoutSeconds: PHASE_TIMEOUT_SECONDS, memoryMegabytes: 256, reachesTargets: false, alerts: false };
+const WRITING = { timeoutSeconds: PHASE_TIMEOUT_SECONDS, registry: 'write', appends: true, alerts: false } as const;
+const PHASE = { ...WRITING, memoryMegabytes: 512, reachesTargets: true } as const;
+const BOOKS = { ...WRITING, memoryMegabytes: 256, reachesTargets: false } as const;
 
 const SETTINGS: Readonly<Record<FunctionName, Setting>> = {
-  dispatch: { ...BOOKS, description: 'Says which rotations to start' },
+  dispatch: { ...BOOKS, appends: false, description: 'Says which rotations to start' },
   generate: { ...PHASE, description: 'Phase 1: makes the candidate, stores it, installs it at the target' },
   test: { ...PHASE, description: 'Phase 2: proves the candidate at the target' },
   audit: { ...BOOKS, description: 'Phase 3: writes down who, why and what was proved' },
   apply: { ...PHASE, description: 'Phase 4: moves AWSCURRENT to the candidate' },
   notify: { ...BOOKS, alerts: true, description: 'Phase 5: tells people, sets the next due time' },
-  'release-batch': { ...BOOKS, description: 'Phase 4: hands the candidate to one batch of consumers' },
-  'judge-batch': { ...BOOKS, description: 'Phase 4: decides whether the rollout goes on' },
-  acknowledge: { ...BOOKS, description: 'Counts the answers of consumers' },
-  'record-use': { ...BOOKS, description: 'Writes down what consumers did with secrets' },
-  reload: { ...BOOKS, description: 'Makes consumers take AWSCURRENT again' },
+  'release-batch': {
+    ...BOOKS,
+    registry: 'read',
+    appends: false,
+    description: 'Phase 4: hands the candidate to one batch of consumers',
+  },
+  'judge-batch': { ...BOOKS, appends: false, description: 'Phase 4: decides whether the rollout goes on' },
+  acknowledge: { ...BOOKS, registry: 'none', appends: false, description: 'Counts the answers of consumers' },
+  'record-use': { ...BOOKS, registry: 'none', description: 'Writes down what consumers did with secrets' },
+  reload: { ...BOOKS, registry: 'read', description: 'Makes consumers take AWSCURRENT again' },
   revert: { ...PHASE, alerts: true, description: 'Makes the version before current again, on request' },
   'roll-back': { ...PHASE, description: 'Ends a rotation that cannot go on' },
   retire: { ...PHASE, description: 'Ends a replaced credential and proves it dead' },
@@ -135,27 +144,20 @@ export class WorkflowFunctions extends Construct {
   }
 
   #grantBooks({ registry, auditTrail, alerts }: WorkflowFunctionsProps): void {
-    for (const name of FUNCTION_NAMES) registry.grantReadWrite(this.get(name));
+    for (const name of FUNCTION_NAMES) {
+      const { registry: access, appends, alerts: tells } = SETTINGS[name];
+      if (access === 'read') registry.grantRead(this.get(name));
+      if (access === 'write') registry.grantReadWrite(this.get(name));
+      if (appends) auditTrail.grantAppend(this.get(name));
+      if (tells) alerts.grantPublish(this.get(name));
+    }
     registry.grantArchive(this.get('generate'));
     registry.grantFindDue(this.get('dispatch'));
     registry.grantList(this.get('configure'));
-    for (const name of FUNCTION_NAMES)
-      if (name !== 'dispatch' && name !== 'release-batch' && name !== 'judge-batch' && name !== 'acknowledge')
-        auditTrail.grantAppend(this.get(name));
-    for (const name of FUNCTION_NAMES) if (SETTINGS[name].alerts) alerts.grantPublish(this.get(name));
   }
 
   #grantConsumers(consumers: ConsumersTable): void {
-    const readers = [
-      'generate',
-      'audit',
-      'release-batch',
-      'judge-batch',
-      'roll-back',
-      'retire',
-      'recover',
-      'owed',
-    ] as const;
+    const listers = ['generate', 'audit', 'release-batch', 'judge-batch', 'roll-back', 'retire', 'recover'] as const;
     // Generate rolls back what a dead run left behind; Retire tells those who came late.
     const posters = [
       'generate',
@@ -167,10 +169,10 @@ export class WorkflowFunctions extends Construct {
       'reload',
       'revert',
     ] as const;
-    for (const name of readers) consumers.grantRead(this.get(name));
+    for (const name of listers) consumers.grantList(this.get(name));
     for (const name of posters) consumers.grantPost(this.get(name));
     for (const name of ['release-batch', 'acknowledge'] as const) consumers.grantCount(this.get(name));
-    consumers.grantRead(this.get('acknowledge'));
+    consumers.grantReadNotice(this.get('acknowledge'));
   }
 
   #grantSecrets(secrets: ManagedSecrets): void {
@@ -181,7 +183,7 @@ export class WorkflowFunctions extends Construct {
     for (const name of readers) secrets.grantRead(this.get(name));
     for (const name of administrators) secrets.grantReadAdmin(this.get(name));
     for (const name of movers) secrets.grantMoveStages(this.get(name));
-    for (const name of ['generate', 'configure'] as const) secrets.grantDescribe(this.get(name));
+    for (const name of ['generate', 'reload', 'configure'] as const) secrets.grantDescribe(this.get(name));
     secrets.grantStore(this.get('generate'));
     secrets.grantCreate(this.get('configure'));
   }

@@ -12,8 +12,7 @@ export interface StateStackProps extends StackProps {
   readonly declaration: EnvironmentDeclaration;
 }
 
-/** What must outlive every deployment: key, registry, audit trail, who holds what, and the topic that people
- * have confirmed. */
+/** What must outlive every deployment: key, registry, audit trail, who holds what, the topic that people confirmed. */
 export class StateStack extends Stack {
   readonly key: EncryptionKey;
   readonly registry: RegistryTable;

@@ -2,6 +2,7 @@ import { ConsumersRefused, ConsumersSilent } from '../errors.ts';
 import { updateRecord } from '../registry/update-record.ts';
 import { withLease } from '../rotation/lease.ts';
 import { recordFault, running } from '../rotation/phase.ts';
+import { type RotationInput, rotationIds } from '../rotation/payloads.ts';
 import type { RolloutPorts } from '../rotation/ports.ts';
 import { silent } from './batch.ts';
 import type { BatchInput } from './payloads.ts';
@@ -15,7 +16,8 @@ type JudgingPorts = Omit<RolloutPorts, 'taskTokens' | 'auditTrail'>;
  * secret has `rollback_on_error: false`), and so does more silence, over all batches, than `tolerance` allows. Writes
  * nothing but the lease, so twice is harmless. Throws `ConsumersRefused` and `ConsumersSilent`, which name who and what they said.
  */
-export async function judgeBatch({ batch: _, ...input }: BatchInput, ports: JudgingPorts): Promise<void> {
+export async function judgeBatch(given: BatchInput, ports: JudgingPorts): Promise<void> {
+  const input = rotationIds(given);
   // Renews the lease, which outlives one batch.
   const record = running(
     await updateRecord(ports.registry, input.secretId, (latest) =>
@@ -37,7 +39,7 @@ export async function judgeBatch({ batch: _, ...input }: BatchInput, ports: Judg
 
 async function refused(
   consumerIds: readonly string[],
-  { secretId, rotationId }: BatchInput | Omit<BatchInput, 'batch'>,
+  { secretId, rotationId }: RotationInput,
   { rollouts }: JudgingPorts,
 ): Promise<ConsumersRefused> {
   const answers = (await rollouts.answers(secretId, rotationId)).filter((answer) =>
@@ -51,7 +53,7 @@ async function refused(
 
 async function unheard(
   quiet: readonly { readonly consumerId: string; readonly batch: Batch }[],
-  { secretId }: Omit<BatchInput, 'batch'>,
+  { secretId }: RotationInput,
   { rollouts }: JudgingPorts,
 ): Promise<ConsumersSilent> {
   const consumers = new Map((await rollouts.consumers(secretId)).map((consumer) => [consumer.consumerId, consumer]));

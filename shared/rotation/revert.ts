@@ -34,6 +34,7 @@ export async function revert(input: RequestInput, ports: RecoveryPorts): Promise
     await startRetirementOf(done.replacedVersionId, input, ports);
     return done;
   }
+  withLease(before, holder, clock.now());
   const { previous, current } = pairOf(before);
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()), before);
   const log = new OperationLog(clock, {
@@ -57,10 +58,16 @@ export async function revert(input: RequestInput, ports: RecoveryPorts): Promise
 async function startRetirementOf(
   versionId: string,
   { environment, secretId, requestId }: RequestInput,
-  { startRetirement, clock }: RecoveryPorts,
+  ports: RecoveryPorts,
 ): Promise<void> {
-  const retireAt = clock.now().toISOString();
-  await startRetirement(`revert-${requestId}`, { environment, secretId, rotationId: versionId, versionId, retireAt });
+  const retireAt = ports.clock.now().toISOString();
+  await ports.startRetirement(`revert-${requestId}`, {
+    environment,
+    secretId,
+    rotationId: versionId,
+    versionId,
+    retireAt,
+  });
 }
 
 /** The last rotation's switch has been taken back before. */

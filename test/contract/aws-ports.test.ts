@@ -1,12 +1,16 @@
 import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll } from 'vitest';
+import { clientClock } from '../../client/client-clock.ts';
+import { DynamoDbLink } from '../../client/dynamodb-link.ts';
 import { DynamoDbAuditTrail } from '../../shared/aws/dynamodb-audit-trail.ts';
+import { DynamoDbRollouts } from '../../shared/aws/dynamodb-rollouts.ts';
 import { DynamoDbRegistry } from '../../shared/aws/dynamodb-registry.ts';
 import { SecretsManagerStore } from '../../shared/aws/secrets-manager-store.ts';
-import { createAuditTable, createRegistryTable } from '../harness/tables.ts';
+import { createAuditTable, createConsumersTable, createRegistryTable } from '../harness/tables.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { registryContract } from './registry.contract.ts';
+import { rolloutStoreContract } from './rollout-store.contract.ts';
 import { secretStoreContract } from './secret-store.contract.ts';
 
 const client = new DynamoDBClient({});
@@ -30,3 +34,12 @@ secretStoreContract(
   async () => new SecretsManagerStore(secretsManager),
   () => `contract/${crypto.randomUUID()}`,
 );
+
+rolloutStoreContract('DynamoDbRollouts', async () => {
+  const table = await createConsumersTable(client);
+  tables.push(table);
+  return {
+    rollouts: new DynamoDbRollouts(client, table),
+    link: new DynamoDbLink({ client, table, clock: clientClock }),
+  };
+});

@@ -1,7 +1,9 @@
 import { InMemoryAuditTrail } from '../fakes/in-memory-audit-trail.ts';
 import { InMemoryRegistry } from '../fakes/in-memory-registry.ts';
 import { InMemorySecretStore } from '../fakes/in-memory-secret-store.ts';
+import { InMemoryConsumers } from '../fakes/in-memory-consumers.ts';
 import { registryContract } from './registry.contract.ts';
+import { rolloutStoreContract } from './rollout-store.contract.ts';
 import { secretStoreContract } from './secret-store.contract.ts';
 
 registryContract('InMemoryRegistry', async () => {
@@ -13,3 +15,7 @@ secretStoreContract(
   async () => new InMemorySecretStore(),
   () => `contract/${crypto.randomUUID()}`,
 );
+rolloutStoreContract('InMemoryConsumers', async () => {
+  const consumers = new InMemoryConsumers();
+  return { rollouts: consumers, link: consumers };
+});

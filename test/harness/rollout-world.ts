@@ -2,13 +2,25 @@ import type { SecretDeclaration } from '../../shared/config/declaration.ts';
 import { acknowledge } from '../../shared/rollout/acknowledge.ts';
 import type { RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
 import { retire } from '../../shared/rotation/retire.ts';
+import { InMemorySecretStore } from '../fakes/in-memory-secret-store.ts';
 import { RotationWorld, SECRET } from './rotation-world.ts';
 import { type Manner, SimulatedConsumer } from './simulated-consumer.ts';
 import { fault } from '../infra/support/interpreter.ts';
 import { runSecretRotation } from './workflow.ts';
 
+class WatchedSecretStore extends InMemorySecretStore {
+  /** Called before every move of AWSCURRENT. */
+  onPromote: () => void | Promise<void> = () => undefined;
+
+  override async promote(...move: Parameters<InMemorySecretStore['promote']>) {
+    await this.onPromote();
+    return super.promote(...move);
+  }
+}
+
 /** One secret, adopted and rotated once, with consumers that follow what they are told. */
 export class RolloutWorld extends RotationWorld {
+  override readonly secretStore = new WatchedSecretStore();
   readonly followers: SimulatedConsumer[] = [];
   readonly batchesSeen: string[][] = [];
 

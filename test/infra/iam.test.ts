@@ -23,7 +23,27 @@ const tableKey = on(
   ' via dynamodb',
 );
 const registry = [...on('<RegistryTable>', ['dynamodb:GetItem', 'dynamodb:PutItem']), ...tableKey];
-const auditTrail = on('<AuditTrailTable>', ['dynamodb:GetItem', 'dynamodb:PutItem']);
+const registryRead = [...on('<RegistryTable>', ['dynamodb:GetItem']), ...tableKey];
+const auditTrail = [...on('<AuditTrailTable>', ['dynamodb:GetItem', 'dynamodb:PutItem']), ...tableKey];
+const consumers = (...actions: string[]): readonly string[] => [
+  ...on(
+    '<ConsumersTable>',
+    actions.map((name) => `dynamodb:${name}`),
+  ),
+  ...tableKey,
+];
+const consumerList = consumers('Query');
+const consumerNotice = consumers('GetItem', 'PutItem');
+const events = [
+  ...on(
+    '<ConsumersTable.StreamArn>',
+    ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'].map((name) => `dynamodb:${name}`),
+  ),
+  ...tableKey,
+  'sqs:SendMessage on <UnhandledAnswersQueue>',
+  ...on('<Key>', ['kms:Decrypt', 'kms:GenerateDataKey'], ' via sqs'),
+];
+const taskTokens = on('<SecretRotationStateMachine>', ['states:SendTaskSuccess']);
 const alerts = [
   ...on('<AlertsTopic>', ['sns:Publish']),
   ...on('<Key>', ['kms:Decrypt', 'kms:GenerateDataKey'], ' via sns'),
@@ -67,16 +87,47 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     ...registry,
     'dynamodb:ConditionCheckItem on <RegistryTable>',
     ...auditTrail,
+    ...consumerList,
+    ...consumerNotice,
     ...read([...MANAGED, ...ADMIN]),
     ...secrets('DescribeSecret', 'PutSecretValue', 'UpdateSecretVersionStage'),
     ...MANAGED.flatMap((arn) => on(ANY_KEY, ['kms:GenerateDataKey'], ` via secretsmanager for ${arn}`)),
   ],
   FunctionsTestRole: [...own('Test'), ...registry, ...auditTrail, ...read(MANAGED)],
-  FunctionsAuditRole: [...own('Audit'), ...registry, ...auditTrail],
+  FunctionsAuditRole: [...own('Audit'), ...registry, ...auditTrail, ...consumerList],
+  FunctionsReleaseBatchRole: [
+    ...own('ReleaseBatch'),
+    ...registryRead,
+    ...consumerList,
+    ...consumerNotice,
+    ...consumers('UpdateItem'),
+    ...taskTokens,
+  ],
+  FunctionsJudgeBatchRole: [...own('JudgeBatch'), ...registry, ...consumerList],
+  FunctionsAcknowledgeRole: [...own('Acknowledge'), ...consumers('GetItem', 'UpdateItem'), ...events, ...taskTokens],
+  FunctionsRecordUseRole: [...own('RecordUse'), ...auditTrail, ...events],
+  FunctionsReloadRole: [
+    ...own('Reload'),
+    ...registryRead,
+    ...auditTrail,
+    ...consumerNotice,
+    ...secrets('DescribeSecret'),
+  ],
+  FunctionsRevertRole: [
+    ...own('Revert'),
+    ...registry,
+    ...auditTrail,
+    ...consumerNotice,
+    ...alerts,
+    ...read(MANAGED),
+    ...secrets('UpdateSecretVersionStage'),
+    ...starts('VersionRetirement'),
+  ],
   FunctionsApplyRole: [
     ...own('Apply'),
     ...registry,
     ...auditTrail,
+    ...consumerNotice,
     ...read([...MANAGED, ...ADMIN]),
     ...secrets('UpdateSecretVersionStage'),
   ],
@@ -85,15 +136,26 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     ...own('RollBack'),
     ...registry,
     ...auditTrail,
+    ...consumerList,
+    ...consumerNotice,
     ...read([...MANAGED, ...ADMIN]),
     ...secrets('UpdateSecretVersionStage'),
   ],
-  FunctionsRetireRole: [...own('Retire'), ...registry, ...auditTrail, ...read([...MANAGED, ...ADMIN])],
+  FunctionsRetireRole: [
+    ...own('Retire'),
+    ...registry,
+    ...auditTrail,
+    ...consumerList,
+    ...consumerNotice,
+    ...read([...MANAGED, ...ADMIN]),
+  ],
   FunctionsOwedRole: [...own('Owed'), ...registry, ...auditTrail, ...alerts],
   FunctionsRecoverRole: [
     ...own('Recover'),
     ...registry,
     ...auditTrail,
+    ...consumerList,
+    ...consumerNotice,
     ...alerts,
     ...read([...MANAGED, ...ADMIN]),
     ...secrets('UpdateSecretVersionStage'),
@@ -116,7 +178,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   VersionRetirementRole: [...machine, ...invokes('Retire', 'Owed')],
   SecretRotationRole: [
     ...machine,
-    ...invokes('Generate', 'Test', 'Audit', 'Apply', 'Notify', 'RollBack'),
+    ...invokes('Generate', 'Test', 'Audit', 'ReleaseBatch', 'JudgeBatch', 'Apply', 'Notify', 'RollBack'),
     ...starts('VersionRetirement'),
   ],
   RotationDispatchRole: [
@@ -219,7 +281,8 @@ describe('permissions', () => {
 
   it('cover what the adapters call: a call that is new here needs its permission above', () => {
     const calls = (adapter: string): readonly string[] => {
-      const source = readFileSync(join(import.meta.dirname, `../../shared/aws/${adapter}.ts`), 'utf8');
+      const folder = adapter.includes('/') ? 'functions' : 'shared/aws';
+      const source = readFileSync(join(import.meta.dirname, `../../${folder}/${adapter}.ts`), 'utf8');
       return [...new Set(Array.from(source.matchAll(/new (\w+)Command\(/g), ([, name = '']) => name))].sort();
     };
     expect(calls('dynamodb-registry')).toEqual(['GetItem', 'PutItem', 'Query', 'Scan', 'TransactWriteItems']);

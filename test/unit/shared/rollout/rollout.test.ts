@@ -16,11 +16,7 @@ describe('a rollout', () => {
     const world = await RolloutWorld.withConsumers(many(250));
     const before = await world.current();
     const heldAtSwitch: string[] = [];
-    const { promote } = world.secretStore;
-    world.secretStore.promote = async (...move) => {
-      heldAtSwitch.push(...world.followers.map(({ holds }) => holds));
-      return promote.call(world.secretStore, ...move);
-    };
+    world.secretStore.onPromote = () => void heldAtSwitch.push(...world.followers.map(({ holds }) => holds));
     const { outcome, retirements } = await world.rotateWithWorkflow();
     expect(outcome.status).toBe('succeeded');
     const after = await world.current();
@@ -112,11 +108,9 @@ describe('a rollout', () => {
   it('gives a consumer that starts in the middle the version that is current, and waits for it before retiring that', async () => {
     const world = await RolloutWorld.withConsumers(many(3));
     const before = await world.current();
-    const original = world.secretStore.promote;
     let late: Awaited<ReturnType<RolloutWorld['join']>> | undefined;
-    world.secretStore.promote = async (...move) => {
+    world.secretStore.onPromote = async () => {
       late ??= await world.join('latecomer');
-      return original.call(world.secretStore, ...move);
     };
     const { retirements } = await world.rotateWithWorkflow();
     expect(late?.holds).toBe(before.versionId);
@@ -133,10 +127,8 @@ describe('a rollout', () => {
   it('tells consumers of a switch that happened before anybody was there, when their version is to be retired', async () => {
     const world = await RolloutWorld.withConsumers([]);
     const before = await world.current();
-    const original = world.secretStore.promote;
-    world.secretStore.promote = async (...move) => {
+    world.secretStore.onPromote = async () => {
       await world.join('latecomer');
-      return original.call(world.secretStore, ...move);
     };
     const { retirements } = await world.rotateWithWorkflow();
     expect(await world.rollouts.notice(SECRET)).toBeUndefined();

@@ -1,0 +1,129 @@
+import type { Answer } from '../shared/rollout/consumer.ts';
+import type { RolloutNotice } from '../shared/rollout/notice.ts';
+import { type ClientClock, millisecondsSince } from './client-clock.ts';
+import { SecretStale, SecretUnavailable } from './errors.ts';
+import type { Holding } from './holding.ts';
+import type { SecretValue } from './secret-value.ts';
+import type { UseLedger } from './use-ledger.ts';
+
+const FIRST_RETRY_MILLISECONDS = 10_000;
+const LONGEST_RETRY_MILLISECONDS = 300_000;
+
+/** One secret in one process: the value in use, what has been done about its notices, and what is still to be said. */
+export class FollowedSecret {
+  readonly name: string;
+  readonly holding: Holding;
+  readonly uses: UseLedger;
+  /** The last word on a rollout. */
+  answered: Answer | undefined;
+  /** An answer that has not got through yet. */
+  unanswered: Answer | undefined;
+  /** Faults since the last success, for `health()`. */
+  errors = 0;
+  lastError: string | undefined;
+  readonly #clock: ClientClock;
+  #value: SecretValue | undefined;
+  #reads = 0;
+  #acted = -1;
+  #retry: { readonly at: number; readonly milliseconds: number } | undefined;
+  #wallDeadline = Number.NEGATIVE_INFINITY;
+  #monotonicDeadline = Number.NEGATIVE_INFINITY;
+
+  constructor(options: { readonly holding: Holding; readonly uses: UseLedger; readonly clock: ClientClock }) {
+    this.name = options.holding.identity.secretId;
+    this.holding = options.holding;
+    this.uses = options.uses;
+    this.#clock = options.clock;
+  }
+
+  /** The value in use, uncounted; `undefined` before the first and after the bound. */
+  get value(): SecretValue | undefined {
+    if (this.#clock.wall() > this.#wallDeadline || this.#clock.monotonic() > this.#monotonicDeadline) this.#renew();
+    return this.#value;
+  }
+
+  /** The hot path: two clocks, one comparison each, one increment. Throws `SecretStale`. */
+  read(): SecretValue {
+    const value = this.value;
+    if (value === undefined) {
+      throw new SecretStale(`The value of "${this.name}" may be outdated: Rekey's table has not been reached for long.`);
+    }
+    this.#reads += 1;
+    return value;
+  }
+
+  /** Takes a value into use. Whoever replaces several does it without a wait between them: that is the atomic swap. */
+  replace(value: SecretValue): void {
+    this.countReads();
+    this.#value = value;
+    this.#renew();
+  }
+
+  drop(): void {
+    this.countReads();
+    this.#value = undefined;
+  }
+
+  isDone(notice: RolloutNotice): boolean {
+    if (this.#acted !== notice.sequence) return false;
+    return this.#retry === undefined || this.#clock.monotonic() < this.#retry.at;
+  }
+
+  /** Everything is done about the notice with this sequence. */
+  done(sequence: number): void {
+    this.#acted = sequence;
+    this.#retry = undefined;
+  }
+
+  /** The value did not prove itself: again after 10 s, 20 s, … at most 5 minutes, or with the next notice. */
+  failed(sequence: number): void {
+    const milliseconds = Math.min((this.#retry?.milliseconds ?? FIRST_RETRY_MILLISECONDS / 2) * 2, LONGEST_RETRY_MILLISECONDS);
+    this.#acted = sequence;
+    this.#retry = { at: this.#clock.monotonic() + milliseconds, milliseconds };
+  }
+
+  get isRetryDue(): boolean {
+    return this.#retry === undefined || this.#clock.monotonic() >= this.#retry.at;
+  }
+
+  noteError(text: string): void {
+    this.errors += 1;
+    this.lastError = text;
+  }
+
+  noteSuccess(): void {
+    this.errors = 0;
+    this.lastError = undefined;
+  }
+
+  /** Puts the cheap count of `read` into the ledger. */
+  countReads(): void {
+    if (this.#value === undefined) return;
+    const use = { action: 'accessed', reason: 'current', versionId: this.#value.versionId, count: this.#reads };
+    this.uses.count(use);
+    this.#reads = 0;
+  }
+
+  /** Takes the deadlines from the last confirmed word; drops the value when they are over. */
+  #renew(): void {
+    const { confirmed, identity } = this.holding;
+    if (confirmed === undefined || this.holding.isStale) {
+      this.drop();
+      return;
+    }
+    this.#wallDeadline = confirmed.wall + identity.boundSeconds * 1000;
+    this.#monotonicDeadline = confirmed.monotonic + identity.boundSeconds * 1000;
+  }
+
+  /** Seconds since the last word that got through; `undefined` when there is none. */
+  get confirmedSeconds(): number | undefined {
+    const { confirmed } = this.holding;
+    return confirmed === undefined ? undefined : millisecondsSince(confirmed, this.#clock) / 1000;
+  }
+}
+
+export function requireFollowed(secrets: ReadonlyMap<string, FollowedSecret>, name: string): FollowedSecret {
+  const secret = secrets.get(name);
+  if (secret === undefined) throw new SecretUnavailable(`The secret "${name}" was not opened: name it in openSecrets.`);
+  return secret;
+}
