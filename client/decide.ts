@@ -10,7 +10,7 @@ import { isReleased } from '../shared/rollout/position.ts';
  *     take          it fetches `versionId`, the candidate
  *     go_back       it leaves `versionId` for AWSCURRENT
  *     settle        it takes AWSCURRENT, which is `versionId`
- *     prove_again   it has AWSCURRENT, and is asked to prove it
+ *     prove_again   it has the version, and is asked to prove it (again)
  */
 export type Step = 'nothing' | 'acknowledge' | 'take' | 'go_back' | 'settle' | 'prove_again';
 
@@ -32,6 +32,7 @@ export function decide(
   switch (notice.state) {
     case 'rolling':
       if (!isReleased(notice, consumerId)) return 'nothing';
+      if (has && said === 'refused') return 'prove_again';
       if (has) return said === 'acknowledged' ? 'nothing' : 'acknowledge';
       return said === undefined ? 'take' : 'nothing';
     case 'returning':

@@ -25,6 +25,7 @@ export class FollowedSecret {
   #value: SecretValue | undefined;
   #reads = 0;
   #acted = -1;
+  #old = { sequence: -1, reads: 0 };
   #retry: { readonly at: number; readonly milliseconds: number } | undefined;
   #wallDeadline = Number.NEGATIVE_INFINITY;
   #monotonicDeadline = Number.NEGATIVE_INFINITY;
@@ -64,6 +65,16 @@ export class FollowedSecret {
     this.#value = undefined;
   }
 
+  /** The sequence of the notice that everything has been done about; -1: none. */
+  get acted(): number {
+    return this.#acted;
+  }
+
+  /** Whatever the notice says, it is to be looked at again. */
+  undone(): void {
+    this.#acted = -1;
+  }
+
   isDone(notice: RolloutNotice): boolean {
     if (this.#acted !== notice.sequence) return false;
     return this.#retry === undefined || this.#clock.monotonic() < this.#retry.at;
@@ -80,6 +91,12 @@ export class FollowedSecret {
     const milliseconds = Math.min((this.#retry?.milliseconds ?? FIRST_RETRY_MILLISECONDS / 2) * 2, LONGEST_RETRY_MILLISECONDS);
     this.#acted = sequence;
     this.#retry = { at: this.#clock.monotonic() + milliseconds, milliseconds };
+  }
+
+  /** How often AWSCURRENT was not yet where the notice with this sequence says, this time included. */
+  oldReads(sequence: number): number {
+    this.#old = { sequence, reads: this.#old.sequence === sequence ? this.#old.reads + 1 : 1 };
+    return this.#old.reads;
   }
 
   get isRetryDue(): boolean {

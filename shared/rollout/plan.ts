@@ -20,7 +20,7 @@ const LAST_BOUND = 'f'.repeat(16);
  * `parallelSwitch`; without `rollingUpdate` all in as few batches as `maxBatchSize` allows. Pure.
  */
 export function planRollout(
-  { rollout, reload }: Pick<SecretDeclaration, 'rollout' | 'reload'>,
+  { rollout, reload, mode }: Pick<SecretDeclaration, 'rollout' | 'reload' | 'mode'>,
   {
     rotationId,
     consumers,
@@ -29,7 +29,9 @@ export function planRollout(
 ): RolloutPlan {
   const live = consumers.filter((consumer) => isLive(consumer, now));
   const plan = { plannedAt: now, consumers: live.length };
-  if (!rollout.zeroDowntime || !reload.hotReload || live.length === 0) return { ...plan, bounds: [] };
+  // With one role the candidate opens nothing before the switch: there is nothing that a consumer could prove.
+  const isEarly = rollout.zeroDowntime && reload.hotReload && mode !== 'single_role';
+  if (!isEarly || live.length === 0) return { ...plan, bounds: [] };
   const positions = live.map(({ consumerId }) => positionOf(rotationId, consumerId)).sort();
   const size = rollout.parallelSwitch ? rollout.maxBatchSize : 1;
   const canary = rollout.rollingUpdate ? Math.min(rollout.canarySize, size) : 0;

@@ -4,7 +4,7 @@ import { ANY_VERSION, type Consumer } from './consumer.ts';
 const LIVE_SECONDS = 150;
 
 /** Added to a consumer's bound: its clock's rounding, and its last read being under way. */
-const MARGIN_SECONDS = 60;
+const MARGIN_SECONDS = 30;
 
 /** Whether it is to be counted on to answer a rollout. */
 export function isLive({ seenAt, boundSeconds }: Consumer, now: Date): boolean {

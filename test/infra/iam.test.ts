@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { permissions, resources, type Statement } from './support/resolve.ts';
@@ -279,23 +279,23 @@ describe('permissions', () => {
     ]);
   });
 
-  it('cover what the adapters call: a call that is new here needs its permission above', () => {
-    const calls = (adapter: string): readonly string[] => {
-      const folder = adapter.includes('/') ? 'functions' : 'shared/aws';
-      const source = readFileSync(join(import.meta.dirname, `../../${folder}/${adapter}.ts`), 'utf8');
-      return [...new Set(Array.from(source.matchAll(/new (\w+)Command\(/g), ([, name = '']) => name))].sort();
-    };
-    expect(calls('dynamodb-registry')).toEqual(['GetItem', 'PutItem', 'Query', 'Scan', 'TransactWriteItems']);
-    // Reading the chain (Query, Scan) is the CLI's, under its user's own permissions.
-    expect(calls('dynamodb-audit-trail')).toEqual(['GetItem', 'Query', 'Scan', 'TransactWriteItems']);
-    expect(calls('secrets-manager-store')).toEqual([
-      'CreateSecret',
-      'DescribeSecret',
-      'GetSecretValue',
-      'PutSecretValue',
-      'UpdateSecretVersionStage',
-    ]);
-    expect(calls('sns-alert-publisher')).toEqual(['Publish']);
+  it('cover what the code calls: a call that is new here needs its permission above', () => {
+    expect(awsCalls()).toEqual({
+      'shared/aws/dynamodb-registry.ts': ['GetItem', 'PutItem', 'Query', 'Scan', 'TransactWriteItems'],
+      // Reading the chain (Query, Scan) is the CLI's, under its user's own permissions.
+      'shared/aws/dynamodb-audit-trail.ts': ['GetItem', 'Query', 'Scan', 'TransactWriteItems'],
+      'shared/aws/dynamodb-rollouts.ts': ['GetItem', 'PutItem', 'Query', 'UpdateItem'],
+      'shared/aws/secrets-manager-store.ts': [
+        'CreateSecret',
+        'DescribeSecret',
+        'GetSecretValue',
+        'PutSecretValue',
+        'UpdateSecretVersionStage',
+      ],
+      'shared/aws/sns-alert-publisher.ts': ['Publish'],
+      'functions/rollout/task-tokens.ts': ['SendTaskSuccess'],
+      'functions/start-retirement.ts': ['StartExecution'],
+    });
   });
 
   it('fit IAM when an environment has 150 secrets', async () => {
@@ -317,6 +317,22 @@ describe('permissions', () => {
     }
   }, 60_000);
 });
+
+/** Calls of the AWS SDK in the functions' code, file by file. */
+function awsCalls(): Readonly<Record<string, readonly string[]>> {
+  const root = join(import.meta.dirname, '../..');
+  const files = ['shared', 'functions'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
+  );
+  const calls = files
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => {
+      const source = readFileSync(join(root, file), 'utf8');
+      const names = Array.from(source.matchAll(/new (\w+)Command\(/g), ([, name = '']) => name);
+      return [file, [...new Set(names)].sort()] as const;
+    });
+  return Object.fromEntries(calls.filter(([, names]) => names.length > 0));
+}
 
 /** As IAM counts: without white space, references as long as what they stand for. */
 function resolvedLength(document: unknown): number {

@@ -1,8 +1,16 @@
 import { Match } from 'aws-cdk-lib/assertions';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FUNCTION_NAMES } from '../../infra/bundles.ts';
+import {
+  answerKey,
+  batchKey,
+  consumerKey,
+  consumersTableName,
+  noticeKey,
+  useKey,
+} from '../../shared/rollout/consumer-items.ts';
 import { readable, resources } from './support/resolve.ts';
 import { declaration, SECRETS, type Synthesised, synthesise } from './support/stacks.ts';
 
@@ -16,7 +24,7 @@ const properties = (template: 'state' | 'workflow', type: string): readonly Reco
 describe('what is kept', () => {
   it('stays when the stack goes: tables and key are retained, tables protected, recoverable and under our key', () => {
     const tables = Object.values(resources(stacks.state, 'AWS::DynamoDB::Table'));
-    expect(tables).toHaveLength(2);
+    expect(tables).toHaveLength(3);
     for (const table of tables) {
       expect(table).toMatchObject({ DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
       expect(readable(table.Properties)).toMatchObject({
@@ -57,6 +65,20 @@ describe('what is kept', () => {
         { AttributeName: 'secret_id', AttributeType: 'S' },
         { AttributeName: 'sequence', AttributeType: 'N' },
       ],
+    });
+    // Its name is agreed with the consumers, who read no outputs.
+    stacks.state.hasResourceProperties('AWS::DynamoDB::Table', {
+      TableName: consumersTableName('production'),
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      AttributeDefinitions: [
+        { AttributeName: 'pk', AttributeType: 'S' },
+        { AttributeName: 'sk', AttributeType: 'S' },
+      ],
+      TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
+      StreamSpecification: { StreamViewType: 'NEW_IMAGE' },
     });
   });
 
@@ -144,12 +166,16 @@ describe('every function', () => {
         Object.keys((Properties['Environment'] as { Variables: object }).Variables).sort(),
       ]),
     );
-    const all = ['AUDIT_TABLE', 'NODE_OPTIONS', 'REGISTRY_TABLE', 'REKEY_ENVIRONMENT'];
+    const all = ['AUDIT_TABLE', 'CONSUMERS_TABLE', 'NODE_OPTIONS', 'REGISTRY_TABLE', 'REKEY_ENVIRONMENT'];
     const telling = ['ALERT_TOPIC_ARN', ...all];
-    for (const [name, names] of Object.entries(variables)) {
-      const recovering = [...telling, 'VERSION_RETIREMENT_ARN'];
-      expect(names).toEqual(name === 'Recover' ? recovering : ['Notify', 'Owed'].includes(name) ? telling : all);
-    }
+    const retiring = [...telling, 'VERSION_RETIREMENT_ARN'];
+    const more: Readonly<Record<string, readonly string[]>> = {
+      Notify: telling,
+      Owed: telling,
+      Recover: retiring,
+      Revert: retiring,
+    };
+    for (const [name, names] of Object.entries(variables)) expect(names, name).toEqual(more[name] ?? all);
   });
 
   it('that reaches targets runs in the given network, and no other', async () => {
@@ -166,7 +192,7 @@ describe('every function', () => {
       expect(config).toEqual({ SubnetIds: vpc.subnetIds, SecurityGroupIds: vpc.securityGroupIds });
       return [id.replace(/^Functions(\w+)Function.{8}$/, '$1')];
     });
-    expect(inside.sort()).toEqual(['Apply', 'Generate', 'Recover', 'Retire', 'RollBack', 'Test']);
+    expect(inside.sort()).toEqual(['Apply', 'Generate', 'Recover', 'Retire', 'Revert', 'RollBack', 'Test']);
   });
 });
 
@@ -228,12 +254,61 @@ describe('triggers', () => {
 
   it('queue what failed encrypted, for 14 days, over TLS only', () => {
     const queues = properties('workflow', 'AWS::SQS::Queue');
-    expect(queues).toHaveLength(2);
+    expect(queues).toHaveLength(3);
     for (const queue of queues) {
       expect(readable(queue)).toMatchObject({ KmsMasterKeyId: '<Key>', MessageRetentionPeriod: 1_209_600 });
     }
     const policies = JSON.stringify(properties('workflow', 'AWS::SQS::QueuePolicy'));
-    expect(policies.match(/"aws:SecureTransport":"false"/g)).toHaveLength(2);
+    expect(policies.match(/"aws:SecureTransport":"false"/g)).toHaveLength(3);
+  });
+});
+
+describe('what consumers write', () => {
+  interface Mapping {
+    readonly FunctionName: string;
+    readonly FilterCriteria: { readonly Filters: readonly { readonly Pattern: string }[] };
+  }
+  const mappings = () =>
+    readable(properties('workflow', 'AWS::Lambda::EventSourceMapping')) as unknown as readonly Mapping[];
+  const ids = { secretId: 'pg_prod_main', rotationId: '11111111-1111-8111-8111-111111111111', consumerId: 'c-1' };
+  /** Every kind of item that the table has, by its sort key. */
+  const sortKeys = {
+    answer: answerKey(ids).sk.S,
+    use: useKey({ ...ids, number: 1 }).sk.S,
+    signOfLife: consumerKey(ids).sk.S,
+    notice: noticeKey(ids.secretId).sk.S,
+    batch: batchKey({ ...ids, number: 0 }).sk.S,
+  };
+
+  it('is brought from the beginning, in batches that one bad record does not hold up, and kept when it fails', () => {
+    expect(mappings()).toHaveLength(2);
+    for (const mapping of mappings()) {
+      expect(mapping).toMatchObject({
+        EventSourceArn: '<ConsumersTable.StreamArn>',
+        StartingPosition: 'TRIM_HORIZON',
+        BisectBatchOnFunctionError: true,
+        MaximumRetryAttempts: 20,
+        MaximumRecordAgeInSeconds: 6 * 3600,
+        DestinationConfig: { OnFailure: { Destination: '<UnhandledAnswersQueue>' } },
+      });
+      expect(mapping).not.toHaveProperty('Enabled', false);
+    }
+  });
+
+  it.each([
+    ['Acknowledge', 'answer', 100],
+    ['RecordUse', 'use', 10],
+  ] as const)('reaches %s when it is new and of the kind %s, and nothing else does', (name, kind, batchSize) => {
+    const mapping = mappings().find(({ FunctionName }) => FunctionName === `<Functions${name}Function>`);
+    expect(mapping).toMatchObject({ BatchSize: batchSize });
+    const patterns = mapping?.FilterCriteria.Filters.map(({ Pattern }) => JSON.parse(Pattern) as unknown);
+    expect(patterns).toEqual([
+      { eventName: ['INSERT', 'MODIFY'], dynamodb: { Keys: { sk: { S: [{ prefix: expect.any(String) }] } } } },
+    ]);
+    const [{ dynamodb }] = patterns as [{ dynamodb: { Keys: { sk: { S: [{ prefix: string }] } } } }];
+    const [{ prefix }] = dynamodb.Keys.sk.S;
+    const taken = Object.entries(sortKeys).filter(([, sortKey]) => sortKey.startsWith(prefix));
+    expect(taken.map(([taker]) => taker)).toEqual([kind]);
   });
 });
 
@@ -258,6 +333,24 @@ describe('alarms', () => {
     for (const alarm of properties('workflow', 'AWS::CloudWatch::Alarm')) {
       expect(readable(alarm)).toMatchObject({ AlarmActions: ['<AlertsTopic>'] });
     }
+  });
+
+  it('go off when anything waits in a dead-letter queue', () => {
+    const watched = properties('workflow', 'AWS::CloudWatch::Alarm').filter(
+      ({ MetricName }) => MetricName === 'ApproximateNumberOfMessagesVisible',
+    );
+    expect(readable(watched)).toHaveLength(properties('workflow', 'AWS::SQS::Queue').length);
+    expect(readable(watched)).toEqual(
+      ['UndeliveredEvents', 'UndeliveredRecoveries', 'UnhandledAnswers'].map((queue) =>
+        expect.objectContaining({
+          Dimensions: [{ Name: 'QueueName', Value: `<${queue}Queue.QueueName>` }],
+          ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+          Threshold: 1,
+          EvaluationPeriods: 1,
+          TreatMissingData: 'notBreaching',
+        }),
+      ),
+    );
   });
 
   it('go off when the dispatcher falls silent', () => {
@@ -300,9 +393,22 @@ describe('both templates', () => {
       Object.keys(stacks[template].findOutputs('*'))
         .filter((id) => !id.startsWith('ExportsOutput'))
         .sort();
-    expect(outputs('state')).toEqual(['AlertTopicArn', 'AuditTable', 'KeyArn', 'RegistryTable']);
-    expect(outputs('workflow')).toEqual(
-      ['ConfigureFunction', 'DispatchArn', 'EventBusName', 'SecretRotationArn', 'VersionRetirementArn'].sort(),
-    );
+    expect(outputs('state')).toEqual(['AlertTopicArn', 'AuditTable', 'ConsumersTable', 'KeyArn', 'RegistryTable']);
+    expect(outputs('workflow')).toEqual([
+      'ConfigureFunction',
+      'DispatchArn',
+      'EventBusName',
+      'ReloadFunction',
+      'RevertFunction',
+      'SecretRotationArn',
+      'VersionRetirementArn',
+    ]);
+    const cli = join(import.meta.dirname, '../../cli');
+    const read = readdirSync(cli, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => [...readFileSync(join(cli, file), 'utf8').matchAll(/outputOf\([^)]*'(\w+)'\)/g)])
+      .map(([, name]) => name);
+    expect(read).toEqual(expect.arrayContaining(['ConsumersTable', 'ReloadFunction', 'RevertFunction']));
+    expect([...outputs('state'), ...outputs('workflow')]).toEqual(expect.arrayContaining(read));
   });
 });

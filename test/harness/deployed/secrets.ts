@@ -30,6 +30,12 @@ export async function currentValue(secretId: string): Promise<CredentialValue> {
   return JSON.parse(await read({ SecretId: secretId, VersionStage: 'AWSCURRENT' })) as CredentialValue;
 }
 
+/** The version that carries AWSCURRENT. */
+export async function currentVersion(secretId: string): Promise<string> {
+  const command = new GetSecretValueCommand({ SecretId: secretId, VersionStage: 'AWSCURRENT' });
+  return (await client.send(command)).VersionId ?? '';
+}
+
 /** Tells two values apart in an assertion, which prints what it compares. */
 export async function currentDigest(secretId: string): Promise<string> {
   return hash('sha256', await read({ SecretId: secretId, VersionStage: 'AWSCURRENT' })).slice(0, 16);

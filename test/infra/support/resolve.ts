@@ -19,16 +19,20 @@ export function readable(value: unknown): Json {
       const [id = '', attribute] = operand as string[];
       return attribute === 'Arn' ? `<${short(id)}>` : `<${short(id)}.${attribute}>`;
     }
-    if (key === 'Fn::ImportValue')
-      return `<${String(operand)
-        .replace(/^.*:ExportsOutput(?:FnGetAtt|Ref)/, '')
-        .replace(/[0-9A-F]{8}(?:Arn)?[0-9A-F]{8}$/, '')}>`;
+    if (key === 'Fn::ImportValue') return imported(String(operand));
     if (key === 'Fn::Join') {
       const [separator, parts] = operand as [string, unknown[]];
       return parts.map((part) => text(part)).join(separator);
     }
   }
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, readable(part)]));
+}
+
+/** `…:ExportsOutputFnGetAttConsumersTable838E8D5FStreamArn80878876` → `<ConsumersTable.StreamArn>`, as within a stack. */
+function imported(exportName: string): string {
+  const parts = /:ExportsOutput(?:FnGetAtt|Ref)(.+)[0-9A-F]{8}([A-Z][A-Za-z]*)?[0-9A-F]{8}$/.exec(exportName);
+  const [, id = exportName, attribute = 'Arn'] = parts ?? [];
+  return attribute === 'Arn' ? `<${id}>` : `<${id}.${attribute}>`;
 }
 
 function text(value: unknown): string {

@@ -4,6 +4,7 @@ import {
   failedAlert,
   notBegunAlert,
   owedAlert,
+  revertedAlert,
   rolledBackAlert,
   succeededAlert,
 } from '../../../../shared/alerts/compose.ts';
@@ -46,12 +47,45 @@ describe('an alert', () => {
     expect(facts).toMatchObject({ duration_seconds: 10, retire_at: '2026-03-01T13:00:00.000Z' });
   });
 
-  it('has a remedy for every fault that a target, a table or a person causes', () => {
-    const unexplained = new Set(['LeaseHeld', 'RotationEnded', 'StillAlive', 'InternalFault']);
-    for (const error of Object.values(errors)) {
-      if (!('errorName' in error) || unexplained.has(error.errorName)) continue;
-      expect(remedyFor(error.errorName), error.errorName).not.toContain("functions' logs");
-    }
+  it('names what was taken back on request, which credential is current again and what is still owed', () => {
+    const { kind, subject, body, facts } = takenBack('pg');
+    expect(kind).toBe('rotation_rolled_back');
+    expect(subject).toBe('[rekey] Taken back pg (production): on request');
+    expect(body).toContain('The credential "app" is current again.');
+    expect(body).toContain('"app_a" is ended as soon as no consumer uses it any more.');
+    expect(body).toContain('rekey rotate pg');
+    expect(facts).toMatchObject({ rotation_id: ID, version_id: 'v1', replaced_version_id: ID });
+  });
+
+  it('tells two requests to take back apart, and from the roll back of the same rotation', () => {
+    const ended = rolledBackAlert(record('pg'), rotation('pg', 'TargetUnreachable'), NOW);
+    const ids = [takenBack('pg', 'r1'), takenBack('pg', 'r2'), ended].map(({ facts }) => facts.alert_id);
+    expect(new Set(ids).size).toBe(3);
+    expect(takenBack('pg', 'r1').facts.alert_id).toBe(ids[0]);
+  });
+
+  it.each(['ConsumersRefused', 'ConsumersSilent'])('points at the consumers and their settings after %s', (fault) => {
+    const { body } = rolledBackAlert(record('pg'), rotation('pg', fault), NOW);
+    expect(body).toContain(`Cause: ${fault}: `);
+    expect(body).toMatch(/What to do: see (why|whether) the consumers that the cause names/);
+  });
+
+  it('has a remedy for every fault that a target, a table, a consumer or a person causes', () => {
+    const named = Object.values(errors).flatMap((error) => ('errorName' in error ? [error.errorName] : []));
+    const unexplained = named.filter((name) => remedyFor(name).includes("functions' logs"));
+    expect(unexplained.sort()).toEqual([
+      // Of a retirement that is tried again, which people hear of through the owed alert alone.
+      'HeldTooLong',
+      // A defect: only the log knows more.
+      'InternalFault',
+      // Not faults: the run ends without effects, or waits.
+      'LeaseHeld',
+      'RotationEnded',
+      // As HeldTooLong.
+      'StillAlive',
+      // As LeaseHeld.
+      'StillHeld',
+    ]);
   });
 });
 
@@ -66,7 +100,16 @@ function everyAlert(secretId: string, fault: string) {
     failedAlert(about, ended, NOW),
     notBegunAlert(about, ended, fault, NOW),
     owedAlert(about, debt, ID, NOW),
+    takenBack(secretId),
   ];
+}
+
+function takenBack(secretId: string, requestId = '22222222-2222-4222-8222-222222222222') {
+  const about = record(secretId);
+  const [previous] = about.ledger;
+  if (previous === undefined) throw new Error('the record has a credential in grace');
+  const current = { ...previous, identity: 'app_a', versionId: ID, state: 'current', retireAt: undefined } as const;
+  return revertedAlert(about, { previous, current, requestId }, NOW);
 }
 
 function record(secretId: string): SecretRecord {

@@ -29,6 +29,11 @@ describe('a rollout plan', () => {
     expect(sizes.map((_size, batch) => batches.filter((found) => found === batch).length)).toEqual(sizes);
   });
 
+  it('hands nothing out before the switch in single_role mode, where the candidate opens nothing yet', () => {
+    const settings = { ...declared({}), mode: 'single_role' as const };
+    expect(planRollout(settings, { rotationId: ID, consumers: many(5), now: NOW }).bounds).toEqual([]);
+  });
+
   it('hands nothing to running consumers with hot_reload: false', () => {
     const settings = { ...declared({}), reload: { hotReload: false, backwardsCompat: true, rollbackOnError: true } };
     expect(planRollout(settings, { rotationId: ID, consumers: many(5), now: NOW })).toMatchObject({
@@ -65,8 +70,8 @@ describe('a rollout plan', () => {
 });
 
 function declared(changes: Partial<ReturnType<typeof declaration>['rollout']>) {
-  const { rollout, reload } = declaration();
-  return { rollout: { ...rollout, ...changes }, reload };
+  const { rollout, reload, mode } = declaration();
+  return { rollout: { ...rollout, ...changes }, reload, mode };
 }
 
 function many(count: number): readonly Consumer[] {

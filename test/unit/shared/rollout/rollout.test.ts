@@ -149,7 +149,7 @@ describe('a rollout', () => {
     starting.holds = ANY_VERSION;
     await starting.beat();
     await expect(world.retireNow(retirement)).rejects.toBeInstanceOf(StillHeld);
-    world.clock.advance(30 + 61);
+    world.clock.advance(30 + 31);
     expect(await world.retireNow(retirement)).toEqual({ outcome: 'retired' });
   });
 
