@@ -41,6 +41,7 @@ export async function startChange(secret: FollowedSecret, ports: ChangePorts, re
   for (let race = 0; race < RACES; race += 1) {
     const notice = await link.notice(secret.name);
     secret.drop();
+    secret.undone();
     if ((await secret.holding.begin(notice?.sequence ?? 0)) === 'superseded') continue;
     const value = await readAtStart(secret, notice, ports);
     countFetch(secret, value, reason);

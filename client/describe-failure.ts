@@ -10,12 +10,18 @@ const SHORTEST_LINE = 8;
  * JSON and of their usual encodings replaced. For reports and logs.
  */
 export function describeFailure(error: unknown, values: readonly SecretValue[]): string {
-  return withoutValues(`${nameOf(error)}: ${messageOf(error)}`, values).split(/\p{Cc}/u, 1)[0]?.slice(0, LONGEST) ?? '';
+  return (
+    withoutValues(`${nameOf(error)}: ${messageOf(error)}`, values)
+      .split(/\p{Cc}/u, 1)[0]
+      ?.slice(0, LONGEST) ?? ''
+  );
 }
 
 /** One line of at most 100 characters that a caller gave, likewise. */
 export function shortText(text: string, values: readonly SecretValue[]): string {
-  return withoutValues(text, values).replaceAll(/\p{Cc}+/gu, ' ').slice(0, 100);
+  return withoutValues(text, values)
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .slice(0, 100);
 }
 
 function withoutValues(text: string, values: readonly SecretValue[]): string {

@@ -1,7 +1,7 @@
 import type { Answer } from '../shared/rollout/consumer.ts';
 import type { RolloutNotice } from '../shared/rollout/notice.ts';
 import { type ClientClock, millisecondsSince } from './client-clock.ts';
-import { SecretStale, SecretUnavailable } from './errors.ts';
+import { SecretsClosed, SecretStale } from './errors.ts';
 import type { Holding } from './holding.ts';
 import type { SecretValue } from './secret-value.ts';
 import type { UseLedger } from './use-ledger.ts';
@@ -26,6 +26,7 @@ export class FollowedSecret {
   #reads = 0;
   #acted = -1;
   #old = { sequence: -1, reads: 0 };
+  readonly #lingering = new Set<string>();
   #retry: { readonly at: number; readonly milliseconds: number } | undefined;
   #wallDeadline = Number.NEGATIVE_INFINITY;
   #monotonicDeadline = Number.NEGATIVE_INFINITY;
@@ -45,19 +46,40 @@ export class FollowedSecret {
 
   /** The hot path: two clocks, one comparison each, one increment. Throws `SecretStale`. */
   read(): SecretValue {
-    const value = this.value;
-    if (value === undefined) {
-      throw new SecretStale(`The value of "${this.name}" may be outdated: Rekey's table has not been reached for long.`);
-    }
+    const value = this.peek();
     this.#reads += 1;
     return value;
   }
 
-  /** Takes a value into use. Whoever replaces several does it without a wait between them: that is the atomic swap. */
-  replace(value: SecretValue): void {
+  /** The same, uncounted. */
+  peek(): SecretValue {
+    const value = this.value;
+    if (value !== undefined) return value;
+    if (this.holding.hasLeft) throw new SecretsClosed(`The secret "${this.name}" has been closed.`);
+    throw new SecretStale(`The value of "${this.name}" may be outdated: Rekey's table has not been reached for long.`);
+  }
+
+  /**
+   * Takes a value into use. Whoever replaces several does it without a wait between them: that is the
+   * atomic swap. Answers what was in use.
+   */
+  replace(value: SecretValue): SecretValue | undefined {
+    const old = this.#value;
     this.countReads();
     this.#value = value;
     this.#renew();
+    return old;
+  }
+
+  /** Versions that parts of the process may still use, because taking their successor into use failed there. */
+  get lingering(): readonly string[] {
+    return [...this.#lingering].filter((versionId) => versionId !== this.#value?.versionId);
+  }
+
+  /** Whether everybody who was told of the new value took it; `old` is what it replaced. */
+  activated(old: SecretValue | undefined, isComplete: boolean): void {
+    if (isComplete) this.#lingering.clear();
+    else if (old !== undefined) this.#lingering.add(old.versionId);
   }
 
   drop(): void {
@@ -88,7 +110,10 @@ export class FollowedSecret {
 
   /** The value did not prove itself: again after 10 s, 20 s, … at most 5 minutes, or with the next notice. */
   failed(sequence: number): void {
-    const milliseconds = Math.min((this.#retry?.milliseconds ?? FIRST_RETRY_MILLISECONDS / 2) * 2, LONGEST_RETRY_MILLISECONDS);
+    const milliseconds = Math.min(
+      (this.#retry?.milliseconds ?? FIRST_RETRY_MILLISECONDS / 2) * 2,
+      LONGEST_RETRY_MILLISECONDS,
+    );
     this.#acted = sequence;
     this.#retry = { at: this.#clock.monotonic() + milliseconds, milliseconds };
   }
@@ -137,10 +162,4 @@ export class FollowedSecret {
     const { confirmed } = this.holding;
     return confirmed === undefined ? undefined : millisecondsSince(confirmed, this.#clock) / 1000;
   }
-}
-
-export function requireFollowed(secrets: ReadonlyMap<string, FollowedSecret>, name: string): FollowedSecret {
-  const secret = secrets.get(name);
-  if (secret === undefined) throw new SecretUnavailable(`The secret "${name}" was not opened: name it in openSecrets.`);
-  return secret;
 }

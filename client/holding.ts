@@ -1,7 +1,7 @@
 import { ANY_VERSION, type Answer, type ConsumerWord } from '../shared/rollout/consumer.ts';
 import type { ConsumerLink } from '../shared/rollout/consumer-link.ts';
 import { type ClientClock, type Mark, markOf, millisecondsSince } from './client-clock.ts';
-import { SecretStale } from './errors.ts';
+import { SecretsClosed, SecretStale } from './errors.ts';
 
 export type Identity = Omit<ConsumerWord, 'holds' | 'sequence'>;
 
@@ -19,6 +19,7 @@ export class Holding {
   #holds: readonly string[] = [];
   #sequence = 0;
   #confirmed: Mark | undefined;
+  #hasLeft = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: { readonly identity: Identity; readonly link: ConsumerLink; readonly clock: ClientClock }) {
@@ -29,6 +30,10 @@ export class Holding {
 
   get holds(): readonly string[] {
     return this.#holds;
+  }
+
+  get hasLeft(): boolean {
+    return this.#hasLeft;
   }
 
   /** The start of the last write that got through; `undefined` before the first. */
@@ -44,6 +49,7 @@ export class Holding {
   /** Starts, or starts again: whatever is read after this is held. */
   async begin(sequence: number): Promise<'announced' | 'superseded'> {
     return this.#inTurn(async () => {
+      if (this.#hasLeft) throw new SecretsClosed(`"${this.identity.secretId}" has been closed.`);
       const start = markOf(this.#clock);
       const outcome = await this.#link.announce({ ...this.identity, holds: [ANY_VERSION], sequence });
       if (outcome === 'superseded') return outcome;
@@ -90,8 +96,9 @@ export class Holding {
     });
   }
 
-  /** Nothing is held any more. */
+  /** Nothing is held any more, nor ever again. */
   async leave(): Promise<void> {
+    this.#hasLeft = true;
     this.#confirmed = undefined;
     await this.#inTurn(() => this.#link.leave(this.identity.secretId, this.identity.consumerId));
   }

@@ -1,4 +1,4 @@
-import { ANY_VERSION, type Answer, type UseReport } from '../shared/rollout/consumer.ts';
+import type { Answer, UseReport } from '../shared/rollout/consumer.ts';
 import type { RolloutNotice } from '../shared/rollout/notice.ts';
 import { type Change, type ChangePorts, prepareChange, startChange } from './change.ts';
 import { describeFailure } from './describe-failure.ts';
@@ -6,7 +6,6 @@ import type { FollowedSecret } from './followed-secret.ts';
 import { type Follower, type Notices, readNotices } from './notice-poller.ts';
 import type { Provers, Values } from './provers.ts';
 import { refusedChanges } from './refused-changes.ts';
-import type { SecretValue } from './secret-value.ts';
 
 export interface SessionOptions extends ChangePorts {
   readonly secrets: ReadonlyMap<string, FollowedSecret>;
@@ -53,8 +52,12 @@ export class ConsumerSession implements Follower {
     try {
       await this.#inTurn(async () => {
         const secrets = [...this.#secrets.values()];
-        const changes = await Promise.all(secrets.map((secret) => startChange(secret, this.#options, 'startup')));
-        await this.#apply(changes);
+        const outcomes = await Promise.allSettled(
+          secrets.map((secret) => startChange(secret, this.#options, 'startup')),
+        );
+        const fault = outcomes.find((outcome) => outcome.status === 'rejected');
+        if (fault !== undefined) throw fault.reason;
+        await this.#apply(outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])));
       });
     } catch (error) {
       await this.leave();
@@ -159,7 +162,9 @@ export class ConsumerSession implements Follower {
   }
 
   get inUse(): Values {
-    const values = [...this.#secrets.values()].flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
+    const values = [...this.#secrets.values()].flatMap(({ name, value }) =>
+      value === undefined ? [] : [[name, value]],
+    );
     return Object.fromEntries(values) as Values;
   }
 
@@ -199,47 +204,41 @@ export class ConsumerSession implements Follower {
     // Meanwhile the bound may have passed, and with it the right to use what was announced.
     const lasting = changes.filter(({ secret }) => !this.#isClosed && !secret.holding.isStale);
     const passed = lasting.filter(({ secret }) => !failed.has(secret.name));
-    const before = new Map(passed.map(({ secret }) => [secret, secret.value]));
-    for (const { secret, value } of passed) secret.replace(value);
+    const left = passed.map(({ secret, value }) => [secret, secret.replace(value)] as const);
     const unusable = await provers.activate(valuesOf(passed), this.inUse);
-    for (const [name, said] of unusable) failed.set(name, said);
-    await Promise.all(lasting.map((change) => this.#conclude(change, failed.get(change.secret.name), before)));
+    for (const [secret, old] of left) {
+      const said = unusable.get(secret.name);
+      secret.activated(old, said === undefined);
+      if (said !== undefined) failed.set(secret.name, said);
+    }
+    await Promise.all(lasting.map((change) => this.#conclude(change, failed.get(change.secret.name))));
     return failed;
   }
 
   /** Settles what is held and what is answered, and says it. */
-  async #conclude(
-    change: Change,
-    said: string | undefined,
-    before: ReadonlyMap<FollowedSecret, SecretValue | undefined>,
-  ): Promise<void> {
-    const { secret, value, notice, outcome } = change;
-    const sequence = notice?.sequence ?? 0;
-    const using = secret.value;
-    if (using === undefined) {
-      // A start whose value failed: nothing is in use, and AWSCURRENT is tried again later.
-      secret.failed(-1);
-      if (said !== undefined) secret.noteError(said);
-      return;
-    }
-    // Where taking it into use failed, parts of the process may still have the old one.
-    const old = said !== undefined && before.has(secret) ? before.get(secret)?.versionId : undefined;
-    secret.holding.keep([...new Set([using.versionId, ...(old === undefined ? [] : [old])])], sequence);
+  async #conclude({ secret, value, notice, outcome }: Change, said: string | undefined): Promise<void> {
     if (said === undefined) secret.noteSuccess();
     else secret.noteError(said);
+    if (secret.value === undefined) {
+      // A start whose value failed: nothing is in use, and AWSCURRENT is tried again later.
+      secret.failed(-1);
+      return;
+    }
+    secret.holding.keep([secret.value.versionId, ...secret.lingering], notice?.sequence ?? 0);
     if (outcome !== undefined && notice !== undefined) {
       this.#settle(secret, notice, said);
-      const answer = this.#answer(secret, { notice, value, outcome: said === undefined ? outcome : 'refused', said });
+      const answer = this.#answer(secret, { notice, outcome: said === undefined ? outcome : 'refused', said });
       secret.answered = answer;
       secret.unanswered = answer;
-    } else if (secret.acted === -1 && notice?.state === 'settled' && using.versionId === notice.versionId) {
+    } else if (secret.acted === -1 && notice?.state === 'settled' && value.versionId === notice.versionId) {
       secret.done(notice.sequence);
     }
     await this.#report(secret);
   }
 
   #settle(secret: FollowedSecret, { sequence, state }: RolloutNotice, said: string | undefined): void {
-    if (said === undefined || (state === 'rolling' && !secret.holding.holds.includes(ANY_VERSION))) secret.done(sequence);
+    const isLeftAlone = state === 'rolling' && secret.lingering.length === 0;
+    if (said === undefined || isLeftAlone) secret.done(sequence);
     else secret.failed(sequence);
   }
 
@@ -247,7 +246,6 @@ export class ConsumerSession implements Follower {
     { holding, name }: FollowedSecret,
     word: {
       readonly notice: RolloutNotice;
-      readonly value: SecretValue;
       readonly outcome: Answer['outcome'];
       readonly said: string | undefined;
     },

@@ -19,7 +19,7 @@ import {
 } from './asl.ts';
 import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
 
-/** A rotation with every retry of every phase, and a rollout to 10,000 consumers whose batches all need their time. */
+/** Every retry of every phase, and a rollout to 10,000 consumers in batches of 100 that all need up to 14 minutes. */
 export const ROTATION_TIMEOUT_SECONDS = 24 * 3600;
 
 /** The phases' whole input: their schema knows no other key. */

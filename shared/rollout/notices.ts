@@ -50,3 +50,16 @@ export async function callBack(
       : { state: 'returning', rotationId, versionId: rotationId, bounds: [], released: 0 },
   );
 }
+
+/** Nobody is called back any more: the candidate of `rotationId` has ended. Everybody has `versionId`, AWSCURRENT. */
+export async function endCallBack(
+  store: Pick<RolloutStore, 'notice' | 'post'>,
+  secretId: string,
+  { rotationId, versionId }: Pick<RolloutNotice, 'rotationId' | 'versionId'>,
+): Promise<void> {
+  await changeNotice(store, secretId, (standing) =>
+    standing?.state === 'returning' && standing.rotationId === rotationId
+      ? { state: 'settled', rotationId, versionId, bounds: [], released: 0 }
+      : undefined,
+  );
+}

@@ -2,7 +2,7 @@ import { HeldTooLong, StillHeld } from '../errors.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { holders } from '../rollout/holders.ts';
-import { settle } from '../rollout/notices.ts';
+import { endCallBack, settle } from '../rollout/notices.ts';
 import { named } from '../rollout/presence.ts';
 import { adminValue } from './credential-values.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
@@ -82,6 +82,10 @@ async function retireUnderLease(
   const admin = await adminValue(ports.secretStore, record, current?.value);
   const work = { ports, admin, survivor: current, rotationId };
   const after = await endCredential({ ...work, record }, known);
+  if (current !== undefined) {
+    // A candidate that was rolled back is ended under its own id.
+    await endCallBack(ports.rollouts, secretId, { rotationId: versionId, versionId: current.versionId });
+  }
   await endOverdue({ ...work, record: after });
   return { outcome: 'retired' };
 }

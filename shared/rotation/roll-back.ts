@@ -4,7 +4,7 @@ import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { requireVersion, adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
 import { holders } from '../rollout/holders.ts';
-import { callBack, settle } from '../rollout/notices.ts';
+import { callBack, endCallBack, settle } from '../rollout/notices.ts';
 import { isFollowed, retirementOf, switched } from './apply.ts';
 import { nextTry } from './due.ts';
 import { withLease, withoutLease } from './lease.ts';
@@ -83,6 +83,9 @@ async function undo(
     // A stopped execution's function may have switched meanwhile, to what is ended now.
     const back = await ports.secretStore.promote(secretId, { from: rotationId, to: incumbentVersionId });
     if (back === 'moved') log.note('current_moved_back_again', { version_id: incumbentVersionId }, 'medium');
+  }
+  if (removed === 'undone' && incumbentVersionId !== undefined) {
+    await endCallBack(ports.rollouts, secretId, { rotationId, versionId: incumbentVersionId });
   }
   await ports.secretStore.clearPending(secretId, rotationId);
   log.note('pending_cleared', { version_id: rotationId });

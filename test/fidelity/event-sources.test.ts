@@ -122,36 +122,29 @@ describe('a function that follows the stream of a table', () => {
     for (const sk of ['answer#1', 'answer#2', 'answer#3', 'answer#4']) await put(pk, `alive#${sk}`, sk);
     await follow(pk, { BatchSize: 4 }, { Keys: { pk: { S: [pk] }, sk: { S: [{ prefix: 'answer#' }] } } });
     expect(await batchesOf(pk, 1)).toEqual([['answer#1', 'answer#2', 'answer#3', 'answer#4']]);
-    await follow(pk, { BatchSize: 4 }, { Keys: { pk: { S: [pk] } }, NewImage: { name: { S: [{ prefix: 'alive#' }] } } });
+    await follow(
+      pk,
+      { BatchSize: 4 },
+      { Keys: { pk: { S: [pk] } }, NewImage: { name: { S: [{ prefix: 'alive#' }] } } },
+    );
     const alive = ['alive#answer#1', 'alive#answer#2', 'alive#answer#3', 'alive#answer#4'];
     expect((await batchesOf(pk, 2)).at(-1)).toEqual(alive);
   });
 
   /** https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html */
-  describe('that reports a failed record', () => {
-    const reporting = { FunctionResponseTypes: ['ReportBatchItemFailures' as const], MaximumRetryAttempts: 1 };
-
-    test('gets the rest of the batch again from that one on, and what comes later when the attempts are used up', async () => {
-      const pk = uniqueName('report');
-      await put(pk, 'a', 'b', 'fails', 'c');
-      await follow(pk, reporting);
-      const first = await batchesOf(pk, 2);
-      expect(first.slice(0, 2)).toEqual([
-        ['a', 'b', 'fails', 'c'],
-        ['fails', 'c'],
-      ]);
-      await put(pk, 'later');
-      expect(await batchesOf(pk, 3)).toEqual([...first.slice(0, 2), ['later']]);
-    });
-
-    test('has all of it counted as done when the mapping does not ask for reports', async () => {
-      const pk = uniqueName('no-report');
-      await put(pk, 'a', 'fails');
-      await follow(pk, { ...reporting, FunctionResponseTypes: [] });
-      await batchesOf(pk, 1);
-      await put(pk, 'later');
-      expect(await batchesOf(pk, 2)).toEqual([['a', 'fails'], ['later']]);
-    });
+  test('gets a batch again from the record on that it reports, until the attempts are used up, if the mapping asks for reports', async () => {
+    const pk = uniqueName('report');
+    const unasked = uniqueName('unasked');
+    const batch = ['a', 'b', 'fails', 'c'];
+    await put(pk, ...batch);
+    await put(unasked, ...batch);
+    await follow(pk, { FunctionResponseTypes: ['ReportBatchItemFailures'], MaximumRetryAttempts: 1 });
+    await follow(unasked, { MaximumRetryAttempts: 1 });
+    await batchesOf(pk, 2);
+    await put(pk, 'later');
+    await put(unasked, 'later');
+    expect(await batchesOf(pk, 3)).toEqual([batch, ['fails', 'c'], ['later']]);
+    expect(await batchesOf(unasked, 2)).toEqual([batch, ['later']]);
   });
 
   /** https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html */

@@ -11,13 +11,13 @@ import { printed } from './function-log.ts';
 
 const CODE = `
 exports.handler = async (event) => {
-  console.log(JSON.stringify({ run: event.run, n: event.n, token: event.token }));
+  console.log(JSON.stringify({ run: event.run, n: event.n, token: event.token, state: event.state }));
   if (event.sleep) await new Promise((resolve) => setTimeout(resolve, event.sleep));
   if (event.fail) throw Object.assign(new Error('told to fail'), { name: event.fail });
   return event;
 };`;
 
-type Row = Readonly<{ run: string; n: number; token: string }>;
+type Row = Readonly<{ run: string; n: number; token: string; state: string }>;
 
 const CAUGHT = { Type: 'Pass', End: true };
 const CATCH = { Catch: [{ ErrorEquals: ['LeaseHeld'], ResultPath: '$.error', Next: 'Caught' }] };
@@ -51,7 +51,12 @@ describe('an inline map', () => {
 
   test('starts no further item when one has failed, and is caught', async () => {
     const run = uniqueName('run');
-    const items = [{ run, n: 0 }, { run, n: 1, fail: 'LeaseHeld' }, { run, n: 2 }, { run, n: 3 }];
+    const items = [
+      { run, n: 0 },
+      { run, n: 1, fail: 'LeaseHeld' },
+      { run, n: 2 },
+      { run, n: 3 },
+    ];
     const states = { Map: mapOf(invokeTask(subject.arn), { MaxConcurrency: 1, ...CATCH }), Caught: CAUGHT };
     const end = await runStates(states, { input: { items, kept: true } });
     expect(end.output).toMatchObject({ kept: true, error: { Error: 'LeaseHeld' } });
@@ -93,7 +98,14 @@ describe('an inline map', () => {
     const ItemProcessor = { StartAt: 'Inner', States: { Inner: inner, Caught: CAUGHT } };
     const run = uniqueName('run');
     const items = [
-      { n: 'first', items: [{ run, n: 0 }, { run, n: 1, fail: 'LeaseHeld' }, { run, n: 2 }] },
+      {
+        n: 'first',
+        items: [
+          { run, n: 0 },
+          { run, n: 1, fail: 'LeaseHeld' },
+          { run, n: 2 },
+        ],
+      },
       { n: 'second', items: [{ run, n: 3 }] },
     ];
     const Map = { ...mapOf(CAUGHT), MaxConcurrency: 1, ItemProcessor };
@@ -124,13 +136,31 @@ describe('an inline map', () => {
     expect(performance.now() - start).toBeGreaterThan(990);
   });
 
-  test('like a parallel state, does not wait for its other branches when one has failed', async () => {
-    const wait = { StartAt: 'Wait', States: { Wait: { Type: 'Wait', Seconds: 8, End: true } } };
-    const fail = { StartAt: 'Item', States: { Item: invokeTask(subject.arn) } };
-    const start = performance.now();
-    const states = { Parallel: { Type: 'Parallel', Branches: [wait, fail], End: true, ...CATCH }, Caught: CAUGHT };
-    const end = await runStates(states, { input: { fail: 'LeaseHeld' } });
-    expect(end.output).toMatchObject({ error: { Error: 'LeaseHeld' } });
-    expect(performance.now() - start).toBeLessThan(6_000);
+  /** https://docs.aws.amazon.com/step-functions/latest/dg/state-parallel.html and input-output-contextobject.html */
+  describe('and a parallel state', () => {
+    test('do not wait for other branches either when one has failed', async () => {
+      const wait = { StartAt: 'Wait', States: { Wait: { Type: 'Wait', Seconds: 8, End: true } } };
+      const fail = { StartAt: 'Item', States: { Item: invokeTask(subject.arn) } };
+      const start = performance.now();
+      const states = { Parallel: { Type: 'Parallel', Branches: [wait, fail], End: true, ...CATCH }, Caught: CAUGHT };
+      const end = await runStates(states, { input: { fail: 'LeaseHeld' } });
+      expect(end.output).toMatchObject({ error: { Error: 'LeaseHeld' } });
+      expect(performance.now() - start).toBeLessThan(6_000);
+    });
+
+    test('have a context object for each branch, also when it tries again', async () => {
+      const run = uniqueName('run');
+      const Retried = invokeTask(subject.arn, {
+        Parameters: { FunctionName: subject.arn, Payload: { run, fail: 'Again', 'state.$': '$$.State.Name' } },
+        Retry: [{ ErrorEquals: ['Again'], IntervalSeconds: 1, MaxAttempts: 1 }],
+        Catch: [{ ErrorEquals: ['Again'], Next: 'Caught' }],
+      });
+      const Branches = [
+        { StartAt: 'Retried', States: { Retried, Caught: CAUGHT } },
+        { StartAt: 'Other', States: { Other: CAUGHT } },
+      ];
+      await runStates({ Parallel: { Type: 'Parallel', Branches, End: true } });
+      expect((await rowsOf(run, 2)).map(({ state }) => state)).toEqual(['Retried', 'Retried']);
+    });
   });
 });

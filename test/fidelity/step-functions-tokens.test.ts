@@ -150,17 +150,6 @@ describe('a task that waits for a token', () => {
     expect((await endOfExecution(executionArn)).output).toBe('"second"');
   });
 
-  test('has a token of its own in each parallel branch', async () => {
-    const Branches = Array.from({ length: 8 }, (_, n) => ({
-      StartAt: 'Task',
-      States: { Task: task({ answer: { n } }) },
-    }));
-    for (let round = 0; round < 5; round++) {
-      const end = await runStates({ Parallel: { Type: 'Parallel', Branches, TimeoutSeconds: 5, End: true } });
-      expect(end.output).toEqual(Branches.map((_, n) => ({ n })));
-    }
-  });
-
   describe('waits', () => {
     test('TimeoutSeconds from its start, whatever its function does', async () => {
       const start = performance.now();

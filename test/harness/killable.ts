@@ -20,6 +20,9 @@ const EFFECTS: ReadonlySet<string> = new Set([
   'install',
   'retire',
   'publish',
+  'post',
+  'openBatch',
+  'addAnswers',
 ]);
 
 /** Counts side effects over a whole scenario, kills one invocation at the chosen one, and tells after each. */

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TRANSIENT_ERRORS } from '../../infra/retry-policies.ts';
 import * as errors from '../../shared/errors.ts';
-import type { RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
+import { type BatchInput, batchInput, releaseInput } from '../../shared/rollout/payloads.ts';
+import type { AuditResult, RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
 import { fault, interpret, type Run } from './support/interpreter.ts';
 import { type Definition, definitionOf, tasksOf } from './support/resolve.ts';
 import { synthesise } from './support/stacks.ts';
@@ -38,7 +39,7 @@ const throws = (name: string) => () => {
 const HAPPY = {
   Generate: nothing,
   Test: nothing,
-  Audit: nothing,
+  Audit: () => ({ batches: [], batchesAtOnce: 1 }),
   Apply: () => ({ retirement: RETIREMENT }),
   Notify: nothing,
   StartRetirement: () => ({ executionArn: 'arn', startDate: 0 }),
@@ -171,6 +172,163 @@ describe('SecretRotation', () => {
   });
 });
 
+describe('RollOut', () => {
+  const SECONDS = 30;
+  const back = { RollBack: () => ({ outcome: 'rolled_back' }), NotifyOfRollBack: nothing };
+  const run = async (
+    handlers: Parameters<typeof interpret>[2] = {},
+    { count = 3, batchesAtOnce = 1 }: { readonly count?: number; readonly batchesAtOnce?: number } = {},
+  ): Promise<Run> => {
+    const batches = Array.from({ length: count }, (_, batch) => ({ batch, timeoutSeconds: SECONDS }));
+    const Audit = (): AuditResult => ({ batches, batchesAtOnce });
+    return interpret(rotation, INPUT, {
+      ...HAPPY,
+      ...back,
+      Audit,
+      HandOver: nothing,
+      JudgeBatch: nothing,
+      ...handlers,
+    });
+  };
+  const failingOn =
+    (batch: number, name: string) =>
+    (given: BatchInput): object => {
+      if (given.batch === batch) throw fault(name);
+      return {};
+    };
+  /** What happened between Audit and what came after the map. */
+  const rollout = ({ tasks }: Run): readonly string[] =>
+    tasks.filter((name) => name === 'HandOver' || name === 'JudgeBatch');
+
+  it('is over at once when nobody is to be handed the candidate', async () => {
+    const { tasks, outcome } = await run({}, { count: 0 });
+    expect(tasks).toEqual([...PHASES, 'Notify', 'StartRetirement']);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it('hands over and judges one batch after the other, then applies', async () => {
+    const { tasks, inputs, outcome } = await run();
+    const batch = ['HandOver', 'JudgeBatch'];
+    expect(tasks).toEqual([
+      'Generate',
+      'Test',
+      'Audit',
+      ...batch,
+      ...batch,
+      ...batch,
+      'Apply',
+      'Notify',
+      'StartRetirement',
+    ]);
+    const order = (inputs.get('JudgeBatch') as readonly BatchInput[]).map((given) => given.batch);
+    expect(order).toEqual([0, 1, 2]);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  it('releases as many batches side by side as Audit says', async () => {
+    const count = 5;
+    const all = await run({}, { count, batchesAtOnce: 40 });
+    expect(rollout(all).slice(0, count)).toEqual(Array.from({ length: count }, () => 'HandOver'));
+    const two = await run({}, { count, batchesAtOnce: 2 });
+    expect(rollout(two).slice(0, 3)).toEqual(['HandOver', 'HandOver', 'JudgeBatch']);
+  });
+
+  it('gives ReleaseBatch and JudgeBatch what their schemas take, and the later steps the rotation alone', async () => {
+    const { inputs } = await run({}, { count: 2 });
+    expect(inputs.get('HandOver')).toEqual(
+      [0, 1].map((batch) => ({
+        FunctionName: '<FunctionsReleaseBatchFunction>',
+        Payload: { ...INPUT, batch, token: expect.any(String) },
+      })),
+    );
+    expect(inputs.get('JudgeBatch')).toEqual([0, 1].map((batch) => ({ ...INPUT, batch })));
+    for (const given of inputs.get('HandOver') as readonly { Payload: unknown }[]) {
+      expect(releaseInput.safeParse(given.Payload).success).toBe(true);
+    }
+    for (const given of inputs.get('JudgeBatch') ?? []) expect(batchInput.safeParse(given).success).toBe(true);
+    for (const later of ['Apply', 'Notify']) expect(inputs.get(later)).toEqual([INPUT]);
+  });
+
+  it('gives a batch its own time', () => {
+    const { ItemSelector, ItemProcessor } = rotation.States['RollOut'] as unknown as {
+      readonly ItemSelector: object;
+      readonly ItemProcessor: { readonly States: { readonly HandOver: object } };
+    };
+    expect(ItemSelector).toMatchObject({ 'timeoutSeconds.$': '$$.Map.Item.Value.timeoutSeconds' });
+    expect(ItemProcessor.States.HandOver).toMatchObject({
+      Resource: 'arn:<AWS::Partition>:states:::lambda:invoke.waitForTaskToken',
+      TimeoutSecondsPath: '$.timeoutSeconds',
+    });
+  });
+
+  it('leaves a batch whose time is over to JudgeBatch, without handing over again', async () => {
+    const attempt = await run({ HandOver: throws('States.Timeout') }, { count: 2 });
+    expect(rollout(attempt)).toEqual(['HandOver', 'JudgeBatch', 'HandOver', 'JudgeBatch']);
+    expect(attempt.inputs.get('JudgeBatch')).toEqual([0, 1].map((batch) => ({ ...INPUT, batch })));
+    expect(attempt.outcome.status).toBe('succeeded');
+  });
+
+  it.each(['ConsumersRefused', 'ConsumersSilent'])(
+    'goes back after %s, and releases no further batch',
+    async (name) => {
+      const attempt = await run({ JudgeBatch: failingOn(1, name) });
+      expect(rollout(attempt)).toEqual(['HandOver', 'JudgeBatch', 'HandOver', 'JudgeBatch']);
+      expect(attempt.tasks.slice(-2)).toEqual(['RollBack', 'NotifyOfRollBack']);
+      expect(attempt.inputs.get('RollBack')).toEqual([{ ...INPUT, fault: { Error: name } }]);
+      expect(attempt.outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
+    },
+  );
+
+  it('goes back after a refusal also when batches run side by side', async () => {
+    const attempt = await run({ JudgeBatch: failingOn(0, 'ConsumersRefused') }, { count: 4, batchesAtOnce: 2 });
+    expect(attempt.tasks.filter((name) => name === 'HandOver')).toHaveLength(2);
+    expect(attempt.inputs.get('RollBack')).toEqual([{ ...INPUT, fault: { Error: 'ConsumersRefused' } }]);
+    expect(attempt.outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
+  });
+
+  it('starts the retirement of a candidate that consumers are still leaving', async () => {
+    const { tasks, inputs } = await run({
+      JudgeBatch: throws('ConsumersRefused'),
+      RollBack: () => ({ outcome: 'rolled_back', retirement: RETIREMENT }),
+      StartOwedRetirement: nothing,
+    });
+    expect(tasks.at(-1)).toBe('StartOwedRetirement');
+    expect(inputs.get('StartOwedRetirement')).toMatchObject([{ Name: INPUT.rotationId, Input: RETIREMENT }]);
+  });
+
+  it.each(['RotationEnded', 'CandidateUnproven'])('goes back when ReleaseBatch throws %s', async (name) => {
+    const attempt = await run({ HandOver: throws(name) });
+    expect(rollout(attempt)).toEqual(['HandOver']);
+    expect(attempt.inputs.get('RollBack')).toEqual([{ ...INPUT, fault: { Error: name } }]);
+    expect(attempt.outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
+  });
+
+  it('tries a passing fault of ReleaseBatch again, five times in all, but not its timeout', async () => {
+    for (const name of TRANSIENT_ERRORS) {
+      const attempt = await run({ HandOver: throws(name) }, { count: 1 });
+      const times = attempt.tasks.filter((task) => task === 'HandOver').length;
+      expect(times, name).toBe(name === 'States.Timeout' ? 1 : 5);
+    }
+  });
+
+  it('goes on when a passing fault of ReleaseBatch or JudgeBatch has passed', async () => {
+    const once = (name: string) => {
+      let attempts = 0;
+      return () => {
+        attempts += 1;
+        if (attempts === 1) throw fault(name);
+        return {};
+      };
+    };
+    const attempt = await run(
+      { HandOver: once('Lambda.TooManyRequestsException'), JudgeBatch: once('States.Timeout') },
+      { count: 1 },
+    );
+    expect(rollout(attempt)).toEqual(['HandOver', 'HandOver', 'JudgeBatch', 'JudgeBatch']);
+    expect(attempt.outcome.status).toBe('succeeded');
+  });
+});
+
 describe('VersionRetirement', () => {
   it('ends when the version is proved dead', async () => {
     const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, { Retire: nothing });
@@ -195,6 +353,32 @@ describe('VersionRetirement', () => {
     expect(tasks).toEqual(['Retire', 'Owed', 'Retire']);
     expect(inputs.get('Owed')).toEqual([RETIREMENT]);
     expect(inputs.get('Retire')).toEqual([RETIREMENT, RETIREMENT]);
+    expect(outcome.status).toBe('succeeded');
+  });
+
+  const retiresAfter = (faults: readonly string[]) => {
+    const left = [...faults];
+    return () => {
+      const name = left.shift();
+      if (name !== undefined) throw fault(name);
+      return {};
+    };
+  };
+
+  it('waits for consumers without a word, look after look, and retires when they have left', async () => {
+    const Retire = retiresAfter(['StillHeld', 'StillHeld', 'StillHeld']);
+    const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, { Retire });
+    expect(tasks).toEqual(['Retire', 'Retire', 'Retire', 'Retire']);
+    expect(inputs.get('Retire')).toEqual(tasks.map(() => RETIREMENT));
+    expect(outcome.status).toBe('succeeded');
+    expect(retirement.States['WaitForConsumers']).toMatchObject({ Type: 'Wait', Seconds: 20, Next: 'Retire' });
+  });
+
+  it('tells people of consumers that have not left for too long, and looks again', async () => {
+    const Retire = retiresAfter(['StillHeld', 'HeldTooLong', 'HeldTooLong']);
+    const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, { Retire, Owed: nothing });
+    expect(tasks).toEqual(['Retire', 'Retire', 'Owed', 'Retire', 'Owed', 'Retire']);
+    expect(inputs.get('Owed')).toEqual([RETIREMENT, RETIREMENT]);
     expect(outcome.status).toBe('succeeded');
   });
 });
@@ -242,7 +426,9 @@ describe('every task', () => {
 
   it('has a timeout and retries, within a machine that has a timeout', () => {
     for (const [name, task] of tasks()) {
-      expect(task['TimeoutSeconds'], name).toEqual(expect.any(Number));
+      // A batch's time is its secret's.
+      if (name === 'HandOver') expect(task['TimeoutSecondsPath']).toBe('$.timeoutSeconds');
+      else expect(task['TimeoutSeconds'], name).toEqual(expect.any(Number));
       const retries = task['Retry'] as readonly { readonly MaxAttempts: number }[];
       expect(retries.length, name).toBeGreaterThan(0);
       for (const { MaxAttempts } of retries) expect(MaxAttempts, name).toBeGreaterThan(0);

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { FUNCTION_NAMES } from '../../infra/bundles.ts';
 import {
   answerKey,
-  batchKey,
+  BATCH_PREFIX,
   consumerKey,
   consumersTableName,
   noticeKey,
@@ -277,7 +277,7 @@ describe('what consumers write', () => {
     use: useKey({ ...ids, number: 1 }).sk.S,
     signOfLife: consumerKey(ids).sk.S,
     notice: noticeKey(ids.secretId).sk.S,
-    batch: batchKey({ ...ids, number: 0 }).sk.S,
+    batch: `${BATCH_PREFIX}${ids.rotationId}#000000`,
   };
 
   it('is brought from the beginning, in batches that one bad record does not hold up, and kept when it fails', () => {

@@ -189,6 +189,16 @@ def is_idle(esm):
 
 
 functions._poll_dynamodb_streams = _poll_dynamodb_streams
+ensure_poller = functions._ensure_poller
+
+
+def _ensure_poller():
+    """Called for each new mapping: one from TRIM_HORIZON has something to do before there is news."""
+    ensure_poller()
+    functions._esm_wake.set()
+
+
+functions._ensure_poller = _ensure_poller
 
 # --- Defaults of streams. https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html ------------------------
 

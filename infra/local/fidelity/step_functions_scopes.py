@@ -29,8 +29,20 @@ LOCK = threading.Lock()
 RUNNING = {}
 
 
-class ExecutionEnded(SystemExit):
-    """Unwinds a thread whose scope has ended. No Exception: no Catch may see it. SystemExit ends a thread silently."""
+class ExecutionEnded(BaseException):
+    """Unwinds a thread whose scope has ended. Not an Exception: no Catch may see it."""
+
+
+report_end_of_thread = threading.excepthook
+
+
+def _excepthook(args):
+    """The thread of a parallel branch ends by ExecutionEnded, as it should: nothing to print."""
+    if args.exc_type is not ExecutionEnded:
+        report_end_of_thread(args)
+
+
+threading.excepthook = _excepthook
 
 
 class Scope:

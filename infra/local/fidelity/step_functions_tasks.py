@@ -112,7 +112,8 @@ sfn._apply_jsonata_arguments = with_a_token_for_each_attempt(sfn._apply_jsonata_
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskHeartbeat.html
 
-send_task_success, send_task_failure, send_task_heartbeat = sfn._send_task_success, sfn._send_task_failure, sfn._send_task_heartbeat
+send_task_success, send_task_failure = sfn._send_task_success, sfn._send_task_failure
+send_task_heartbeat = sfn._send_task_heartbeat
 
 
 def _send_task_success(data):
@@ -138,6 +139,7 @@ def note_heartbeat(task):
 
 
 def to_token(data, to_activity, act):
+    """`act` answers whether the task still waited. Activities have tokens too, and stay as MiniStack has them."""
     token = data.get("taskToken") or ""
     task = sfn._task_tokens.get(token)
     if isinstance(task, dict):

@@ -1,4 +1,5 @@
 import { StateMachine } from 'aws-local-stepfunctions';
+import { setImmediate } from 'node:timers/promises';
 import { type Definition, tasksOf } from './resolve.ts';
 
 type Handler = (input: never) => unknown;
@@ -20,7 +21,8 @@ export function fault(name: string): Error {
 
 /**
  * Runs a synthesised definition in an interpreter of Amazon States Language, tasks in process, waits and retry pauses
- * of no length. A task without a handler fails the run: nothing happens that a test did not expect.
+ * of no length. A task without a handler fails the run: nothing happens that a test did not expect. The handler of a task
+ * that waits for its token stands for the function and for whoever answers to the token.
  */
 export async function interpret(
   definition: Definition,
@@ -29,11 +31,17 @@ export async function interpret(
 ): Promise<Run> {
   const tasks: string[] = [];
   const inputs = new Map<string, unknown[]>();
+  let hasMapFailed = false;
   const names = tasksOf(definition.States).map(([name]) => name);
   const taskResourceLocalHandlers = Object.fromEntries(
     names.map((name) => [
       name,
       async (given: unknown) => {
+        if (!(name in definition.States)) {
+          // Step Functions begins no iteration after one has failed, and stops those that run. The interpreter begins all.
+          await setImmediate();
+          if (hasMapFailed) throw fault('MapHasFailed');
+        }
         tasks.push(name);
         inputs.set(name, [...(inputs.get(name) ?? []), given]);
         const handler = handlers[name];
@@ -43,13 +51,7 @@ export async function interpret(
     ]),
   );
   const waits = Object.entries(definition.States).filter(([, { Type }]) => Type === 'Wait');
-  // The interpreter counts a machine's timeout in a 32-bit timer; the template test has it.
-  const { TimeoutSeconds: _, ...timed } = definition;
-  // AWS takes a task's TimeoutSecondsPath from the state's input; the interpreter looks for it in its Parameters.
-  const untimed = JSON.parse(
-    JSON.stringify(timed, (key, value: unknown) => (key === 'TimeoutSecondsPath' ? undefined : value)),
-  );
-  const machine = new StateMachine(untimed as never, { validationOptions: { checkArn: false } });
+  const machine = machineOf(definition);
   const run = machine.run(input as never, {
     // The interpreter makes no tokens; whoever plays the task that waits for one brings its own.
     context: { Task: { Token: 'token' } },
@@ -59,10 +61,32 @@ export async function interpret(
       retryIntervalOverrides: Object.fromEntries(names.map((name) => [name, 0])),
     },
   });
+  const watching = (async () => {
+    for await (const { type } of run.eventLogs) hasMapFailed ||= type === 'MapIterationFailed';
+  })();
   try {
     return { tasks, inputs, outcome: { status: 'succeeded', output: await run.result } };
   } catch (error) {
     const cause = (error as Error).cause as Error | undefined;
     return { tasks, inputs, outcome: { status: 'failed', error: cause?.name ?? (error as Error).name } };
+  } finally {
+    await watching;
   }
+}
+
+/** Checked once: that takes longer than a run. */
+const machines = new WeakMap<Definition, StateMachine>();
+
+function machineOf(definition: Definition): StateMachine {
+  const known = machines.get(definition);
+  if (known !== undefined) return known;
+  // The interpreter counts a machine's timeout in a 32-bit timer; the snapshot has it.
+  const { TimeoutSeconds: _, ...timed } = definition;
+  // AWS takes a task's TimeoutSecondsPath from the state's input; the interpreter looks for it in its Parameters.
+  const untimed = JSON.parse(
+    JSON.stringify(timed, (key, value: unknown) => (key === 'TimeoutSecondsPath' ? undefined : value)),
+  );
+  const machine = new StateMachine(untimed as never, { validationOptions: { checkArn: false } });
+  machines.set(definition, machine);
+  return machine;
 }

@@ -1,0 +1,88 @@
+import type { ClientClock } from './client-clock.ts';
+
+/** What is used of a client of `pg`. */
+export interface ClientLike {
+  query(...args: never): unknown;
+  release(error?: unknown): void;
+  end(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  off(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** What is used of a pool of `pg`. */
+export interface PoolLike {
+  query(...args: never): unknown;
+  connect(): Promise<ClientLike>;
+  end(): Promise<void>;
+  on(event: 'error' | 'connect' | 'remove', listener: (subject: never) => void): unknown;
+}
+
+/** A pool with one login, which can be left: whoever has a connection or waits for one is served to the end. */
+export class DrainingPool<Pool extends PoolLike> {
+  readonly versionId: string;
+  readonly #pool: Pool;
+  readonly #clients = new Set<ClientLike>();
+  #waiting = 0;
+  #onServed: () => void = () => undefined;
+
+  constructor(pool: Pool, versionId: string) {
+    this.#pool = pool;
+    this.versionId = versionId;
+    pool.on('connect', (client) => void this.#clients.add(client));
+    pool.on('remove', (client) => void this.#clients.delete(client));
+    // A session that breaks while nobody uses it is replaced by the pool; without a listener it would end the process.
+    pool.on('error', () => undefined);
+  }
+
+  async connect(): Promise<Awaited<ReturnType<Pool['connect']>>> {
+    this.#waiting += 1;
+    try {
+      return (await this.#pool.connect()) as Awaited<ReturnType<Pool['connect']>>;
+    } finally {
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.#onServed();
+    }
+  }
+
+  async query(text: string): Promise<unknown> {
+    return DrainingPool.queryAndRelease(await this.connect(), [text]);
+  }
+
+  /** Runs one statement on a connection of one's own and gives it back; after a fault it is not used again, as in `pg`. */
+  static async queryAndRelease(client: ClientLike, args: readonly unknown[]): Promise<unknown> {
+    const broken = (): undefined => undefined;
+    client.on('error', broken);
+    let fault: unknown;
+    try {
+      return await client.query(...(args as never));
+    } catch (error) {
+      fault = error;
+      throw error;
+    } finally {
+      client.off('error', broken);
+      client.release(fault);
+    }
+  }
+
+  /**
+   * Serves whoever waits for a connection, then ends each session as it comes free; whatever is left after
+   * `milliseconds` is cut off (0: nothing is). Never rejects.
+   */
+  async drain({ milliseconds, clock }: { readonly milliseconds: number; readonly clock: ClientClock }): Promise<void> {
+    const over = new AbortController();
+    const limit = milliseconds === 0 ? new Promise<never>(() => undefined) : clock.sleep(milliseconds, over.signal);
+    const cutOff = limit.then(
+      () => this.#cutOff(),
+      () => undefined,
+    );
+    // A pool that has been ended does not serve its queue any more.
+    const served = this.#waiting === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#onServed = resolve));
+    const ended = served.then(() => this.#pool.end()).catch(() => undefined);
+    await Promise.race([ended, cutOff]);
+    over.abort();
+  }
+
+  async #cutOff(): Promise<void> {
+    await Promise.all([...this.#clients].map((client) => client.end().catch(() => undefined)));
+  }
+}
