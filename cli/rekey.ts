@@ -4,9 +4,12 @@ import { RekeyError } from '../shared/errors.ts';
 import { auditCommand } from './commands/audit.ts';
 import { configureCommand } from './commands/configure.ts';
 import { localCommand } from './commands/local.ts';
+import { openclawCommand } from './commands/openclaw.ts';
 import { reloadCommand } from './commands/reload.ts';
+import { resolveCommand } from './commands/resolve.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { rotateCommand } from './commands/rotate.ts';
+import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { validateCommand } from './commands/validate.ts';
 import { openDeployment } from './deployment.ts';
@@ -26,9 +29,12 @@ for (const command of [
   rotateCommand(output),
   rollbackCommand(output),
   reloadCommand(output),
+  runCommand(output),
   auditCommand(output, async (environment) => (await openDeployment(environment)).auditTrail),
   configureCommand(output),
   validateCommand(output),
+  openclawCommand(output),
+  resolveCommand(output),
   localCommand(output),
 ]) {
   program.addCommand(withExitOverride(command));

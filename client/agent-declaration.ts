@@ -18,42 +18,40 @@ export interface ActionContext<Name extends string, Input = unknown> {
   readonly input: Input;
   /** As declared with the action. */
   readonly query: string | undefined;
+  /**
+   * The one that `requires_auth` names, else the agent's only one; counted under the action's name when it is asked for.
+   * Throws `AgentMisdeclared` where that says none.
+   */
+  readonly credential: SecretValue;
   /** Any credential of the agent, counted under the action's name. */
-  readonly secrets: { use(name: Name): SecretValue };
+  readonly secrets: { readonly use: (name: Name) => SecretValue };
 }
 
-interface ActionBase<ActionName extends string> {
+/** An action without `run` needs a `query` and the agent's `runQuery`. */
+export interface Action<Name extends string, ActionName extends string> {
   readonly name: ActionName;
+  readonly requires_auth?: Name;
   readonly on_error?: OnError;
   /** The action runs only after the agent's `approve` has said so. */
   readonly require_approval?: boolean;
   readonly query?: string;
+  readonly run?: (context: ActionContext<Name>) => unknown;
 }
 
-/** An action without `run` needs a `query` and the agent's `runQuery`. */
-export type Action<Name extends string, ActionName extends string> =
-  | (ActionBase<ActionName> & {
-      readonly requires_auth: Name;
-      readonly run?: (context: ActionContext<Name> & { readonly credential: SecretValue }) => unknown;
-    })
-  | (ActionBase<ActionName> & {
-      readonly requires_auth?: undefined;
-      readonly run?: (context: ActionContext<Name>) => unknown;
-    });
-
-export interface AgentDeclaration<Name extends string, ActionName extends string> {
+/** `Auto` are the names under `credentials`, `Required` those under `requires_credentials`. */
+export interface AgentDeclaration<Auto extends string, Required extends string, ActionName extends string> {
   readonly name: string;
   readonly role?: string;
-  readonly credentials?: Credentials<Name>;
-  readonly requires_credentials?: RequiredCredentials<Name>;
-  readonly actions: readonly Action<NoInfer<Name>, ActionName>[];
+  readonly credentials?: Credentials<Auto>;
+  readonly requires_credentials?: RequiredCredentials<Required>;
+  readonly actions: readonly Action<NoInfer<Auto> | NoInfer<Required>, ActionName>[];
 }
 
 /** The declared credentials, each once. */
-export function credentialNames<Name extends string>({
+export function credentialNames<Auto extends string, Required extends string>({
   credentials,
   requires_credentials: required = [],
-}: Pick<AgentDeclaration<Name, string>, 'credentials' | 'requires_credentials'>): readonly Name[] {
-  const listed = Array.isArray(required) ? (required as readonly Name[]) : (Object.keys(required) as Name[]);
-  return [...new Set([...(Object.keys(credentials ?? {}) as Name[]), ...listed])];
+}: AgentDeclaration<Auto, Required, string>): readonly (Auto | Required)[] {
+  const listed = Array.isArray(required) ? (required as readonly Required[]) : (Object.keys(required) as Required[]);
+  return [...new Set<Auto | Required>([...(Object.keys(credentials ?? {}) as Auto[]), ...listed])];
 }

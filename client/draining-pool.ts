@@ -9,35 +9,42 @@ export interface ClientLike {
   off(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-/** What is used of a pool of `pg`. */
+/** What is used of a pool of `pg`. Its overloads fit no narrower types. */
 export interface PoolLike {
   query(...args: never): unknown;
-  connect(): Promise<ClientLike>;
+  connect(): Promise<unknown>;
   end(): Promise<void>;
-  on(event: 'error' | 'connect' | 'remove', listener: (subject: never) => void): unknown;
+  on(event: never, listener: never): unknown;
 }
 
+/** What `connect` of a pool gives, which in `pg` can also be called with a callback. */
+export type ClientOf<Pool> = Pool extends { connect: { (): Promise<infer Client>; (callback: never): unknown } }
+  ? Client
+  : never;
+
 /** A pool with one login, which can be left: whoever has a connection or waits for one is served to the end. */
-export class DrainingPool<Pool extends PoolLike> {
+export class DrainingPool {
   readonly versionId: string;
-  readonly #pool: Pool;
+  readonly #pool: PoolLike;
   readonly #clients = new Set<ClientLike>();
   #waiting = 0;
   #onServed: () => void = () => undefined;
 
-  constructor(pool: Pool, versionId: string) {
+  constructor(pool: PoolLike, versionId: string) {
     this.#pool = pool;
     this.versionId = versionId;
-    pool.on('connect', (client) => void this.#clients.add(client));
-    pool.on('remove', (client) => void this.#clients.delete(client));
+    const on = (event: string, listener: (client: ClientLike) => void): unknown =>
+      pool.on(event as never, listener as never);
+    on('connect', (client) => void this.#clients.add(client));
+    on('remove', (client) => void this.#clients.delete(client));
     // A session that breaks while nobody uses it is replaced by the pool; without a listener it would end the process.
-    pool.on('error', () => undefined);
+    on('error', () => undefined);
   }
 
-  async connect(): Promise<Awaited<ReturnType<Pool['connect']>>> {
+  async connect(): Promise<ClientLike> {
     this.#waiting += 1;
     try {
-      return (await this.#pool.connect()) as Awaited<ReturnType<Pool['connect']>>;
+      return (await this.#pool.connect()) as ClientLike;
     } finally {
       this.#waiting -= 1;
       if (this.#waiting === 0) this.#onServed();

@@ -16,7 +16,9 @@ export interface SecretsOptions {
   readonly followSeconds?: number;
   /** How often this process says what it holds. Default 60, at most 60: Rekey takes silence of 150 s for absence. */
   readonly heartbeatSeconds?: number;
-  /** How long values are used without a sign of life getting through; then `current()` throws. Default 3600, 120 to 86400. */
+  /**
+   * How long values are used without a sign of life getting through; then `current()` throws. Default 3600, 86400 at most,
+   * and two heartbeats at least. */
   readonly boundSeconds?: number;
   /** How long a check of a new value may take. Default 30, 1 to 300. */
   readonly proveSeconds?: number;
@@ -37,11 +39,12 @@ export type ResolvedOptions = Required<Omit<SecretsOptions, 'environment' | 'tab
 
 /** Throws `RangeError` on a number out of its bounds. */
 export function resolveOptions(options: SecretsOptions): ResolvedOptions {
+  const heartbeatSeconds = within('heartbeatSeconds', options.heartbeatSeconds ?? 60, [5, 60]);
   return {
     agent: options.agent ?? 'application',
     followSeconds: within('followSeconds', options.followSeconds ?? 5, [1, 60]),
-    heartbeatSeconds: within('heartbeatSeconds', options.heartbeatSeconds ?? 60, [5, 60]),
-    boundSeconds: within('boundSeconds', options.boundSeconds ?? 3600, [120, 86_400]),
+    heartbeatSeconds,
+    boundSeconds: within('boundSeconds', options.boundSeconds ?? 3600, [2 * heartbeatSeconds, 86_400]),
     proveSeconds: within('proveSeconds', options.proveSeconds ?? 30, [1, 300]),
     hotReload: options.hotReload ?? true,
     link: options.link ?? defaultLink(tableName(options)),

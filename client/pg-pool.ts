@@ -1,5 +1,5 @@
 import { type ClientClock, clientClock } from './client-clock.ts';
-import { DrainingPool, type PoolLike } from './draining-pool.ts';
+import { type ClientLike, type ClientOf, DrainingPool, type PoolLike } from './draining-pool.ts';
 import { SecretNotJson } from './errors.ts';
 import type { SecretValue } from './secret-value.ts';
 import type { Secrets } from './secrets.ts';
@@ -28,7 +28,7 @@ export interface PgPoolOptions<Pool extends PoolLike> extends Config {
 /** A pool whose login is reloaded under it: `query`, `connect` and `end` as `pg.Pool` has them, with promises. */
 export interface RotatingPool<Pool extends PoolLike> {
   readonly query: Pool['query'];
-  readonly connect: () => ReturnType<Pool['connect']>;
+  readonly connect: () => Promise<ClientOf<Pool>>;
   /** Ends every session, of old logins too, once it is free. */
   readonly end: () => Promise<void>;
 }
@@ -43,7 +43,7 @@ export function pgPool<Name extends string, Pool extends PoolLike>(
   name: NoInfer<Name>,
   { Pool, drainSeconds = DRAIN_SECONDS, clock = clientClock, ...config }: PgPoolOptions<Pool>,
 ): RotatingPool<Pool> {
-  const make = (value: SecretValue, more: Config = {}): DrainingPool<Pool> =>
+  const make = (value: SecretValue, more: Config = {}): DrainingPool =>
     new DrainingPool(new Pool({ ...config, ...loginOf(value), ...more } as never), value.versionId);
   let inUse = make(secrets.use(name, 'pg_pool'));
   const draining = new Set<Promise<void>>();
@@ -68,7 +68,7 @@ export function pgPool<Name extends string, Pool extends PoolLike>(
   );
 
   /** Only getting the connection is tried again: no statement has been sent then. */
-  async function connected(): Promise<Awaited<ReturnType<Pool['connect']>>> {
+  async function connected(): Promise<ClientLike> {
     // Throws when the login may have been ended, and counts as a use of it.
     secrets.current(name);
     const tried = inUse;
@@ -86,8 +86,8 @@ export function pgPool<Name extends string, Pool extends PoolLike>(
   }
 
   return {
-    query: query as Pool['query'],
-    connect: connected as () => ReturnType<Pool['connect']>,
+    query,
+    connect: connected as RotatingPool<Pool>['connect'],
     end: async () => {
       forget();
       await Promise.all([inUse.drain({ milliseconds: drainSeconds * 1000, clock }), ...draining]);

@@ -22,6 +22,7 @@ export class SecretValue {
   }
 
   /** The text parsed anew at each call, so that nobody changes another's. Throws `SecretNotJson`. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it stored
   json<Shape = Readonly<Record<string, unknown>>>(): Shape {
     try {
       return JSON.parse(this.#text) as Shape;

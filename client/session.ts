@@ -1,4 +1,4 @@
-import type { Answer, UseReport } from '../shared/rollout/consumer.ts';
+import type { UseReport } from '../shared/rollout/consumer.ts';
 import type { RolloutNotice } from '../shared/rollout/notice.ts';
 import { type Change, type ChangePorts, prepareChange, startChange } from './change.ts';
 import { describeFailure } from './describe-failure.ts';
@@ -189,7 +189,7 @@ export class ConsumerSession implements Follower {
     });
     await this.#apply(changes);
     await this.#each(async (secret) => {
-      if (secret.unanswered !== undefined && secret.value !== undefined) await this.#report(secret);
+      if (secret.owed !== undefined && secret.value !== undefined) await this.#report(secret);
     });
   }
 
@@ -227,9 +227,12 @@ export class ConsumerSession implements Follower {
     secret.holding.keep([secret.value.versionId, ...secret.lingering], notice?.sequence ?? 0);
     if (outcome !== undefined && notice !== undefined) {
       this.#settle(secret, notice, said);
-      const answer = this.#answer(secret, { notice, outcome: said === undefined ? outcome : 'refused', said });
-      secret.answered = answer;
-      secret.unanswered = answer;
+      secret.owe({
+        outcome: said === undefined ? outcome : 'refused',
+        said: said ?? '',
+        notice,
+        answeredAt: new Date(this.#options.clock.wall()),
+      });
     } else if (secret.acted === -1 && notice?.state === 'settled' && value.versionId === notice.versionId) {
       secret.done(notice.sequence);
     }
@@ -242,35 +245,13 @@ export class ConsumerSession implements Follower {
     else secret.failed(sequence);
   }
 
-  #answer(
-    { holding, name }: FollowedSecret,
-    word: {
-      readonly notice: RolloutNotice;
-      readonly outcome: Answer['outcome'];
-      readonly said: string | undefined;
-    },
-  ): Answer {
-    const { consumerId, agent, host } = holding.identity;
-    return {
-      secretId: name,
-      rotationId: word.notice.rotationId,
-      consumerId,
-      agent,
-      host,
-      versionId: word.notice.versionId,
-      outcome: word.outcome,
-      said: word.said ?? '',
-      answeredAt: new Date(this.#options.clock.wall()),
-    };
-  }
-
   /** Says what is held, with the answer that is due. What does not get through is said again. */
   async #report(secret: FollowedSecret): Promise<void> {
-    const answer = secret.unanswered;
+    const answer = secret.owed;
     try {
       if (answer === undefined) await secret.holding.report();
       else await secret.holding.answer(answer);
-      if (secret.unanswered === answer) secret.unanswered = undefined;
+      secret.delivered(answer);
     } catch (error) {
       this.#note(secret, error);
     }

@@ -28,10 +28,7 @@ export interface SpawnOptions extends Omit<SecretsOptions, 'agent'> {
     readonly error: string;
   }) => unknown;
   /** Runs the `query` of actions that have no `run`. */
-  readonly runQuery?: (
-    query: string,
-    context: ActionContext<string> & { readonly credential?: SecretValue },
-  ) => unknown;
+  readonly runQuery?: (query: string, context: ActionContext<string>) => unknown;
   /** Which errors mean that the target refused the credential. Default `isAuthError`. */
   readonly isAuthError?: (error: unknown) => boolean;
 }
@@ -45,21 +42,25 @@ export interface Agent<Name extends string, ActionName extends string> {
    * Runs an action with its credential as it is now. Where the target refuses that, looks for another once and runs it
    * once more. Throws what the action threw, after whoever `on_error` names has been told.
    */
-  run(action: ActionName, input?: unknown): Promise<unknown>;
-  close(): Promise<void>;
+  readonly run: (action: ActionName, input?: unknown) => Promise<unknown>;
+  readonly close: () => Promise<void>;
 }
 
 /** Opens an agent's declared credentials. Throws `AgentMisdeclared`, and what `openSecrets` throws. */
-export async function spawn<const Name extends string, const ActionName extends string>(
-  declaration: AgentDeclaration<Name, ActionName>,
+export async function spawn<
+  Auto extends string = never,
+  Required extends string = never,
+  ActionName extends string = never,
+>(
+  declaration: AgentDeclaration<Auto, Required, ActionName>,
   options: SpawnOptions = {},
-): Promise<Agent<Name, ActionName>> {
+): Promise<Agent<Auto | Required, ActionName>> {
   const { approve: _, onNotify: __, runQuery: ___, isAuthError: ____, ...secretsOptions } = options;
   const names = credentialNames(declaration);
   requireConsistent(declaration, names, options);
   const secrets = await openSecrets(names, { ...secretsOptions, agent: declaration.name });
-  const runner = new ActionRunner({ agent: declaration.name, secrets, options });
-  const actions = new Map(declaration.actions.map((action) => [action.name as string, action]));
+  const runner = new ActionRunner({ agent: declaration.name, names, secrets, options });
+  const actions = new Map(declaration.actions.map((action) => [action.name, action]));
   return {
     name: declaration.name,
     role: declaration.role,
@@ -75,13 +76,24 @@ export async function spawn<const Name extends string, const ActionName extends 
 
 class ActionRunner<Name extends string> {
   readonly #agent: string;
+  readonly #names: readonly Name[];
   readonly #secrets: Secrets<Name>;
   readonly #options: SpawnOptions;
+  /** The agent's only credential; `undefined` when it has several. */
+  readonly #only: Name | undefined;
 
-  constructor(parts: { readonly agent: string; readonly secrets: Secrets<Name>; readonly options: SpawnOptions }) {
+  constructor(parts: {
+    readonly agent: string;
+    readonly names: readonly Name[];
+    readonly secrets: Secrets<Name>;
+    readonly options: SpawnOptions;
+  }) {
     this.#agent = parts.agent;
+    this.#names = parts.names;
     this.#secrets = parts.secrets;
     this.#options = parts.options;
+    const [first, ...others] = parts.names;
+    this.#only = others.length === 0 ? first : undefined;
   }
 
   async run(action: Action<Name, string>, input: unknown): Promise<unknown> {
@@ -116,16 +128,21 @@ class ActionRunner<Name extends string> {
       return value;
     };
     const { query } = action;
-    const context = { agent: this.#agent, action: action.name, input, query, secrets: { use } };
-    const needed = action.requires_auth;
-    const full = needed === undefined ? context : { ...context, credential: use(needed) };
-    // Which of its two types `run` has follows from `requires_auth`, as `full` does.
-    const run = action.run as ((context: ActionContext<Name>) => unknown) | undefined;
-    return run === undefined ? this.#runQuery(query, full) : run(full);
-  }
-
-  #runQuery(query: string | undefined, context: ActionContext<Name> & { readonly credential?: SecretValue }): unknown {
-    return this.#options.runQuery?.(query ?? '', context as ActionContext<string>);
+    const needed = action.requires_auth ?? this.#only;
+    const context: ActionContext<Name> = {
+      agent: this.#agent,
+      action: action.name,
+      input,
+      query,
+      secrets: { use },
+      get credential() {
+        if (needed !== undefined) return use(needed);
+        throw new AgentMisdeclared(`The action "${action.name}" names no credential in "requires_auth".`);
+      },
+    };
+    return action.run === undefined
+      ? this.#options.runQuery?.(query ?? '', context as ActionContext<string>)
+      : action.run(context);
   }
 
   async #requireApproval(action: string, input: unknown): Promise<void> {
@@ -138,8 +155,7 @@ class ActionRunner<Name extends string> {
 
   /** Into the audit trail, by way of the reports of uses, and to `onNotify`; a fault there covers up nothing. */
   async #notify(action: Action<Name, string>, onError: OnError, error: unknown): Promise<void> {
-    const names = Object.keys(this.#secrets.health()) as Name[];
-    const concerned = action.requires_auth === undefined ? names : [action.requires_auth];
+    const concerned = action.requires_auth === undefined ? this.#names : [action.requires_auth];
     for (const name of concerned) this.#secrets.noteFailure(name, action.name);
     try {
       await this.#options.onNotify?.({
@@ -154,8 +170,14 @@ class ActionRunner<Name extends string> {
   }
 }
 
-function requireConsistent<Name extends string>(
-  { name, actions }: AgentDeclaration<Name, string>,
+function requireConsistent(
+  {
+    name,
+    actions,
+  }: {
+    readonly name: string;
+    readonly actions: readonly (Omit<Action<string, string>, 'run'> & { readonly run?: unknown })[];
+  },
   names: readonly string[],
   { runQuery }: SpawnOptions,
 ): void {

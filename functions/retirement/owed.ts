@@ -1,6 +1,6 @@
 import { owed } from '../../shared/rotation/owed.ts';
-import { retirementInput } from '../../shared/rotation/payloads.ts';
+import { owedInput } from '../../shared/rotation/payloads.ts';
 import { alertingPorts } from '../alerts.ts';
 import { handler as step } from '../handler.ts';
 
-export const handler = step('owed', retirementInput, (input) => owed(input, alertingPorts));
+export const handler = step('owed', owedInput, (input) => owed(input, alertingPorts));

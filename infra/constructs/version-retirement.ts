@@ -13,6 +13,15 @@ export const HELD_WAIT_SECONDS = 20;
 /** Under Step Functions' own limit of a year, so that giving up is an event (TIMED_OUT) and recovery starts it again. */
 export const RETIREMENT_TIMEOUT_SECONDS = 360 * 24 * 3600;
 
+/** The functions' whole input: their schemas know no other key. */
+const RETIREMENT_INPUT = {
+  'environment.$': '$.environment',
+  'secretId.$': '$.secretId',
+  'rotationId.$': '$.rotationId',
+  'versionId.$': '$.versionId',
+  'retireAt.$': '$.retireAt',
+};
+
 export interface VersionRetirementTargets {
   readonly functionArn: (name: FunctionName) => string;
 }
@@ -33,12 +42,13 @@ export function versionRetirement({ functionArn }: VersionRetirementTargets): St
       WaitForGracePeriod: { Type: 'Wait', TimestampPath: '$.retireAt', Next: 'Retire' },
       Retire: functionTask({
         functionArn: functionArn('retire'),
+        parameters: RETIREMENT_INPUT,
         functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
         retry: [LEASE_RETRY, RETIRE_RETRY],
         resultPath: null,
         catch: [
           { ErrorEquals: [StillHeld.errorName], ResultPath: null, Next: 'WaitForConsumers' },
-          { ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Owed' },
+          { ErrorEquals: ['States.ALL'], ResultPath: '$.fault', Next: 'Owed' },
         ],
         next: 'Retired',
       }),
@@ -46,6 +56,7 @@ export function versionRetirement({ functionArn }: VersionRetirementTargets): St
       Retired: { Type: 'Succeed' },
       Owed: functionTask({
         functionArn: functionArn('owed'),
+        parameters: { ...RETIREMENT_INPUT, fault: { 'Error.$': '$.fault.Error' } },
         functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
         retry: NOTIFY_RETRY,
         resultPath: null,

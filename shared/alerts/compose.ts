@@ -1,4 +1,5 @@
 import type { AlertKind } from '../config/declaration.ts';
+import { HeldTooLong } from '../errors.ts';
 import type { RotationInput } from '../rotation/payloads.ts';
 import type { LedgerCredential, RotationRecord, SecretRecord } from '../registry/registry.ts';
 import type { Alert } from './alert.ts';
@@ -101,16 +102,31 @@ export function notBegunAlert(record: SecretRecord, input: RotationInput, fault:
   });
 }
 
-/** A replaced credential that could not be proved dead. */
-export function owedAlert(record: SecretRecord, debt: LedgerCredential, rotationId: string, now: Date): Alert {
+/** A replaced credential that could not be proved dead, or that consumers have not left. */
+export function owedAlert(
+  record: SecretRecord,
+  debt: LedgerCredential,
+  { rotationId, fault }: { readonly rotationId: string; readonly fault: string },
+  now: Date,
+): Alert {
+  const { secretId, environment } = record;
+  const should = `What happened: the replaced credential "${debt.identity}" of "${secretId}" (environment ${environment}) should be dead since ${iso(debt.retireAt)}`;
+  const paragraphs =
+    fault === HeldTooLong.errorName
+      ? [
+          `${should}, and consumers still use it. Rekey does not take it from them.`,
+          'Effect: consumers are not affected. The old credential still opens the target.',
+          `What to do: "rekey status ${secretId} --watch" names the consumers; restart those that hang. If this cannot wait, disable "${debt.identity}" at the target by hand.`,
+        ]
+      : [
+          `${should}, and Rekey could not end it or prove it dead. Cause: ${fault}.`,
+          'Effect: consumers are not affected. The old credential may still open the target.',
+          `What to do: see that the target is reachable and that the administrator's credential works; Rekey tries again every hour. If this cannot wait, disable "${debt.identity}" at the target by hand.`,
+        ];
   return alert('retirement_owed', record, { rotationId }, now, {
-    subject: `[rekey] Retirement owed: ${debt.identity} of ${record.secretId} (${record.environment})`,
-    paragraphs: [
-      `What happened: the replaced credential "${debt.identity}" of "${record.secretId}" (environment ${record.environment}) should be dead since ${iso(debt.retireAt)}, and Rekey could not end it or prove it dead.`,
-      'Effect: consumers are not affected. The old credential may still open the target.',
-      `What to do: see that the target is reachable and that the administrator's credential works; Rekey tries again every hour. If this cannot wait, disable "${debt.identity}" at the target by hand.`,
-    ],
-    facts: { credential: debt.identity, version_id: debt.versionId, owed_since: iso(debt.owedSince ?? now) },
+    subject: `[rekey] Retirement owed: ${debt.identity} of ${secretId} (${environment})`,
+    paragraphs,
+    facts: { fault, credential: debt.identity, version_id: debt.versionId, owed_since: iso(debt.owedSince ?? now) },
     id: `${debt.versionId}/retirement_owed/${iso(now)}`,
   });
 }

@@ -54,7 +54,7 @@ export interface RolloutDeclaration {
   readonly maxBatchSize: number;
   /** Consumers in the first batch: 0-100; 0: no canary. */
   readonly canarySize: number;
-  /** Seconds until a batch has to have answered: 5-900. */
+  /** Seconds until a batch has to have answered: 5-600, less than a lease. */
   readonly batchTimeoutSeconds: number;
   /** Percent of the consumers that may stay silent without stopping the rollout: 0-100. A refusal always counts. */
   readonly tolerancePercent: number;

@@ -72,7 +72,7 @@ const apply = z.strictObject(
     parallel_switch: flag('parallel_switch').optional(),
     max_batch_size: wholeNumber('max_batch_size', { min: 1, max: 100 }).optional(),
     canary_size: wholeNumber('canary_size', { min: 0, max: 100 }).optional(),
-    timeout: seconds('timeout', { min: 5, max: 900, bounds: 'from 5s to 15m' }).optional(),
+    timeout: seconds('timeout', { min: 5, max: 600, bounds: 'from 5s to 10m' }).optional(),
     tolerance: percent('tolerance').optional(),
   },
   { error: 'apply is a mapping such as { max_batch_size: 20, timeout: 1m }' },

@@ -12,6 +12,9 @@ export interface RolloutPlan {
   readonly bounds: readonly string[];
 }
 
+/** A batch writes 13 of the 25,000 events that an execution may have; past this many, batches are larger. */
+const MOST_BATCHES = 1500;
+
 /** Behind every position: the last batch takes all that are left. */
 const LAST_BOUND = 'f'.repeat(16);
 
@@ -33,7 +36,7 @@ export function planRollout(
   const isEarly = rollout.zeroDowntime && reload.hotReload && mode !== 'single_role';
   if (!isEarly || live.length === 0) return { ...plan, bounds: [] };
   const positions = live.map(({ consumerId }) => positionOf(rotationId, consumerId)).sort();
-  const size = rollout.parallelSwitch ? rollout.maxBatchSize : 1;
+  const size = Math.max(rollout.parallelSwitch ? rollout.maxBatchSize : 1, Math.ceil(live.length / MOST_BATCHES));
   const canary = rollout.rollingUpdate ? Math.min(rollout.canarySize, size) : 0;
   const bounds: string[] = [];
   for (let taken = canary === 0 ? size : canary; ; taken += size) {

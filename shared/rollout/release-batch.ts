@@ -6,6 +6,7 @@ import { changeNotice } from './notices.ts';
 import type { ReleaseInput } from './payloads.ts';
 import { batchOf, positionOf } from './position.ts';
 import { isLive } from './presence.ts';
+import type { Batch } from './rollout-store.ts';
 
 /**
  * Hands the candidate to one batch: writes down who is expected and the task that waits for them, then raises the notice
@@ -37,10 +38,19 @@ export async function releaseBatch({ batch, token, ...input }: ReleaseInput, por
     token,
     openedAt: now,
   });
+  // Only past batches that are open: with several released side by side, an answer must find its batch.
+  const released = openInARow(await rollouts.batches(secretId, rotationId));
   await changeNotice(rollouts, secretId, (standing) => {
     const isSame = standing?.rotationId === rotationId;
-    if (isSame && (standing.state !== 'rolling' || standing.released > batch)) return undefined;
-    return { state: 'rolling', rotationId, versionId: rotationId, bounds: plan.bounds, released: batch + 1 };
+    if (released === 0 || (isSame && (standing.state !== 'rolling' || standing.released >= released))) return undefined;
+    return { state: 'rolling', rotationId, versionId: rotationId, bounds: plan.bounds, released };
   });
   if (isComplete(opened)) await ports.taskTokens.succeed(token);
+}
+
+function openInARow(batches: readonly Batch[]): number {
+  const numbers = new Set(batches.map(({ number }) => number));
+  let released = 0;
+  while (numbers.has(released)) released += 1;
+  return released;
 }

@@ -1,9 +1,10 @@
 import { owedAlert } from '../alerts/compose.ts';
+import { HeldTooLong } from '../errors.ts';
 import type { SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
-import type { RetirementInput } from './payloads.ts';
+import type { OwedInput } from './payloads.ts';
 import type { AlertingPorts } from './ports.ts';
 
 /** A debt is told of at most this often, although the workflow may come here more often. */
@@ -13,7 +14,7 @@ const SILENCE_SECONDS = 30 * 60;
  * Writes down that a retirement is owed and tells people. Twice within half an hour is harmless: they are told once;
  * a debt that is paid meanwhile is not told of.
  */
-export async function owed(input: RetirementInput, ports: AlertingPorts): Promise<{ readonly told: boolean }> {
+export async function owed(input: OwedInput, ports: AlertingPorts): Promise<{ readonly told: boolean }> {
   const now = ports.clock.now();
   const debtOf = (record: SecretRecord) => {
     const entry = credential(record, input.versionId);
@@ -29,11 +30,16 @@ export async function owed(input: RetirementInput, ports: AlertingPorts): Promis
   const log = new OperationLog(ports.clock, {
     scope: `${input.rotationId}/${input.versionId}/${now.toISOString()}`,
     step: 'retire',
-    reason: 'the credential could not be proved dead',
+    reason:
+      input.fault.Error === HeldTooLong.errorName
+        ? 'consumers still use the credential'
+        : 'the credential could not be proved dead',
     facts: { rotation_id: input.rotationId, version_id: input.versionId, credential: debt.identity },
   });
   const { entries } = await log.collect(ports.auditTrail, input.secretId, async () => {
-    await ports.alerts.publish(owedAlert(record, { ...debt, owedSince }, input.rotationId, now));
+    await ports.alerts.publish(
+      owedAlert(record, { ...debt, owedSince }, { rotationId: input.rotationId, fault: input.fault.Error }, now),
+    );
     log.note('owed', { owed_since: owedSince.toISOString() }, 'high');
   });
   const told = (latest: SecretRecord) =>

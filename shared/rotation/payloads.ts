@@ -32,7 +32,7 @@ export type RollBackInput = z.infer<typeof rollBackInput>;
 export const notifyInput = z.extend(rotationInput, { fault: z.optional(z.object({ Error: text(256) })) });
 export type NotifyInput = z.infer<typeof notifyInput>;
 
-/** The input of `VersionRetirement`, Retire and the owed alert. */
+/** The input of `VersionRetirement` and Retire. */
 export const retirementInput = z.strictObject({
   environment: text(64),
   secretId: text(512),
@@ -44,6 +44,10 @@ export const retirementInput = z.strictObject({
   retireAt: z.iso.datetime(),
 });
 export type RetirementInput = z.infer<typeof retirementInput>;
+
+/** The input of the owed alert: with what was caught. */
+export const owedInput = z.extend(retirementInput, { fault: z.object({ Error: text(256) }) });
+export type OwedInput = z.infer<typeof owedInput>;
 
 /** Answer of Dispatch: what to start, each under a name that makes starting it twice one run. */
 export interface DispatchResult {

@@ -41,7 +41,12 @@ export async function revert(input: RequestInput, ports: RecoveryPorts): Promise
     scope: holder,
     step: 'revert',
     reason: 'somebody asked for it',
-    facts: { requested_by: input.requestedBy, version_id: previous.versionId, replaced_version_id: current.versionId },
+    facts: {
+      rotation_id: current.versionId,
+      requested_by: input.requestedBy,
+      version_id: previous.versionId,
+      replaced_version_id: current.versionId,
+    },
   });
   try {
     const { entries } = await log.collect(auditTrail, secretId, () => goBack(input, ports, record, log));

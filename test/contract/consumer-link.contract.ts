@@ -11,7 +11,7 @@ const TOLERANCE_MILLISECONDS = 3000;
 export interface LinkUnderTest {
   readonly link: ConsumerLink;
   readonly rollouts: Pick<RolloutStore, 'notice' | 'post' | 'consumers' | 'answers'>;
-  uses(secretId: string): Promise<readonly UseReport[]>;
+  readonly uses: (secretId: string) => Promise<readonly UseReport[]>;
 }
 
 /** What every ConsumerLink promises. */

@@ -5,7 +5,7 @@ import { audit } from '../../shared/rotation/audit.ts';
 import { generate } from '../../shared/rotation/generate.ts';
 import { notify } from '../../shared/rotation/notify.ts';
 import { owed } from '../../shared/rotation/owed.ts';
-import type { RetirementInput, RollBackInput, RotationInput } from '../../shared/rotation/payloads.ts';
+import type { OwedInput, RetirementInput, RollBackInput, RotationInput } from '../../shared/rotation/payloads.ts';
 import type { AlertingPorts, RolloutPorts, RotationPorts } from '../../shared/rotation/ports.ts';
 import { retire } from '../../shared/rotation/retire.ts';
 import { rollBack } from '../../shared/rotation/roll-back.ts';
@@ -76,6 +76,6 @@ export async function runVersionRetirement(input: RetirementInput, { invocation 
   const definition = versionRetirement({ functionArn }) as unknown as Definition;
   return interpret(definition, input, {
     Retire: async (given: RetirementInput) => retire(given, invocation()),
-    Owed: async (given: RetirementInput) => owed(given, invocation()),
+    Owed: async (given: OwedInput) => owed(given, invocation()),
   });
 }

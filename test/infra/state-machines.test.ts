@@ -351,7 +351,7 @@ describe('VersionRetirement', () => {
       Owed,
     });
     expect(tasks).toEqual(['Retire', 'Owed', 'Retire']);
-    expect(inputs.get('Owed')).toEqual([RETIREMENT]);
+    expect(inputs.get('Owed')).toEqual([{ ...RETIREMENT, fault: { Error: 'StillAlive' } }]);
     expect(inputs.get('Retire')).toEqual([RETIREMENT, RETIREMENT]);
     expect(outcome.status).toBe('succeeded');
   });
@@ -378,7 +378,8 @@ describe('VersionRetirement', () => {
     const Retire = retiresAfter(['StillHeld', 'HeldTooLong', 'HeldTooLong']);
     const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, { Retire, Owed: nothing });
     expect(tasks).toEqual(['Retire', 'Retire', 'Owed', 'Retire', 'Owed', 'Retire']);
-    expect(inputs.get('Owed')).toEqual([RETIREMENT, RETIREMENT]);
+    const told = { ...RETIREMENT, fault: { Error: 'HeldTooLong' } };
+    expect(inputs.get('Owed')).toEqual([told, told]);
     expect(outcome.status).toBe('succeeded');
   });
 });

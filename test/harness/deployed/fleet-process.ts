@@ -42,7 +42,7 @@ async function open(): Promise<Secrets> {
     followSeconds: 1,
     heartbeatSeconds: 5,
     boundSeconds: 30,
-    proveSeconds: 600,
+    proveSeconds: 300,
   });
   secrets.onReload(options.secret, prove, (value: SecretValue) => {
     taken[value.versionId] = Date.now();

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { Secrets } from '../../../client/secrets.ts';
 import { ClientWorld } from './client-world.ts';
 
 const HOUR = 3600;
 
 async function cutOff(): Promise<{
   world: ClientWorld;
-  secrets: Awaited<ReturnType<ClientWorld['open']>>;
+  secrets: Secrets<'db'>;
   heal: () => void;
 }> {
   const world = new ClientWorld();

@@ -33,12 +33,17 @@ export class SteppedClock implements ClientClock {
 
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const sleeper = { until: this.#monotonic + milliseconds, wake: resolve };
-      this.#sleepers.push(sleeper);
-      signal?.addEventListener('abort', () => {
+      const wake = (): void => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      };
+      const sleeper = { until: this.#monotonic + milliseconds, wake };
+      const abort = (): void => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
-        reject(signal.reason as Error);
-      });
+        reject(signal?.reason as Error);
+      };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 

@@ -182,9 +182,10 @@ describe('spawn', () => {
           },
           {
             name: 'without',
-            run: (context) => {
-              // @ts-expect-error -- nothing was required
-              return String(context.credential);
+            run: ({ credential, secrets }) => {
+              // @ts-expect-error -- "c" is none of its credentials
+              expect(() => secrets.use('c')).toThrow(expect.objectContaining({ name: 'SecretUnavailable' }));
+              return credential;
             },
           },
         ],
@@ -192,8 +193,9 @@ describe('spawn', () => {
       optionsOf(world),
     );
     expectTypeOf(agent.run).parameter(0).toEqualTypeOf<'with' | 'without'>();
-    expectTypeOf(agent.secrets.current).parameter(0).toEqualTypeOf<'a' | 'b'>();
+    expectTypeOf<Parameters<typeof agent.secrets.current>[0]>().toEqualTypeOf<'a' | 'b'>();
     expect(await agent.run('with')).toBe('a');
+    await expect(agent.run('without')).rejects.toMatchObject({ name: 'AgentMisdeclared' });
     const misdeclared = spawn(
       {
         name: 'x',

@@ -99,7 +99,8 @@ function everyAlert(secretId: string, fault: string) {
     rolledBackAlert(about, ended, NOW),
     failedAlert(about, ended, NOW),
     notBegunAlert(about, ended, fault, NOW),
-    owedAlert(about, debt, ID, NOW),
+    owedAlert(about, debt, { rotationId: ID, fault }, NOW),
+    owedAlert(about, debt, { rotationId: ID, fault: 'HeldTooLong' }, NOW),
     takenBack(secretId),
   ];
 }

@@ -29,6 +29,13 @@ describe('a rollout plan', () => {
     expect(sizes.map((_size, batch) => batches.filter((found) => found === batch).length)).toEqual(sizes);
   });
 
+  it('makes batches larger where the history of the execution could not hold so many', () => {
+    const settings = declared({ parallelSwitch: false });
+    const { bounds } = planRollout(settings, { rotationId: ID, consumers: many(4000), now: NOW });
+    expect(bounds.length).toBeLessThanOrEqual(1501);
+    expect(bounds.length).toBeGreaterThan(1300);
+  });
+
   it('hands nothing out before the switch in single_role mode, where the candidate opens nothing yet', () => {
     const settings = { ...declared({}), mode: 'single_role' as const };
     expect(planRollout(settings, { rotationId: ID, consumers: many(5), now: NOW }).bounds).toEqual([]);

@@ -1,0 +1,298 @@
+import type { ClientClock } from '../../../client/client-clock.ts';
+import { openSecrets } from '../../../client/open-secrets.ts';
+import type { SecretReader, SecretReading } from '../../../client/secret-reader.ts';
+import { SecretValue } from '../../../client/secret-value.ts';
+import type { Secrets } from '../../../client/secrets.ts';
+import { acknowledge } from '../../../shared/rollout/acknowledge.ts';
+import type { RolloutNotice } from '../../../shared/rollout/notice.ts';
+import { mayHold } from '../../../shared/rollout/presence.ts';
+import { InMemoryConsumers } from '../../fakes/in-memory-consumers.ts';
+import { ObservedLink, START } from './client-world.ts';
+
+const NAME = 'db';
+export const BOUND_SECONDS = 120;
+/** How long AWSCURRENT may be read where it was before. */
+const LAG_MILLISECONDS = 2000;
+const BOUNDS = ['7'.repeat(16), 'f'.repeat(16)];
+
+/** An invariant that did not hold. */
+export class Violation extends Error {}
+
+interface Sleeper {
+  readonly owner: ModelProcess;
+  readonly until: number;
+  readonly wake: () => void;
+}
+
+interface HeldCall {
+  readonly release: () => void;
+  readonly fail: () => void;
+}
+
+/** One run of one process with the real client in it. Its machine can freeze, be cut off and have a wrong time. */
+export class ModelProcess implements ClientClock {
+  readonly id: string;
+  readonly link: ObservedLink;
+  secrets: Secrets<typeof NAME> | undefined;
+  isDead = false;
+  isFrozen = false;
+  network: 'up' | 'slow' | 'down' = 'up';
+  isProofBroken = false;
+  skew = 0;
+  /** Time that passed while frozen; the monotonic clock stands still then. */
+  lost = 0;
+  readonly held: HeldCall[] = [];
+  readonly announced = new Set<string>();
+  readonly activated = new Set<string>();
+  readonly #model: RolloutModel;
+
+  constructor(model: RolloutModel, id: string) {
+    this.#model = model;
+    this.id = id;
+    this.link = new ObservedLink(model.table);
+    this.link.before = () => this.#cross();
+    this.link.after = async (call) => {
+      // Superseded announcements do not count; the table knows which.
+      const said = /^announce \[(.*)\]/.exec(call)?.[1]?.split(' ') ?? [];
+      const written = (await model.table.consumers(NAME)).find(({ consumerId }) => consumerId === id)?.holds ?? [];
+      if (said.includes('*')) this.announced.clear();
+      for (const version of said) if (written.includes(version)) this.announced.add(version);
+      await this.#cross();
+    };
+  }
+
+  wall(): number {
+    return this.#model.now + this.skew;
+  }
+
+  monotonic(): number {
+    return this.#model.now - START - this.lost;
+  }
+
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const wake = (): void => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      };
+      const sleeper = { owner: this, until: this.monotonic() + milliseconds, wake };
+      const abort = (): void => {
+        this.#model.sleepers.delete(sleeper);
+        reject(signal?.reason as Error);
+      };
+      this.#model.sleepers.add(sleeper);
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  /** The way to AWS, or back. A dead or frozen process does not go on. */
+  #cross(): Promise<void> {
+    if (this.isDead) return new Promise(() => undefined);
+    if (this.network === 'up' && !this.isFrozen) return Promise.resolve();
+    if (this.network === 'down' && !this.isFrozen) return Promise.reject(new Error('no network'));
+    return new Promise((resolve, reject) => {
+      this.held.push({ release: resolve, fail: () => reject(new Error('no answer')) });
+    });
+  }
+
+  async start(): Promise<void> {
+    this.secrets = await openSecrets([NAME], {
+      consumerId: this.id,
+      agent: 'model',
+      boundSeconds: BOUND_SECONDS,
+      heartbeatSeconds: 20,
+      link: this.link,
+      reader: this.#model,
+      clock: this,
+      random: () => 0.5,
+    });
+    this.#model.mustBeAnnounced(this, this.secrets.current(NAME).versionId);
+    this.secrets.onReload(
+      NAME,
+      ({ versionId }) => {
+        if (this.isProofBroken || this.#model.retired.has(versionId)) throw new Error('refused by the target');
+      },
+      ({ versionId }) => this.#model.mustBeAnnounced(this, versionId),
+    );
+  }
+}
+
+/**
+ * Rekey's side as far as consumers see it, Secrets Manager and the target, with any number of processes. Rekey ends a
+ * version only after a notice that sends everybody away from it, and only while nobody may hold it.
+ */
+export class RolloutModel implements SecretReader {
+  now = START;
+  readonly sleepers = new Set<Sleeper>();
+  readonly table = new InMemoryConsumers(() => new Date(this.now));
+  readonly processes: ModelProcess[] = [];
+  readonly retired = new Set<string>();
+  /** Versions in use at the target, and those that a notice has sent everybody away from. */
+  readonly #ending = new Set<string>();
+  readonly violations: string[] = [];
+  #versions = 1;
+  #runs = 0;
+  #current = 'v1';
+  #visible: { readonly versionId: string; readonly until: number } = { versionId: 'v1', until: 0 };
+  #rolling: { readonly versionId: string; readonly isPromoted: boolean } | undefined;
+
+  constructor() {
+    this.table.onAnswer = (answer) => {
+      const process = this.processes.find(({ id }) => id === answer.consumerId);
+      if (answer.outcome === 'acknowledged' && process?.activated.has(answer.versionId) !== true) {
+        this.violations.push(`${answer.consumerId} acknowledged ${answer.versionId} without using it`);
+      }
+      const taskTokens = { succeed: async () => undefined, fail: async () => undefined };
+      void acknowledge([answer], { rollouts: this.table, taskTokens });
+    };
+  }
+
+  async read(
+    name: string,
+    which: { readonly versionId: string } | { readonly stage: 'AWSCURRENT' },
+  ): Promise<SecretReading | undefined> {
+    const current = this.now < this.#visible.until ? this.#visible.versionId : this.#current;
+    const versionId = 'stage' in which ? current : which.versionId;
+    const value = new SecretValue({ name, versionId, text: `text of ${versionId}` });
+    return { value, stages: versionId === current ? ['AWSCURRENT'] : ['AWSPENDING'] };
+  }
+
+  mustBeAnnounced(process: ModelProcess, versionId: string): void {
+    process.activated.add(versionId);
+    if (process.announced.has(versionId) || process.announced.has('*')) return;
+    this.violations.push(`${process.id} took ${versionId} into use without announcing it`);
+  }
+
+  startProcess(): void {
+    this.#runs += 1;
+    const process = new ModelProcess(this, `run-${this.#runs}`);
+    this.processes.push(process);
+    // Who cannot start crashes.
+    process.start().catch(() => {
+      process.isDead = true;
+    });
+  }
+
+  async startRotation(): Promise<void> {
+    if (this.#rolling !== undefined) return;
+    this.#versions += 1;
+    const versionId = `v${this.#versions}`;
+    this.#rolling = { versionId, isPromoted: false };
+    await this.#post({ state: 'rolling', versionId, bounds: BOUNDS, released: 1 });
+  }
+
+  async release(): Promise<void> {
+    const notice = await this.table.notice(NAME);
+    if (notice?.state !== 'rolling' || notice.released >= BOUNDS.length) return;
+    await this.#post({ ...notice, released: notice.released + 1 });
+  }
+
+  promote(): void {
+    if (this.#rolling === undefined || this.#rolling.isPromoted) return;
+    this.#visible = { versionId: this.#current, until: this.now + LAG_MILLISECONDS };
+    this.#ending.add(this.#current);
+    this.#current = this.#rolling.versionId;
+    this.#rolling = { ...this.#rolling, isPromoted: true };
+  }
+
+  async settle(): Promise<void> {
+    if (this.#rolling?.isPromoted !== true) return;
+    this.#rolling = undefined;
+    await this.#post({ state: 'settled', versionId: this.#current, bounds: [], released: 0 });
+  }
+
+  async callBack(): Promise<void> {
+    if (this.#rolling === undefined || this.#rolling.isPromoted) return;
+    const { versionId } = this.#rolling;
+    this.#rolling = undefined;
+    this.#ending.add(versionId);
+    await this.#post({ state: 'returning', versionId, bounds: [], released: 0 });
+  }
+
+  /** Ends whatever may be ended. */
+  async retire(): Promise<void> {
+    // Promoted, not settled: nobody has been told yet.
+    if (this.#rolling !== undefined) return;
+    const consumers = await this.table.consumers(NAME);
+    for (const versionId of this.#ending) {
+      if (consumers.some((consumer) => mayHold(consumer, versionId, new Date(this.now)))) continue;
+      this.#ending.delete(versionId);
+      this.retired.add(versionId);
+    }
+  }
+
+  async pass(seconds: number): Promise<void> {
+    const end = this.now + seconds * 1000;
+    for (;;) {
+      await settled();
+      const due = [...this.sleepers]
+        .filter(({ owner }) => !owner.isDead && !owner.isFrozen)
+        .map((sleeper) => ({ sleeper, at: this.now + Math.max(0, sleeper.until - sleeper.owner.monotonic()) }))
+        .filter(({ at }) => at <= end)
+        .sort((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.#move(due.at);
+      this.sleepers.delete(due.sleeper);
+      due.sleeper.wake();
+      await settled();
+      this.check();
+    }
+    this.#move(end);
+    await settled();
+  }
+
+  /** Whoever runs uses nothing that has been ended. */
+  check(): void {
+    for (const process of this.processes) {
+      const { secrets, isDead, isFrozen } = process;
+      if (secrets === undefined || isDead || isFrozen) continue;
+      const versionId = versionInUse(secrets);
+      if (versionId !== undefined && this.retired.has(versionId)) {
+        throw new Violation(`${process.id} uses ${versionId}, which has been ended`);
+      }
+    }
+    if (this.violations.length > 0) throw new Violation(this.violations.join('; '));
+  }
+
+  async checkBatches(): Promise<void> {
+    for (let version = 1; version <= this.#versions; version += 1) {
+      for (const { acknowledged } of await this.table.batches(NAME, `v${version}`)) {
+        const wrong = acknowledged.filter(
+          (id) => this.processes.find((process) => process.id === id)?.activated.has(`v${version}`) !== true,
+        );
+        if (wrong.length > 0) throw new Violation(`${wrong.join()} were counted for v${version}`);
+      }
+    }
+  }
+
+  #move(to: number): void {
+    for (const process of this.processes) if (process.isFrozen) process.lost += to - this.now;
+    this.now = to;
+  }
+
+  async #post(body: Pick<RolloutNotice, 'state' | 'versionId' | 'bounds' | 'released'>): Promise<void> {
+    const sequence = ((await this.table.notice(NAME))?.sequence ?? 0) + 1;
+    const { state, versionId, bounds, released } = body;
+    const about = { secretId: NAME, rotationId: versionId };
+    if (state === 'rolling') {
+      const expected = this.processes.map(({ id }) => id);
+      const batch = { ...about, number: released - 1, expected, stopsOnRefusal: false, token: 't' };
+      await this.table.openBatch({ ...batch, openedAt: new Date(this.now) });
+    }
+    await this.table.post({ ...about, sequence, state, versionId, bounds, released });
+  }
+}
+
+function versionInUse(secrets: Secrets<typeof NAME>): string | undefined {
+  try {
+    return secrets.current(NAME).versionId;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every promise that can go on without time passing has. */
+export async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+}
