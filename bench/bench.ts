@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { standardOutput as output } from '../cli/output.ts';
 import { benchBundles } from './bundles.ts';
+import { benchClient } from './client.ts';
 import { benchRotation } from './rotation.ts';
 
 /** One measurement: what people read, and the JSON object whose keys stay the same over time. */
@@ -15,6 +16,7 @@ export type Bench = (note: (text: string) => void, cleanup: AsyncDisposableStack
 const BENCHES: Readonly<Record<string, Bench>> = {
   rotation: benchRotation,
   bundles: benchBundles,
+  client: benchClient,
 };
 
 const EXIT_INTERRUPTED = 130;
@@ -23,7 +25,10 @@ const program = new Command('npm run bench --')
   .description('Measure Rekey: figures as ratios or counts, absolute times only for this machine.')
   .argument('<name>', `one of: ${Object.keys(BENCHES).join(', ')}`)
   .option('--json', 'the last line is one JSON object')
-  .addHelpText('after', '\nExamples:\n  npm run bench -- rotation\n  npm run bench -- bundles --json')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run bench -- rotation\n  npm run bench -- bundles --json\n  npm run bench -- client',
+  )
   .exitOverride();
 
 try {

@@ -60,7 +60,7 @@ export class SecretFiles {
       }
       for (const [draft, final] of written) renameSync(draft, final);
     } catch (error) {
-      for (const [draft] of written) rmSync(draft, { force: true });
+      for (const [draft] of written) discard(draft);
       const { code = 'unknown error' } = error as NodeJS.ErrnoException;
       throw new ReloadFailed(`The files of the secrets could not be written (${code}).`);
     }
@@ -71,6 +71,14 @@ export class SecretFiles {
     this.#isRemoved = true;
     if (this.#isMade) rmSync(this.path, { recursive: true, force: true });
     else clear(this.path);
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // What stands in the way is what the caller reports.
   }
 }
 

@@ -63,9 +63,17 @@ export async function untilEnded(secretId: string): Promise<RotationRecord> {
 }
 
 /** Waits until the ledger has a version as proved dead. */
-export async function untilRetired(secretId: string, versionId: string | undefined): Promise<void> {
-  await eventually(`the retirement of version ${versionId} of ${secretId}`, async () => {
-    const { ledger } = await recordOf(secretId);
-    return ledger.find((entry) => entry.versionId === versionId)?.state === 'retired' ? true : undefined;
-  });
+export async function untilRetired(
+  secretId: string,
+  versionId: string | undefined,
+  withinMilliseconds?: number,
+): Promise<void> {
+  await eventually(
+    `the retirement of version ${versionId} of ${secretId}`,
+    async () => {
+      const { ledger } = await recordOf(secretId);
+      return ledger.find((entry) => entry.versionId === versionId)?.state === 'retired' ? true : undefined;
+    },
+    withinMilliseconds,
+  );
 }

@@ -1,19 +1,38 @@
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Secrets } from '../../../client/secrets.ts';
 import { BOUND_SECONDS, type ModelProcess, RolloutModel, settled } from './rollout-model.ts';
 
-type Move = (model: RolloutModel) => Promise<void> | void;
+/** One move in the script; counterexamples show its label. */
+interface Move {
+  readonly run: (model: RolloutModel) => Promise<void> | void;
+  readonly [fc.toStringMethod]: () => string;
+}
 
 const NAME = 'db';
 
-function onProcess(move: (process: ModelProcess) => Promise<unknown> | void): fc.Arbitrary<Move> {
-  return fc.nat(5).map((index) => (model) => {
-    const alive = model.processes.filter(({ isDead }) => !isDead);
-    const process = alive[index % Math.max(1, alive.length)];
-    if (process === undefined) return;
-    // What a process waits for is not waited for here.
-    void Promise.resolve(move(process)).catch(() => undefined);
-  });
+function named(label: string, run: Move['run']): Move {
+  return { run, [fc.toStringMethod]: () => label };
+}
+
+function onModel(weight: number, label: string, run: Move['run']): fc.MaybeWeightedArbitrary<Move> {
+  return { weight, arbitrary: fc.constant(named(label, run)) };
+}
+
+/** Done to one of the processes that are alive. What a process waits for is not waited for here. */
+function onProcess(
+  weight: number,
+  label: string,
+  move: (process: ModelProcess) => unknown,
+): fc.MaybeWeightedArbitrary<Move> {
+  const arbitrary = fc.nat(3).map((index) =>
+    named(`${label} ${index}`, (model) => {
+      const alive = model.processes.filter(({ isDead }) => !isDead);
+      const process = alive[index % Math.max(1, alive.length)];
+      if (process !== undefined) void Promise.resolve(move(process)).catch(() => undefined);
+    }),
+  );
+  return { weight, arbitrary };
 }
 
 function wake(process: ModelProcess): void {
@@ -21,46 +40,36 @@ function wake(process: ModelProcess): void {
   for (const call of process.held.splice(0)) call.release();
 }
 
-const seconds = fc.constantFrom(0.3, 1, 1, 5, 5, 12, 30, 70, BOUND_SECONDS + 5, 2 * BOUND_SECONDS);
+/** Asks the client for something, unless its process stands still. */
+function asked(process: ModelProcess, ask: (secrets: Secrets<typeof NAME>) => Promise<unknown>): unknown {
+  return process.isFrozen || process.secrets === undefined ? undefined : ask(process.secrets);
+}
+
+const SECONDS = [0.3, 1, 1, 5, 5, 12, 30, 70, BOUND_SECONDS + 5, 2 * BOUND_SECONDS];
 
 const moves: fc.Arbitrary<Move> = fc.oneof(
-  {
-    weight: 8,
-    arbitrary: seconds.map(
-      (time): Move =>
-        (model) =>
-          model.pass(time),
-    ),
-  },
-  { weight: 2, arbitrary: fc.constant<Move>((model) => model.startProcess()) },
-  { weight: 4, arbitrary: fc.constant<Move>((model) => model.startRotation()) },
-  { weight: 3, arbitrary: fc.constant<Move>((model) => model.release()) },
-  { weight: 3, arbitrary: fc.constant<Move>((model) => model.promote()) },
-  { weight: 3, arbitrary: fc.constant<Move>((model) => model.settle()) },
-  { weight: 2, arbitrary: fc.constant<Move>((model) => model.callBack()) },
-  { weight: 6, arbitrary: fc.constant<Move>((model) => model.retire()) },
-  { weight: 1, arbitrary: onProcess((process) => void (process.isDead = true)) },
-  { weight: 2, arbitrary: onProcess((process) => void (process.isFrozen = true)) },
-  { weight: 3, arbitrary: onProcess(wake) },
-  { weight: 3, arbitrary: onProcess((process) => void (process.network = 'slow')) },
-  { weight: 2, arbitrary: onProcess((process) => void (process.network = 'down')) },
-  { weight: 3, arbitrary: onProcess((process) => void (process.network = 'up')) },
-  { weight: 4, arbitrary: onProcess(({ held }) => held.shift()?.release()) },
-  { weight: 2, arbitrary: onProcess(({ held }) => held.pop()?.release()) },
-  { weight: 2, arbitrary: onProcess(({ held }) => held.shift()?.fail()) },
-  { weight: 1, arbitrary: onProcess((process) => void (process.isProofBroken = !process.isProofBroken)) },
-  {
-    weight: 1,
-    arbitrary: fc
-      .constantFrom(-90_000, -5000, 0, 5000, 90_000)
-      .chain((skew) => onProcess((process) => void (process.skew = skew))),
-  },
-  {
-    weight: 2,
-    arbitrary: onProcess(async (process) => process.isFrozen || process.secrets?.reportRefused(NAME)),
-  },
-  { weight: 1, arbitrary: onProcess(async (process) => process.isFrozen || process.secrets?.refresh()) },
-  { weight: 1, arbitrary: onProcess(async (process) => process.isFrozen || process.secrets?.ready()) },
+  ...SECONDS.map((seconds) => onModel(1, `pass ${seconds}`, (model) => model.pass(seconds))),
+  onModel(2, 'start a process', (model) => model.startProcess()),
+  onModel(4, 'start a rotation', (model) => model.startRotation()),
+  onModel(3, 'release', (model) => model.release()),
+  onModel(3, 'promote', (model) => model.promote()),
+  onModel(3, 'settle', (model) => model.settle()),
+  onModel(2, 'call back', (model) => model.callBack()),
+  onModel(6, 'retire', (model) => model.retire()),
+  onProcess(1, 'crash', (process) => (process.isDead = true)),
+  onProcess(2, 'freeze', (process) => (process.isFrozen = true)),
+  onProcess(3, 'wake', wake),
+  onProcess(3, 'slow', (process) => (process.network = 'slow')),
+  onProcess(2, 'down', (process) => (process.network = 'down')),
+  onProcess(3, 'up', (process) => (process.network = 'up')),
+  onProcess(4, 'deliver first', ({ held }) => held.shift()?.release()),
+  onProcess(2, 'deliver last', ({ held }) => held.pop()?.release()),
+  onProcess(2, 'lose first', ({ held }) => held.shift()?.fail()),
+  onProcess(1, 'break or mend the check', (process) => (process.isProofBroken = !process.isProofBroken)),
+  ...[-90_000, 0, 90_000].map((skew) => onProcess(1, `skew ${skew}`, (process) => (process.skew = skew))),
+  onProcess(2, 'refused', (process) => asked(process, (secrets) => secrets.reportRefused(NAME))),
+  onProcess(1, 'refresh', (process) => asked(process, (secrets) => secrets.refresh())),
+  onProcess(1, 'ready', (process) => asked(process, (secrets) => secrets.ready())),
 );
 
 describe('consumers, Rekey and the network in any order', () => {
@@ -84,7 +93,7 @@ describe('consumers, Rekey and the network in any order', () => {
         model.startProcess();
         model.startProcess();
         for (const move of script) {
-          await move(model);
+          await move.run(model);
           await settled();
           model.check();
         }

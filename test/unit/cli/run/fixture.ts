@@ -5,10 +5,7 @@ import { SecretUnavailable } from '../../../../client/errors.ts';
 import { SecretValue } from '../../../../client/secret-value.ts';
 
 /** `rekey run` as a process of its own, with secrets that the test hands in over IPC. */
-export type ToFixture =
-  | { readonly start: FixtureStart }
-  | { readonly offer: Texts }
-  | { readonly secondsLeft: number };
+export type ToFixture = { readonly start: FixtureStart } | { readonly offer: Texts } | { readonly secondsLeft: number };
 
 export interface FixtureStart {
   readonly words: readonly string[];

@@ -47,7 +47,7 @@ describe("OpenClaw's plan", () => {
     expect(targetType(parseConfigPath(path))).toBe(type);
   });
 
-  it.each(['', 'apiKey', 'a..b', '.a.b', 'a.b.', 'a.["b"]', 'a["b', 'a.__proto__.b', 'a["constructor"].b'])(
+  it.each(['', 'apiKey', 'a..b', '.a.b', 'a.b.', 'a["b', 'a.__proto__.b', 'a["constructor"].b'])(
     'refuses the path %j',
     (path) => {
       expect(() => parseConfigPath(path)).toThrow(/is not a path into openclaw.json/);

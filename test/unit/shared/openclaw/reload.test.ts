@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../../../shared/clock.ts';
 import { ReloadUnproven } from '../../../../shared/openclaw/errors.ts';
 import type { GatewayRpc } from '../../../../shared/openclaw/gateway-rpc.ts';
 import { reloadOpenClaw } from '../../../../shared/openclaw/reload.ts';
@@ -179,21 +180,20 @@ describe('reloading OpenClaw', () => {
   it('takes over the lock of a process that died, and waits for one that lives', async () => {
     gateway.script = [() => gateway.serve({})];
     const lockFile = `${witnessFile}.lock`;
-    const at = clock.now().toISOString();
-    writeFileSync(lockFile, JSON.stringify({ pid: 2 ** 22 + 1, id: 'x', at }));
+    writeFileSync(lockFile, JSON.stringify({ pid: 2 ** 22 + 1, id: 'x', at: clock.now().toISOString() }));
     expect(await reload()).toEqual({ attempts: 1 });
     writeFileSync(lockFile, 'half writ');
     expect(await reload()).toEqual({ attempts: 1 });
 
-    writeFileSync(lockFile, JSON.stringify({ pid: process.ppid, id: 'x', at }));
-    const waiting = reload();
+    writeFileSync(lockFile, JSON.stringify({ pid: process.ppid, id: 'x', at: clock.now().toISOString() }));
+    const waiting = reload({ clock: { now: () => clock.now(), sleep: () => new Promise(setImmediate) } });
     await new Promise(setImmediate);
     expect(gateway.reloads).toBe(2);
     rmSync(lockFile);
     expect(await waiting).toEqual({ attempts: 1 });
   });
 
-  function reload(options: { readonly signal?: AbortSignal } = {}) {
+  function reload(options: { readonly signal?: AbortSignal; readonly clock?: Clock } = {}) {
     return reloadOpenClaw({
       url: 'ws://127.0.0.1:1',
       token: 'token',

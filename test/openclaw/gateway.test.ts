@@ -1,0 +1,207 @@
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
+  PutSecretValueCommand,
+} from '@aws-sdk/client-secrets-manager';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installProvider, type ProviderFiles } from '../../cli/commands/openclaw/install.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { ReloadUnproven } from '../../shared/openclaw/errors.ts';
+import { type Candidate, OpenClawFollower } from '../../shared/openclaw/follower.ts';
+import { OpenClawCommand } from '../../shared/openclaw/gateway-rpc.ts';
+import { makePlan } from '../../shared/openclaw/plan.ts';
+import { reloadOpenClaw } from '../../shared/openclaw/reload.ts';
+import { ServeFile } from '../../shared/openclaw/serve-file.ts';
+import { readWitness } from '../../shared/openclaw/witness.ts';
+import { Gateway, temporaryLeftovers } from './support/gateway.ts';
+import { type InstalledOpenClaw, installedOpenClaw } from './support/installed-openclaw.ts';
+import { ModelServer } from './support/model-server.ts';
+
+/** How long a reload that has read the old value is held: longer than a second one takes to be asked for. */
+const HOLD_SECONDS = 7;
+
+const secretsManager = new SecretsManagerClient({});
+const secretId = `prod/openai-${crypto.randomUUID().slice(0, 8)}`;
+const id = `${secretId}#api_key`;
+
+/** The tests of this file follow on each other, like a gateway's life: starting one takes 10 to 40 s. */
+describe('a gateway of OpenClaw', () => {
+  const model = new ModelServer();
+  let leftovers: { readonly remove: () => void };
+  let directory: string;
+  let openClaw: InstalledOpenClaw;
+  let files: ProviderFiles;
+  let provider: string;
+  let gateway: Gateway;
+  let follower: { readonly prove: (versionId: string) => Promise<unknown> };
+  let held: string;
+
+  beforeAll(async () => {
+    openClaw = await installedOpenClaw();
+    leftovers = temporaryLeftovers();
+    directory = mkdtempSync(join(tmpdir(), 'rekey-openclaw-'));
+    const modelUrl = await model.start();
+    held = await putVersion('key-1', 'create');
+    mkdirSync(join(directory, 'provider'), { mode: 0o700 });
+    files = installProvider(join(directory, 'provider'), undefined);
+    provider = readFileSync(files.command, 'utf8');
+
+    const cloud = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('AWS_')));
+    gateway = new Gateway({ directory, openClaw, cloud });
+    await gateway.configure(modelUrl);
+    const mappings = [{ id, path: 'models.providers.local.apiKey' }];
+    const plan = makePlan({ provider: 'rekey', command: files.command, mappings, aliases: {} });
+    writeFileSync(join(directory, 'plan.json'), JSON.stringify(plan));
+    const applied = await gateway.openClaw('secrets', 'apply', '--from', join(directory, 'plan.json'), '--allow-exec');
+    expect(applied).toMatchObject({ exitCode: 0 });
+    await gateway.start();
+    follower = follow();
+  });
+
+  afterAll(async () => {
+    await gateway?.stop();
+    await model.stop();
+    leftovers?.remove();
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('takes the plan, and its first turn uses AWSCURRENT', async () => {
+    const settings = readFileSync(join(directory, 'home/.openclaw/openclaw.json'), 'utf8');
+    expect(settings).toContain(id);
+    expect(settings).not.toContain('key-1');
+    expect(await gateway.turn()).toBe(200);
+    expect(model.keys).toContain('key-1');
+  });
+
+  it('takes the candidate before it is AWSCURRENT, without a restart and without a failed turn', async () => {
+    const { pid } = gateway;
+    const candidate = await putVersion('key-2', 'AWSPENDING');
+    const over = new AbortController();
+    const turns = turnsUntil(over.signal);
+
+    await follower.prove(candidate);
+    held = candidate;
+    await promote(candidate);
+    model.revoked.add('key-1');
+
+    expect(await gateway.turn()).toBe(200);
+    over.abort();
+    expect([...new Set(await turns)]).toEqual([200]);
+    expect(model.keys.at(-1)).toBe('key-2');
+    expect(gateway.pid).toBe(pid);
+    expect(await currentVersion()).toBe(candidate);
+  });
+
+  it('keeps the old key when the provider fails, and the candidate is refused', async () => {
+    const candidate = await putVersion('key-3', 'AWSPENDING');
+    replaceProvider('#!/bin/sh\nexit 1\n');
+    await expect(follower.prove(candidate)).rejects.toThrow(ReloadUnproven);
+    expect(await gateway.turn()).toBe(200);
+    expect(model.keys.at(-1)).toBe('key-2');
+    replaceProvider(provider);
+  });
+
+  it('ends with the new key although a reload that had read the old one was running', async () => {
+    const candidate = await putVersion('key-4', 'AWSPENDING');
+    const held = join(directory, 'provider', 'held');
+    writeFileSync(held, '');
+    // Answers as it would, but the first time only after a while: what it has read by then is old.
+    replaceProvider(
+      provider.replace('exec ', 'answer=$(').trimEnd() +
+        `)\nif rm '${held}' 2>/dev/null; then sleep ${HOLD_SECONDS}; fi\nprintf '%s\\n' "$answer"\n`,
+    );
+    const start = new Date();
+    const running = gateway.openClaw('secrets', 'reload', '--json', '--url', gateway.url, '--token', gateway.token);
+    while (readWitness(files.witnessFile, start).length === 0) await systemClock.sleep(50);
+
+    expect(await follower.prove(candidate)).toMatchObject({ attempts: expect.toSatisfy((many) => many > 1) });
+    expect(await running).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('"warningCount": 0') });
+    expect(await gateway.turn()).toBe(200);
+    expect(model.keys.at(-1)).toBe('key-4');
+    replaceProvider(provider);
+  });
+
+  it('never wrote a key beside its memory', async () => {
+    const written = [gateway.log, readFileSync(files.witnessFile, 'utf8'), readFileSync(files.serveFile, 'utf8')];
+    for (const text of written) expect(text).not.toMatch(/key-\d/);
+  });
+
+  /** A follower whose rollouts the test conducts; `prove` answers what the last reload did. */
+  function follow() {
+    const url = gateway.url;
+    const { token } = gateway;
+    const rpc = new OpenClawCommand({
+      url,
+      token,
+      command: [process.execPath, openClaw.program],
+      environment: gateway.environment,
+    });
+    let check: ((candidate: Candidate, context: { readonly signal: AbortSignal }) => unknown) | undefined;
+    let outcome: unknown;
+    const started = new OpenClawFollower({
+      secrets: {
+        onReload: (_, prove) => (check = prove),
+        health: () => ({ [secretId]: { versionId: held } }),
+      },
+      idsBySecret: new Map([[secretId, [id]]]),
+      serveFile: new ServeFile(files.serveFile),
+      reload: async (expected) => {
+        const { witnessFile, lockFile } = files;
+        outcome = await reloadOpenClaw({ url, token, rpc, expect: expected, witnessFile, lockFile, timeoutSeconds: 60 });
+      },
+      clock: systemClock,
+      note: () => undefined,
+    });
+    return {
+      start: () => started.start(),
+      prove: async (versionId: string) => {
+        await check?.({ name: secretId, versionId }, { signal: new AbortController().signal });
+        return outcome;
+      },
+    };
+  }
+
+  async function turnsUntil(signal: AbortSignal): Promise<readonly number[]> {
+    const statuses: number[] = [];
+    while (!signal.aborted) statuses.push(await gateway.turn());
+    return statuses;
+  }
+
+  function replaceProvider(script: string): void {
+    writeFileSync(files.command, script);
+    chmodSync(files.command, 0o700);
+  }
+});
+
+async function putVersion(key: string, how: 'create' | 'AWSPENDING'): Promise<string> {
+  const SecretString = JSON.stringify({ api_key: key });
+  const { VersionId = '' } =
+    how === 'create'
+      ? await secretsManager.send(new CreateSecretCommand({ Name: secretId, SecretString }))
+      : await secretsManager.send(
+          new PutSecretValueCommand({ SecretId: secretId, SecretString, VersionStages: ['AWSPENDING'] }),
+        );
+  return VersionId;
+}
+
+async function promote(versionId: string): Promise<void> {
+  const RemoveFromVersionId = await currentVersion();
+  await secretsManager.send(
+    new UpdateSecretVersionStageCommand({
+      SecretId: secretId,
+      VersionStage: 'AWSCURRENT',
+      MoveToVersionId: versionId,
+      RemoveFromVersionId,
+    }),
+  );
+}
+
+async function currentVersion(): Promise<string> {
+  const { VersionId = '' } = await secretsManager.send(new GetSecretValueCommand({ SecretId: secretId }));
+  return VersionId;
+}
