@@ -17,18 +17,3 @@ export const clientClock: ClientClock = {
   sleep: (milliseconds, signal) =>
     sleep(milliseconds, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) }),
 };
-
-/** An instant on both clocks. */
-export interface Mark {
-  readonly wall: number;
-  readonly monotonic: number;
-}
-
-export function markOf(clock: ClientClock): Mark {
-  return { wall: clock.wall(), monotonic: clock.monotonic() };
-}
-
-/** The larger of what both clocks say has passed: a frozen process and a clock set back both count as time passed. */
-export function millisecondsSince(mark: Mark, clock: ClientClock): number {
-  return Math.max(clock.wall() - mark.wall, clock.monotonic() - mark.monotonic);
-}

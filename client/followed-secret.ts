@@ -1,6 +1,7 @@
 import type { Answer } from '../shared/rollout/consumer.ts';
 import type { RolloutNotice } from '../shared/rollout/notice.ts';
-import { type ClientClock, millisecondsSince } from './client-clock.ts';
+import type { ClientClock } from './client-clock.ts';
+import type { ElapsedTime } from './elapsed-time.ts';
 import { SecretsClosed, SecretStale } from './errors.ts';
 import type { Holding } from './holding.ts';
 import type { SecretValue } from './secret-value.ts';
@@ -18,6 +19,7 @@ export class FollowedSecret {
   errors = 0;
   lastError: string | undefined;
   readonly #clock: ClientClock;
+  readonly #elapsed: ElapsedTime;
   #answered: Answer | undefined;
   #owed: Answer | undefined;
   #value: SecretValue | undefined;
@@ -31,14 +33,19 @@ export class FollowedSecret {
   #old = { sequence: -1, reads: 0 };
   readonly #lingering = new Set<string>();
   #retry: { readonly at: number; readonly milliseconds: number } | undefined;
-  #wallDeadline = Number.NEGATIVE_INFINITY;
-  #monotonicDeadline = Number.NEGATIVE_INFINITY;
+  #deadline = Number.NEGATIVE_INFINITY;
 
-  constructor(options: { readonly holding: Holding; readonly uses: UseLedger; readonly clock: ClientClock }) {
+  constructor(options: {
+    readonly holding: Holding;
+    readonly uses: UseLedger;
+    readonly clock: ClientClock;
+    readonly elapsed: ElapsedTime;
+  }) {
     this.name = options.holding.identity.secretId;
     this.holding = options.holding;
     this.uses = options.uses;
     this.#clock = options.clock;
+    this.#elapsed = options.elapsed;
   }
 
   /** The last word on a rollout, whether it has got through or not. */
@@ -66,7 +73,7 @@ export class FollowedSecret {
 
   /** The value in use, uncounted; `undefined` before the first and after the bound. */
   get value(): SecretValue | undefined {
-    if (this.#clock.wall() > this.#wallDeadline || this.#clock.monotonic() > this.#monotonicDeadline) this.#renew();
+    if (this.#elapsed.milliseconds() > this.#deadline) this.#renew();
     return this.#value;
   }
 
@@ -184,20 +191,19 @@ export class FollowedSecret {
     this.#reads = 0;
   }
 
-  /** Takes the deadlines from the last confirmed word; drops the value when they are over. */
+  /** Takes the deadline from the last confirmed word; drops the value when it is over. */
   #renew(): void {
     const { confirmed, identity } = this.holding;
     if (confirmed === undefined || this.holding.isStale) {
       this.drop();
       return;
     }
-    this.#wallDeadline = confirmed.wall + identity.boundSeconds * 1000;
-    this.#monotonicDeadline = confirmed.monotonic + identity.boundSeconds * 1000;
+    this.#deadline = confirmed + identity.boundSeconds * 1000;
   }
 
   /** Seconds since the last word that got through; `undefined` when there is none. */
   get confirmedSeconds(): number | undefined {
     const { confirmed } = this.holding;
-    return confirmed === undefined ? undefined : millisecondsSince(confirmed, this.#clock) / 1000;
+    return confirmed === undefined ? undefined : (this.#elapsed.milliseconds() - confirmed) / 1000;
   }
 }

@@ -1,6 +1,6 @@
 import { ANY_VERSION, type Answer, type ConsumerWord } from '../shared/rollout/consumer.ts';
 import type { ConsumerLink } from '../shared/rollout/consumer-link.ts';
-import { type ClientClock, type Mark, markOf, millisecondsSince } from './client-clock.ts';
+import type { ElapsedTime } from './elapsed-time.ts';
 import { SecretsClosed, SecretStale } from './errors.ts';
 
 export type Identity = Omit<ConsumerWord, 'holds' | 'sequence'>;
@@ -15,17 +15,17 @@ export type Identity = Omit<ConsumerWord, 'holds' | 'sequence'>;
 export class Holding {
   readonly identity: Identity;
   readonly #link: ConsumerLink;
-  readonly #clock: ClientClock;
+  readonly #elapsed: ElapsedTime;
   #holds: readonly string[] = [];
   #sequence = 0;
-  #confirmed: Mark | undefined;
+  #confirmed: number | undefined;
   #hasLeft = false;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(options: { readonly identity: Identity; readonly link: ConsumerLink; readonly clock: ClientClock }) {
+  constructor(options: { readonly identity: Identity; readonly link: ConsumerLink; readonly elapsed: ElapsedTime }) {
     this.identity = options.identity;
     this.#link = options.link;
-    this.#clock = options.clock;
+    this.#elapsed = options.elapsed;
   }
 
   get holds(): readonly string[] {
@@ -36,21 +36,21 @@ export class Holding {
     return this.#hasLeft;
   }
 
-  /** The start of the last write that got through; `undefined` before the first. */
-  get confirmed(): Mark | undefined {
+  /** The start of the last write that got through, in elapsed milliseconds; `undefined` before the first. */
+  get confirmed(): number | undefined {
     return this.#confirmed;
   }
 
   get isStale(): boolean {
     const { boundSeconds } = this.identity;
-    return this.#confirmed === undefined || millisecondsSince(this.#confirmed, this.#clock) > boundSeconds * 1000;
+    return this.#confirmed === undefined || this.#elapsed.milliseconds() - this.#confirmed > boundSeconds * 1000;
   }
 
   /** Starts, or starts again: whatever is read after this is held. */
   async begin(sequence: number): Promise<'announced' | 'superseded'> {
     return this.#inTurn(async () => {
       if (this.#hasLeft) throw new SecretsClosed(`"${this.identity.secretId}" has been closed.`);
-      const start = markOf(this.#clock);
+      const start = this.#elapsed.milliseconds();
       const outcome = await this.#link.announce({ ...this.identity, holds: [ANY_VERSION], sequence });
       if (outcome === 'superseded') return outcome;
       this.#holds = [ANY_VERSION];
@@ -107,12 +107,12 @@ export class Holding {
     return { ...this.identity, holds: this.#holds, sequence: this.#sequence };
   }
 
-  #start(): Mark {
+  #start(): number {
     this.#requireFresh();
-    return markOf(this.#clock);
+    return this.#elapsed.milliseconds();
   }
 
-  #confirm(start: Mark): void {
+  #confirm(start: number): void {
     this.#requireFresh();
     this.#confirmed = start;
   }

@@ -1,7 +1,8 @@
+import { ElapsedTime } from './elapsed-time.ts';
 import { FollowedSecret } from './followed-secret.ts';
 import { Holding } from './holding.ts';
 import { pollerOf } from './notice-poller.ts';
-import { resolveOptions, type SecretsOptions } from './options.ts';
+import { type ResolvedOptions, resolveOptions, type SecretsOptions } from './options.ts';
 import { Provers } from './provers.ts';
 import { Secrets } from './secrets.ts';
 import { ConsumerSession } from './session.ts';
@@ -18,7 +19,10 @@ export async function openSecrets<const Name extends string>(
   const resolved = resolveOptions(options);
   const { link, reader, clock, random } = resolved;
   const startedAt = new Date(clock.wall());
-  const secrets = new Map(names.map((name) => [name as string, followedSecret(name, startedAt, resolved)] as const));
+  const elapsed = new ElapsedTime(clock);
+  const secrets = new Map(
+    names.map((name) => [name as string, followedSecret(name, { ...resolved, startedAt, elapsed })] as const),
+  );
   const provers = new Provers(clock, resolved.proveSeconds);
   const session = new ConsumerSession({
     secrets,
@@ -35,12 +39,16 @@ export async function openSecrets<const Name extends string>(
   return new Secrets<Name>({ secrets, session, provers, clock, unfollow });
 }
 
-function followedSecret(name: string, startedAt: Date, options: ReturnType<typeof resolveOptions>): FollowedSecret {
-  const { consumerId, agent, host, ipAddress, boundSeconds, clock, link } = options;
+function followedSecret(
+  name: string,
+  options: ResolvedOptions & { readonly startedAt: Date; readonly elapsed: ElapsedTime },
+): FollowedSecret {
+  const { consumerId, agent, host, ipAddress, boundSeconds, clock, link, startedAt, elapsed } = options;
   const who = { secretId: name, consumerId, agent, host };
   return new FollowedSecret({
-    holding: new Holding({ identity: { ...who, startedAt, boundSeconds }, link, clock }),
+    holding: new Holding({ identity: { ...who, startedAt, boundSeconds }, link, elapsed }),
     uses: new UseLedger({ ...who, ipAddress }, () => new Date(clock.wall())),
     clock,
+    elapsed,
   });
 }

@@ -127,8 +127,8 @@ export class RolloutModel implements SecretReader {
   readonly table = new InMemoryConsumers(() => new Date(this.now));
   readonly processes: ModelProcess[] = [];
   readonly retired = new Set<string>();
-  /** Versions in use at the target, and those that a notice has sent everybody away from. */
-  readonly #ending = new Set<string>();
+  /** Versions that are to be ended, and from when they may be. */
+  readonly #ending = new Map<string, number>();
   readonly violations: string[] = [];
   #versions = 1;
   #runs = 0;
@@ -190,7 +190,7 @@ export class RolloutModel implements SecretReader {
   promote(): void {
     if (this.#rolling === undefined || this.#rolling.isPromoted) return;
     this.#visible = { versionId: this.#current, until: this.now + LAG_MILLISECONDS };
-    this.#ending.add(this.#current);
+    this.#ending.set(this.#current, this.now + LAG_MILLISECONDS);
     this.#current = this.#rolling.versionId;
     this.#rolling = { ...this.#rolling, isPromoted: true };
   }
@@ -205,7 +205,7 @@ export class RolloutModel implements SecretReader {
     if (this.#rolling === undefined || this.#rolling.isPromoted) return;
     const { versionId } = this.#rolling;
     this.#rolling = undefined;
-    this.#ending.add(versionId);
+    this.#ending.set(versionId, this.now);
     await this.#post({ state: 'returning', versionId, bounds: [], released: 0 });
   }
 
@@ -214,7 +214,9 @@ export class RolloutModel implements SecretReader {
     // Promoted, not settled: nobody has been told yet.
     if (this.#rolling !== undefined) return;
     const consumers = await this.table.consumers(NAME);
-    for (const versionId of this.#ending) {
+    for (const [versionId, from] of this.#ending) {
+      // Grace, at least until every read of AWSCURRENT has left it.
+      if (this.now < from) continue;
       if (consumers.some((consumer) => mayHold(consumer, versionId, new Date(this.now)))) continue;
       this.#ending.delete(versionId);
       this.retired.add(versionId);
