@@ -46,7 +46,11 @@ function followedSecret(
   const { consumerId, agent, host, ipAddress, boundSeconds, clock, link, startedAt, elapsed } = options;
   const who = { secretId: name, consumerId, agent, host };
   return new FollowedSecret({
-    holding: new Holding({ identity: { ...who, startedAt, boundSeconds }, link, elapsed }),
+    holding: new Holding({
+      identity: { ...who, startedAt, boundSeconds, ...(options.hotReload ? {} : { startsOnly: true }) },
+      link,
+      elapsed,
+    }),
     uses: new UseLedger({ ...who, ipAddress }, () => new Date(clock.wall())),
     clock,
     elapsed,

@@ -41,7 +41,7 @@ export class UseLedger {
    */
   async flush(send: (report: UseReport) => Promise<void>): Promise<void> {
     this.#close();
-    for (const report of [...this.#unsent]) {
+    for (const report of this.#unsent) {
       await send(report);
       this.#unsent = this.#unsent.filter((unsent) => unsent !== report);
     }

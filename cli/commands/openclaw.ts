@@ -8,7 +8,10 @@ import { planCommand } from './openclaw/plan-command.ts';
 export function openclawCommand(output: Output): Command {
   return new Command('openclaw')
     .description('Give OpenClaw its secrets and rotate them without a restart.')
-    .addHelpText('after', '\nStart with: rekey openclaw install-provider --help. The whole set-up is in docs/openclaw.md.')
+    .addHelpText(
+      'after',
+      '\nStart with: rekey openclaw install-provider --help. The whole set-up is in docs/openclaw.md.',
+    )
     .addCommand(installCommand(output))
     .addCommand(planCommand(output))
     .addCommand(followCommand(output));

@@ -17,7 +17,7 @@ Examples:
   $ rekey run --secret pg_prod_main#password=PGPASSWORD -- python app.py one member of its JSON
   $ rekey run --secret tls/key --files --on-reload SIGHUP -- nginx -g 'daemon off;'
   $ rekey run --secret api_key --health tcp:8080 -- java -jar app.jar    a new value counts when the port answers
-  $ rekey run --secret api_key --health 'curl -fsS -H "Authorization: Bearer $API_KEY" https://api.example.com/me' -- ./agent
+  $ rekey run --secret api_key --health ./check-key -- ./agent                 or when a program of yours says so
 
 With --files, REKEY_FILES names the directory of the files. docs/run.md has the rest.
 

@@ -146,7 +146,7 @@ class Run {
     if (STOPPING.has(signal) && (isToBePassed || this.#reloader?.isBusy === true)) this.#stopSignal ??= signal;
     if (child === undefined) {
       // Nothing has been started that could answer it.
-      if (0) this.#finish(exitCodeOf({ signal }, constants.signals));
+      if (STOPPING.has(signal) || signal === 'SIGHUP') this.#finish(exitCodeOf({ signal }, constants.signals));
       return;
     }
     if (isToBePassed && !(child.isStopping && signal === 'SIGTERM')) child.signal(signal);

@@ -66,7 +66,8 @@ export class OpenClawFollower {
       if (versionId === health[name]?.versionId) this.#serve(name, versionId);
       else serveFile.delete(name);
     }
-    for (const name of [...this.#owed]) if (!this.#proving.has(name)) await this.#goBack(name);
+    const owed = [...this.#owed].filter((name) => !this.#proving.has(name));
+    for (const name of owed) await this.#goBack(name);
   }
 
   /** From now on AWSCURRENT is served. */

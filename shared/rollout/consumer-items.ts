@@ -81,6 +81,7 @@ export function consumerItem(consumer: Consumer): Item {
     startedAt: { S: consumer.startedAt.toISOString() },
     seenAt: { S: consumer.seenAt.toISOString() },
     boundSeconds: numeric(consumer.boundSeconds),
+    ...(consumer.startsOnly === true ? { startsOnly: { BOOL: true } } : {}),
     ...setOf('holds', consumer.holds),
     sequence: numeric(consumer.sequence),
     expiresAt: expiry(consumer.seenAt, consumer.boundSeconds + DAY_SECONDS),
@@ -97,6 +98,7 @@ export function toConsumer(item: Item): Consumer | undefined {
     startedAt: read.date('startedAt'),
     seenAt: read.date('seenAt'),
     boundSeconds: read.number('boundSeconds'),
+    ...(item.startsOnly?.BOOL === true ? { startsOnly: true } : {}),
     holds: read.set('holds'),
     sequence: read.number('sequence'),
   }));

@@ -12,6 +12,8 @@ export interface Consumer {
   readonly seenAt: Date;
   /** It stops using what it holds when its signs of life have not got through for this long. */
   readonly boundSeconds: number;
+  /** It takes new versions only when it starts: nobody waits for its answer, retirement waits for its end. */
+  readonly startsOnly?: true;
   /** The versions that it may be using; `ANY_VERSION` while it does not know yet which it will read. */
   readonly holds: readonly string[];
   /** The notice that it has acted on; 0: none. */

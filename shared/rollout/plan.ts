@@ -1,7 +1,7 @@
 import type { SecretDeclaration } from '../config/declaration.ts';
 import type { Consumer } from './consumer.ts';
 import { positionOf } from './position.ts';
-import { isLive } from './presence.ts';
+import { isCountedOn } from './presence.ts';
 
 /** A rollout as it was decided before the switch; part of the rotation's record. */
 export interface RolloutPlan {
@@ -30,7 +30,7 @@ export function planRollout(
     now,
   }: { readonly rotationId: string; readonly consumers: readonly Consumer[]; readonly now: Date },
 ): RolloutPlan {
-  const live = consumers.filter((consumer) => isLive(consumer, now));
+  const live = consumers.filter((consumer) => isCountedOn(consumer, now));
   const plan = { plannedAt: now, consumers: live.length };
   // With one role the candidate opens nothing before the switch: there is nothing that a consumer could prove.
   const isEarly = rollout.zeroDowntime && reload.hotReload && mode !== 'single_role';

@@ -7,6 +7,11 @@ const LIVE_SECONDS = 150;
 const MARGIN_SECONDS = 30;
 
 /** Whether it is to be counted on to answer a rollout. */
+export function isCountedOn(consumer: Consumer, now: Date): boolean {
+  return isLive(consumer, now) && consumer.startsOnly !== true;
+}
+
+/** Whether it has been heard of lately. */
 export function isLive({ seenAt, boundSeconds }: Consumer, now: Date): boolean {
   return secondsBetween(seenAt, now) <= Math.min(boundSeconds, LIVE_SECONDS);
 }

@@ -5,7 +5,7 @@ import { isComplete } from './batch.ts';
 import { changeNotice } from './notices.ts';
 import type { ReleaseInput } from './payloads.ts';
 import { batchOf, positionOf } from './position.ts';
-import { isLive } from './presence.ts';
+import { isCountedOn } from './presence.ts';
 import type { Batch } from './rollout-store.ts';
 
 /**
@@ -25,7 +25,7 @@ export async function releaseBatch({ batch, token, ...input }: ReleaseInput, por
   }
   const now = clock.now();
   const expected = (await rollouts.consumers(secretId))
-    .filter((consumer) => consumer.startedAt <= plan.plannedAt && isLive(consumer, now))
+    .filter((consumer) => consumer.startedAt <= plan.plannedAt && isCountedOn(consumer, now))
     .filter(({ consumerId }) => batchOf(plan, positionOf(rotationId, consumerId)) === batch)
     .map(({ consumerId }) => consumerId);
   const { rollbackOnError } = record.declaration.reload;

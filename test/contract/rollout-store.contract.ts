@@ -36,6 +36,8 @@ export function rolloutStoreContract(
       const found = await rollouts.consumers('a');
       expect(found.map(({ consumerId }) => consumerId).sort()).toEqual(['one', 'two']);
       expect(found[0]).toMatchObject({ agent: 'agent', host: 'host', boundSeconds: 60, holds: ['v1', 'v2'] });
+      await link.report({ ...consumer({ consumerId: 'two' }), startsOnly: true });
+      expect((await rollouts.consumers('a')).find(({ consumerId }) => consumerId === 'two')?.startsOnly).toBe(true);
       await link.leave('a', 'one');
       expect((await rollouts.consumers('a')).map(({ consumerId }) => consumerId)).toEqual(['two']);
     });

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
@@ -10,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installProvider, type ProviderFiles } from '../../cli/commands/openclaw/install.ts';
+import { DynamoDbRollouts } from '../../shared/aws/dynamodb-rollouts.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { ReloadUnproven } from '../../shared/openclaw/errors.ts';
 import { type Candidate, OpenClawFollower } from '../../shared/openclaw/follower.ts';
@@ -18,6 +21,8 @@ import { makePlan } from '../../shared/openclaw/plan.ts';
 import { reloadOpenClaw } from '../../shared/openclaw/reload.ts';
 import { ServeFile } from '../../shared/openclaw/serve-file.ts';
 import { readWitness } from '../../shared/openclaw/witness.ts';
+import type { Answer } from '../../shared/rollout/consumer.ts';
+import { createConsumersTable } from '../harness/tables.ts';
 import { Gateway, temporaryLeftovers } from './support/gateway.ts';
 import { type InstalledOpenClaw, installedOpenClaw } from './support/installed-openclaw.ts';
 import { ModelServer } from './support/model-server.ts';
@@ -108,13 +113,20 @@ describe('a gateway of OpenClaw', () => {
 
   it('ends with the new key although a reload that had read the old one was running', async () => {
     const candidate = await putVersion('key-4', 'AWSPENDING');
-    const held = join(directory, 'provider', 'held');
-    writeFileSync(held, '');
     // Answers as it would, but the first time only after a while: what it has read by then is old.
-    replaceProvider(
-      provider.replace('exec ', 'answer=$(').trimEnd() +
-        `)\nif rm '${held}' 2>/dev/null; then sleep ${HOLD_SECONDS}; fi\nprintf '%s\\n' "$answer"\n`,
+    const hold = join(directory, 'provider', 'hold.mjs');
+    const held = `${hold}.once`;
+    writeFileSync(held, '');
+    writeFileSync(
+      hold,
+      `import { rmSync } from 'node:fs';
+      const write = process.stdout.write.bind(process.stdout);
+      process.stdout.write = (text, done) => {
+        try { rmSync(${JSON.stringify(held)}); } catch { return write(text, done); }
+        setTimeout(() => write(text, done), ${HOLD_SECONDS * 1000});
+      };`,
     );
+    replaceProvider(provider.replace("'--disable-warning", `'--import=${hold}' '--disable-warning`));
     const start = new Date();
     const running = gateway.openClaw('secrets', 'reload', '--json', '--url', gateway.url, '--token', gateway.token);
     while (readWitness(files.witnessFile, start).length === 0) await systemClock.sleep(50);
@@ -124,6 +136,45 @@ describe('a gateway of OpenClaw', () => {
     expect(await gateway.turn()).toBe(200);
     expect(model.keys.at(-1)).toBe('key-4');
     replaceProvider(provider);
+  });
+
+  it('is carried through a rollout by `rekey openclaw follow`', { timeout: 240_000 }, async () => {
+    await promote(await versionInUse());
+    const dynamoDb = new DynamoDBClient({});
+    const table = await createConsumersTable(dynamoDb);
+    const rollouts = new DynamoDbRollouts(dynamoDb, table);
+    const words = ['--directory', files.directory, '--id', id, '--url', gateway.url, '--openclaw', openClaw.program];
+    const follower = spawn(process.execPath, ['cli/rekey.ts', 'openclaw', 'follow', ...words], {
+      env: { ...process.env, ...gateway.environment, REKEY_CONSUMERS_TABLE: table },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const ended = new Promise((done) => follower.once('exit', done));
+      const said = await Promise.race([new Promise((done) => follower.stdout.once('data', done)), ended]);
+      expect(String(said)).toMatch(/^Following prod\/openai-/);
+
+      const candidate = await putVersion('key-5', 'AWSPENDING');
+      const about = { secretId, rotationId: candidate, versionId: candidate };
+      await rollouts.post({ ...about, sequence: 1, state: 'rolling', bounds: ['f'.repeat(16)], released: 1 });
+      let answers: readonly Answer[] = [];
+      while (answers.length === 0) {
+        await systemClock.sleep(250);
+        answers = await rollouts.answers(secretId, candidate);
+      }
+      expect(answers).toMatchObject([{ outcome: 'acknowledged', agent: 'openclaw', versionId: candidate, said: '' }]);
+      expect(await gateway.turn()).toBe(200);
+      expect(model.keys.at(-1)).toBe('key-5');
+
+      await promote(candidate);
+      await rollouts.post({ ...about, sequence: 2, state: 'settled', bounds: [], released: 0 });
+      follower.kill('SIGTERM');
+      expect(await ended).toBe(0);
+      expect(new ServeFile(files.serveFile).read().size).toBe(0);
+      expect(await rollouts.consumers(secretId)).toEqual([]);
+    } finally {
+      follower.kill('SIGKILL');
+      await dynamoDb.send(new DeleteTableCommand({ TableName: table }));
+    }
   });
 
   it('never wrote a key beside its memory', async () => {
@@ -152,7 +203,15 @@ describe('a gateway of OpenClaw', () => {
       serveFile: new ServeFile(files.serveFile),
       reload: async (expected) => {
         const { witnessFile, lockFile } = files;
-        outcome = await reloadOpenClaw({ url, token, rpc, expect: expected, witnessFile, lockFile, timeoutSeconds: 60 });
+        outcome = await reloadOpenClaw({
+          url,
+          token,
+          rpc,
+          expect: expected,
+          witnessFile,
+          lockFile,
+          timeoutSeconds: 60,
+        });
       },
       clock: systemClock,
       note: () => undefined,
@@ -170,6 +229,10 @@ describe('a gateway of OpenClaw', () => {
     const statuses: number[] = [];
     while (!signal.aborted) statuses.push(await gateway.turn());
     return statuses;
+  }
+
+  async function versionInUse(): Promise<string> {
+    return readWitness(files.witnessFile, new Date(0)).at(-1)?.ids[id] ?? '';
   }
 
   function replaceProvider(script: string): void {

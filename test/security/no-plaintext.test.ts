@@ -10,15 +10,17 @@ import { PLANTINGS } from '../harness/deployed/plant.ts';
 import { recordOf, rotate, untilRetired } from '../harness/deployed/rotations.ts';
 import { search, type Wanted } from '../harness/deployed/search.ts';
 import { currentValue, everyVersion, putCurrent, type StoredVersion } from '../harness/deployed/secrets.ts';
-import { system } from '../harness/deployed/system.ts';
+import { ENVIRONMENT, system } from '../harness/deployed/system.ts';
+import { openSecrets, type SecretValue } from '../../client/index.ts';
 import { type Trace, TRACES } from '../harness/deployed/traces.ts';
 
 const { secret, adminSecret, role } = EXAMPLES.canary;
 const KINDS = Object.keys(TRACES) as (keyof typeof TRACES)[];
 
-describe('after a rotation with its retirement, and one that was rolled back, no password lies in', () => {
+describe('after a rotation with its retirement, and two that were rolled back, no password lies in', () => {
   let wanted: readonly Wanted[] = [];
   let rotationId = '';
+  let refusedId = '';
 
   beforeAll(async () => {
     const { rotation_id: id, status } = await rotate(secret);
@@ -32,12 +34,13 @@ describe('after a rotation with its retirement, and one that was rolled back, no
     expect(failed.status).toBe('rolled_back');
     await alertOf(secret, failed.rotation_id, 'rotation_rolled_back');
     await putCurrent(adminSecret, admin);
+    refusedId = await refusedByItsConsumer();
     wanted = passwordsOf(await everyVersion());
   });
 
   it('is looked for with every version of every secret, incumbents, candidates and administrators', () => {
     const mine = wanted.filter(({ name }) => name.includes(`${secret} `));
-    expect(mine).toHaveLength(2);
+    expect(mine).toHaveLength(3);
     expect(wanted.some(({ name }) => name.includes(adminSecret))).toBe(true);
     expect(wanted.every(({ value }) => value.length >= 12)).toBe(true);
   });
@@ -49,10 +52,12 @@ describe('after a rotation with its retirement, and one that was rolled back, no
     ['logs', /^log group \/.*\/generate$/],
     ['tables', /^table .*Registry/],
     ['tables', /^table .*Audit/],
+    ['tables', /^table .*consumers/],
     ['queues', /^queue test-alerts$/],
     ['queues', /^queue test-events$/],
   ] as const)('is looked for where the rotation has really written: %s %s', async (kind, written) => {
-    const { findings } = await search(TRACES[kind](), [{ name: 'rotation', value: rotationId }]);
+    const rotations = [rotationId, refusedId].map((value) => ({ name: 'rotation', value }));
+    const { findings } = await search(TRACES[kind](), rotations);
     expect(findings.map(({ place }) => place)).toContainEqual(expect.stringMatching(written));
   });
 
@@ -131,4 +136,23 @@ function passwordsOf(versions: readonly StoredVersion[]): readonly Wanted[] {
     if (!names.has(password)) names.set(password, `password of ${secretId} version ${versionId}`);
   }
   return [...names].map(([value, name]) => ({ name, value }));
+}
+
+/** A consumer whose proof fails with the candidate in its words, as careless code does. Answers the rotation's id. */
+async function refusedByItsConsumer(): Promise<string> {
+  const consumer = await openSecrets([secret], { agent: 'careless-agent', environment: ENVIRONMENT, followSeconds: 1 });
+  try {
+    consumer.onReload(secret, async (candidate: SecretValue) => {
+      const { password = '' } = candidate.json<Record<string, string>>();
+      throw new Error(`no login with ${password}, that is ${encodeURIComponent(password)}, from ${candidate.reveal()}`);
+    });
+    consumer.use(secret, 'a test');
+    const { status, rotation_id: id, fault } = await rotate(secret);
+    expect(status).toBe('rolled_back');
+    expect(fault?.name).toBe('ConsumersRefused');
+    expect(fault?.message).toContain('careless-agent');
+    return id;
+  } finally {
+    await consumer.close();
+  }
 }

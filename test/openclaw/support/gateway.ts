@@ -134,7 +134,10 @@ export class Gateway {
     return new Promise((done) => {
       const options = { env: { ...this.environment, ...this.#cloud }, encoding: 'utf8' as const };
       execFile(process.execPath, [this.#openClaw.program, ...words], options, (error, stdout, stderr) =>
-        done({ exitCode: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout: stdout + stderr }),
+        done({
+          exitCode: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1,
+          stdout: stdout + stderr,
+        }),
       );
     });
   }
@@ -155,7 +158,8 @@ export function temporaryLeftovers(directory = '/tmp'): { readonly remove: () =>
   const before = new Set(names());
   return {
     remove: () => {
-      for (const name of names()) if (!before.has(name)) rmSync(join(directory, name), { recursive: true, force: true });
+      for (const name of names())
+        if (!before.has(name)) rmSync(join(directory, name), { recursive: true, force: true });
     },
   };
 }

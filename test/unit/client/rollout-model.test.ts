@@ -66,7 +66,8 @@ const moves: fc.Arbitrary<Move> = fc.oneof(
   onModel(3, 'promote', (model) => model.promote()),
   onModel(3, 'settle', (model) => model.settle()),
   onModel(2, 'call back', (model) => model.callBack()),
-  onModel(6, 'retire', (model) => model.retire()),
+  onModel(3, 'rotate', (model) => model.rotate(3)),
+  onModel(1, 'rotate at once', (model) => model.rotate(0.5)),
   onProcess(1, 'crash', (process) => (process.isDead = true)),
   onProcess(2, 'freeze', (process) => (process.isFrozen = true)),
   onProcess(3, 'wake', wake),
@@ -107,6 +108,7 @@ describe('consumers, Rekey and the network in any order', () => {
         for (const move of script) {
           await move.run(model);
           await settled();
+          await model.retire();
           model.check();
         }
         await model.checkBatches();

@@ -4,6 +4,8 @@ import type { SecretReader, SecretReading } from '../../../client/secret-reader.
 import { SecretValue } from '../../../client/secret-value.ts';
 import type { Secrets } from '../../../client/secrets.ts';
 import { acknowledge } from '../../../shared/rollout/acknowledge.ts';
+import type { Answer, ConsumerWord, UseReport } from '../../../shared/rollout/consumer.ts';
+import type { ConsumerLink } from '../../../shared/rollout/consumer-link.ts';
 import type { RolloutNotice } from '../../../shared/rollout/notice.ts';
 import { mayHold } from '../../../shared/rollout/presence.ts';
 import { InMemoryConsumers } from '../../fakes/in-memory-consumers.ts';
@@ -42,6 +44,7 @@ export class ModelProcess implements ClientClock {
   /** Time that passed while frozen; the monotonic clock stands still then. */
   lost = 0;
   readonly held: HeldCall[] = [];
+  /** What it has announced in its present life; `*`: whatever it reads next. */
   readonly announced = new Set<string>();
   readonly activated = new Set<string>();
   readonly #model: RolloutModel;
@@ -49,16 +52,9 @@ export class ModelProcess implements ClientClock {
   constructor(model: RolloutModel, id: string) {
     this.#model = model;
     this.id = id;
-    this.link = new ObservedLink(model.table);
+    this.link = new ObservedLink(new WatchedTable(model, this));
     this.link.before = () => this.#cross();
-    this.link.after = async (call) => {
-      // Superseded announcements do not count; the table knows which.
-      const said = /^announce \[(.*)\]/.exec(call)?.[1]?.split(' ') ?? [];
-      const written = (await model.table.consumers(NAME)).find(({ consumerId }) => consumerId === id)?.holds ?? [];
-      if (said.includes('*')) this.announced.clear();
-      for (const version of said) if (written.includes(version)) this.announced.add(version);
-      await this.#cross();
-    };
+    this.link.after = () => this.#cross();
   }
 
   wall(): number {
@@ -106,14 +102,68 @@ export class ModelProcess implements ClientClock {
       clock: this,
       random: () => 0.5,
     });
-    this.#model.mustBeAnnounced(this, this.secrets.current(NAME).versionId);
+    await this.#model.mustBeHeld(this, this.secrets.current(NAME).versionId);
     this.secrets.onReload(
       NAME,
       ({ versionId }) => {
         if (this.isProofBroken || this.#model.retired.has(versionId)) throw new Error('refused by the target');
       },
-      ({ versionId }) => this.#model.mustBeAnnounced(this, versionId),
+      ({ versionId }) => this.#model.mustBeHeld(this, versionId),
     );
+  }
+}
+
+/** The table, which sees that a version comes among what a process holds only by an announcement under the notice. */
+class WatchedTable implements ConsumerLink {
+  readonly #model: RolloutModel;
+  readonly #process: ModelProcess;
+
+  constructor(model: RolloutModel, process: ModelProcess) {
+    this.#model = model;
+    this.#process = process;
+  }
+
+  notices(secretIds: readonly string[]): Promise<ReadonlyMap<string, RolloutNotice>> {
+    return this.#model.table.notices(secretIds);
+  }
+
+  notice(secretId: string): Promise<RolloutNotice | undefined> {
+    return this.#model.table.notice(secretId);
+  }
+
+  async announce(consumer: ConsumerWord): Promise<'announced' | 'superseded'> {
+    const outcome = await this.#model.table.announce(consumer);
+    const { announced } = this.#process;
+    if (outcome === 'announced' && consumer.holds.includes('*')) announced.clear();
+    if (outcome === 'announced') for (const version of consumer.holds) announced.add(version);
+    return outcome;
+  }
+
+  async report(consumer: ConsumerWord): Promise<void> {
+    this.#mustBeAnnounced(consumer);
+    await this.#model.table.report(consumer);
+  }
+
+  async answer(consumer: ConsumerWord, answer: Answer): Promise<void> {
+    this.#mustBeAnnounced(consumer);
+    await this.#model.table.answer(consumer, answer);
+  }
+
+  reportUse(report: UseReport): Promise<void> {
+    return this.#model.table.reportUse(report);
+  }
+
+  leave(secretId: string, consumerId: string): Promise<void> {
+    return this.#model.table.leave(secretId, consumerId);
+  }
+
+  #mustBeAnnounced({ holds, consumerId }: ConsumerWord): void {
+    const { announced } = this.#process;
+    const unknown = holds.filter((version) => !announced.has(version));
+    // The first word after `*` says what was read.
+    if (unknown.length === 1 && announced.delete('*')) announced.add(unknown[0] ?? '');
+    else if (unknown.length > 0) this.#model.violations.push(`${consumerId} holds ${unknown.join()}, unannounced`);
+    else if (!holds.includes('*')) announced.delete('*');
   }
 }
 
@@ -157,10 +207,12 @@ export class RolloutModel implements SecretReader {
     return { value, stages: versionId === current ? ['AWSCURRENT'] : ['AWSPENDING'] };
   }
 
-  mustBeAnnounced(process: ModelProcess, versionId: string): void {
+  /** Whoever takes a version into use has told Rekey before, and Rekey still knows. */
+  async mustBeHeld(process: ModelProcess, versionId: string): Promise<void> {
     process.activated.add(versionId);
-    if (process.announced.has(versionId) || process.announced.has('*')) return;
-    this.violations.push(`${process.id} took ${versionId} into use without announcing it`);
+    const item = (await this.table.consumers(NAME)).find(({ consumerId }) => consumerId === process.id);
+    if (item?.holds.includes(versionId) === true || item?.holds.includes('*') === true) return;
+    this.violations.push(`${process.id} took ${versionId} into use without holding it`);
   }
 
   startProcess(): void {
@@ -223,6 +275,15 @@ export class RolloutModel implements SecretReader {
     }
   }
 
+  /** A rotation from its start to its end, with `seconds` between the steps. */
+  async rotate(seconds: number): Promise<void> {
+    const steps = [() => this.startRotation(), () => this.release(), () => this.promote(), () => this.settle()];
+    for (const step of steps) {
+      await step();
+      await this.pass(seconds);
+    }
+  }
+
   async pass(seconds: number): Promise<void> {
     const end = this.now + seconds * 1000;
     for (;;) {
@@ -237,6 +298,7 @@ export class RolloutModel implements SecretReader {
       this.sleepers.delete(due.sleeper);
       due.sleeper.wake();
       await settled();
+      await this.retire();
       this.check();
     }
     this.#move(end);

@@ -50,6 +50,17 @@ describe('rekey resolve', () => {
     expect(stderr).not.toContain(' at ');
   });
 
+  it('stops reading a request that does not end', async () => {
+    let chunks = 0;
+    async function* endless() {
+      while ((chunks += 1) < 1000) yield Buffer.alloc(64 * 1024);
+    }
+    expect(await provide({}, { input: endless(), environment: {}, elapsedMilliseconds: 0 })).toMatchObject({
+      exitCode: 2,
+    });
+    expect(chunks).toBeLessThan(10);
+  });
+
   it('takes 512 ids', async () => {
     const ids = Array.from({ length: 512 }, (_, index) => `id-${index}`);
     const { stdout, exitCode } = await ask(request(ids));
@@ -62,7 +73,12 @@ describe('rekey resolve', () => {
     await ask(request(['prod/openai', 'nope']), { witness });
     await ask(request(['prod/openai']), { witness });
     const text = readFileSync(witness, 'utf8');
-    expect(text.trimEnd().split('\n').map((line) => JSON.parse(line))).toEqual([
+    expect(
+      text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
       { at: NOW.toISOString(), parent: 4711, ids: { 'prod/openai': 'v1' }, errors: { nope: 'NOT_FOUND' } },
       { at: NOW.toISOString(), parent: 4711, ids: { 'prod/openai': 'v1' }, errors: {} },
     ]);
@@ -80,7 +96,12 @@ describe('rekey resolve', () => {
     const witness = join(directory, 'witness.jsonl');
     const id = 'x'.repeat(10_000);
     for (let line = 0; line < 130; line += 1) {
-      appendWitness(witness, { at: new Date(NOW.getTime() + line), parent: 1, ids: { [id]: String(line) }, errors: {} });
+      appendWitness(witness, {
+        at: new Date(NOW.getTime() + line),
+        parent: 1,
+        ids: { [id]: String(line) },
+        errors: {},
+      });
     }
     expect(statSync(witness).size).toBeLessThanOrEqual(1024 * 1024);
     expect(statSync(witness).mode & 0o777).toBe(0o600);

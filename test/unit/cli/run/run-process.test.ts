@@ -211,6 +211,7 @@ describe('rekey run: new values', () => {
     const run = start({ command: server });
     await run.printed('up v1');
     expect(await run.offer({ token: value('v1') })).toBe('acknowledged');
+    expect((await run.told('reloaded')).pid).toBe((await run.told('started')).pid);
     run.kill('SIGTERM');
     await run.exit;
     expect(run.lines.filter((line) => line.startsWith('up'))).toEqual(['up v1']);

@@ -180,8 +180,10 @@ describe('reloading OpenClaw', () => {
   it('takes over the lock of a process that died, and waits for one that lives', async () => {
     gateway.script = [() => gateway.serve({})];
     const lockFile = `${witnessFile}.lock`;
-    writeFileSync(lockFile, JSON.stringify({ pid: 2 ** 22 + 1, id: 'x', at: clock.now().toISOString() }));
+    const before = clock.now();
+    writeFileSync(lockFile, JSON.stringify({ pid: 2 ** 22 + 1, id: 'x', at: before.toISOString() }));
     expect(await reload()).toEqual({ attempts: 1 });
+    expect(clock.now()).toEqual(before);
     writeFileSync(lockFile, 'half writ');
     expect(await reload()).toEqual({ attempts: 1 });
 

@@ -39,7 +39,7 @@ class FakeClient {
   }
 
   asClient(): Client {
-    return this as unknown as Client;
+    return this;
   }
 }
 

@@ -60,6 +60,12 @@ describe('a rollout plan', () => {
     expect(planRollout(declared({}), { rotationId: ID, consumers, now: NOW }).consumers).toBe(2);
   });
 
+  it('does not count on who takes new versions only at its start', () => {
+    const [first, ...others] = many(3);
+    const consumers = [{ ...(first as Consumer), startsOnly: true as const }, ...others];
+    expect(planRollout(declared({}), { rotationId: ID, consumers, now: NOW }).consumers).toBe(2);
+  });
+
   it('makes somebody else the canary in another rotation', () => {
     const consumers = many(50);
     const canaries = Array.from({ length: 20 }, () => {
