@@ -117,7 +117,7 @@ describe('consumers, Rekey and the network in any order', () => {
         // Whoever is left behind must not run on in the next script.
         for (const process of model.processes) process.isDead = true;
       }),
-      { numRuns: Number(process.env.REKEY_MODEL_RUNS ?? 150) },
+      { numRuns: Number(process.env.REKEY_MODEL_RUNS ?? 100) },
     );
     // The scripts reach what they are about.
     expect(ended).toBeGreaterThan(20);

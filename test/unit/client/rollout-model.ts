@@ -277,7 +277,7 @@ export class RolloutModel implements SecretReader {
 
   /** A rotation from its start to its end, with `seconds` between the steps. */
   async rotate(seconds: number): Promise<void> {
-    const steps = [() => this.startRotation(), () => this.release(), () => this.promote(), () => this.settle()];
+    const steps = [() => this.startRotation(), () => this.release(), async () => this.promote(), () => this.settle()];
     for (const step of steps) {
       await step();
       await this.pass(seconds);

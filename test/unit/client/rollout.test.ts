@@ -5,8 +5,9 @@ import { ClientWorld } from './client-world.ts';
 describe('a start', () => {
   it('holds whatever is current before it reads, then says which it read', async () => {
     const world = new ClientWorld();
+    world.reader.onRead = async () => void world.link.calls.push('read');
     const secrets = await world.open();
-    expect(world.link.taken()).toEqual(['notice', 'announce [*] @0', 'report [v1] @0']);
+    expect(world.link.taken()).toEqual(['notice', 'announce [*] @0', 'read', 'report [v1] @0']);
     expect(secrets.current('db').versionId).toBe('v1');
     expect(await world.held()).toEqual(['v1']);
   });
