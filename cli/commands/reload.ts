@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { systemClock } from '../../shared/clock.ts';
-import { isLive } from '../../shared/rollout/presence.ts';
+import { isCountedOn } from '../../shared/rollout/presence.ts';
 import type { ReloadResult } from '../../shared/rollout/reload.ts';
 import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, outputOf } from '../deployment.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
@@ -71,7 +71,7 @@ async function taken(
   deadline: number,
 ): Promise<Taken> {
   for (;;) {
-    const live = (await rollouts.consumers(secretId)).filter((consumer) => isLive(consumer, systemClock.now()));
+    const live = (await rollouts.consumers(secretId)).filter((consumer) => isCountedOn(consumer, systemClock.now()));
     const missing = live.filter((consumer) => consumer.sequence < sequence);
     if (missing.length === 0 || systemClock.now().getTime() >= deadline) {
       return {

@@ -22,7 +22,7 @@ export function rollbackCommand(
     .option('--json', 'one JSON document')
     .addHelpText(
       'after',
-      '\nExamples:\n  rekey rollback pg_prod_main\n  rekey rollback pg_prod_main --json\n\nBoth versions work until every consumer has changed over; then the newer one is ended.\nExit code 1 when there is nothing to go back to.',
+      '\nExamples:\n  rekey rollback pg_prod_main\n  rekey rollback pg_prod_main --json\n\nBoth versions work for the grace period and until every consumer has changed over; then the newer one is ended.\nExit code 1 when there is nothing to go back to.',
     )
     .action(async (secretId: string, { environment, json }: { environment: string; json?: boolean }) => {
       const { outputs } = await open(environment);
@@ -37,7 +37,7 @@ export function rollbackCommand(
       }
       output.line(`${secretId}: version ${versionId} is current again.`);
       output.line(
-        `Version ${replacedVersionId} is ended as soon as no consumer uses it: rekey status ${secretId} --watch`,
+        `Version ${replacedVersionId} is ended after the grace period, when no consumer uses it: rekey status ${secretId} --watch`,
       );
     });
 }

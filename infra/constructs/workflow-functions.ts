@@ -172,7 +172,7 @@ export class WorkflowFunctions extends Construct {
     for (const name of listers) consumers.grantList(this.get(name));
     for (const name of posters) consumers.grantPost(this.get(name));
     for (const name of ['release-batch', 'acknowledge'] as const) consumers.grantCount(this.get(name));
-    consumers.grantReadNotice(this.get('acknowledge'));
+    for (const name of ['audit', 'acknowledge'] as const) consumers.grantReadNotice(this.get(name));
   }
 
   #grantSecrets(secrets: ManagedSecrets): void {

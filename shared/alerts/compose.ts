@@ -66,7 +66,7 @@ export function revertedAlert(
     paragraphs: [
       `What happened: somebody took the last rotation of "${secretId}" (environment ${environment}) back at ${iso(now)}. The credential "${previous.identity}" is current again.`,
       'Effect: none for its consumers. Both credentials work while they change over.',
-      `Still owed: "${current.identity}" is ended as soon as no consumer uses it any more.`,
+      `Still owed: "${current.identity}" is ended after the grace period, when no consumer uses it any more.`,
       `What to do: if the replaced value was exposed, rotate again: rekey rotate ${secretId}`,
     ],
     facts: { version_id: previous.versionId, replaced_version_id: current.versionId },

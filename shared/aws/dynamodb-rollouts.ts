@@ -13,7 +13,9 @@ import {
   BATCH_PREFIX,
   CONSUMER_PREFIX,
   type Item,
+  type ItemKey,
   keyOf,
+  rekeysKeyOf,
   noticeItem,
   noticeKey,
   toAnswer,
@@ -70,15 +72,15 @@ export class DynamoDbRollouts implements RolloutStore {
   }
 
   async consumers(secretId: string): Promise<readonly Consumer[]> {
-    return this.#read(secretId, CONSUMER_PREFIX, toConsumer);
+    return this.#read(keyOf(secretId, CONSUMER_PREFIX), toConsumer);
   }
 
   async answers(secretId: string, rotationId: string): Promise<readonly Answer[]> {
-    return this.#read(secretId, `${ANSWER_PREFIX}${rotationId}#`, toAnswer);
+    return this.#read(keyOf(secretId, `${ANSWER_PREFIX}${rotationId}#`), toAnswer);
   }
 
   async batches(secretId: string, rotationId: string): Promise<readonly Batch[]> {
-    return this.#read(secretId, `${BATCH_PREFIX}${rotationId}#`, toBatch);
+    return this.#read(rekeysKeyOf(secretId, `${BATCH_PREFIX}${rotationId}#`), toBatch);
   }
 
   /** One update: answers that come before it are in what it answers, those after it see the new token. */
@@ -89,7 +91,7 @@ export class DynamoDbRollouts implements RolloutStore {
       this.#client.send(
         new UpdateItemCommand({
           TableName: this.#table,
-          Key: keyOf(secretId, batchKey(batch)),
+          Key: rekeysKeyOf(secretId, batchKey(batch)),
           UpdateExpression: `SET ${expected.length === 0 ? '' : 'expected = :expected, '}stopsOnRefusal = :stops, #token = :token, openedAt = if_not_exists(openedAt, :now), expiresAt = :expires`,
           ExpressionAttributeNames: { '#token': 'token' },
           ExpressionAttributeValues: {
@@ -118,7 +120,7 @@ export class DynamoDbRollouts implements RolloutStore {
         this.#client.send(
           new UpdateItemCommand({
             TableName: this.#table,
-            Key: keyOf(id.secretId, batchKey(id)),
+            Key: rekeysKeyOf(id.secretId, batchKey(id)),
             UpdateExpression: `ADD ${additions.join(', ')}`,
             ConditionExpression: 'attribute_exists(pk)',
             ExpressionAttributeValues: values,
@@ -133,8 +135,8 @@ export class DynamoDbRollouts implements RolloutStore {
     }
   }
 
-  /** Every item of a secret whose sort key begins with `prefix`; what cannot be read is passed over. */
-  async #read<Kind>(secretId: string, prefix: string, read: (item: Item) => Kind | undefined): Promise<Kind[]> {
+  /** Every item of the partition whose sort key begins as the given one; what cannot be read is passed over. */
+  async #read<Kind>({ pk, sk }: ItemKey, read: (item: Item) => Kind | undefined): Promise<Kind[]> {
     const found: Kind[] = [];
     let start: Item | undefined;
     do {
@@ -144,7 +146,7 @@ export class DynamoDbRollouts implements RolloutStore {
           new QueryCommand({
             TableName: this.#table,
             KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-            ExpressionAttributeValues: { ':pk': { S: `SECRET#${secretId}` }, ':prefix': { S: prefix } },
+            ExpressionAttributeValues: { ':pk': pk, ':prefix': sk },
             ConsistentRead: true,
             ...(from === undefined ? {} : { ExclusiveStartKey: from }),
           }),
@@ -166,7 +168,7 @@ function batchKey({ rotationId, number }: BatchId): string {
 
 function toBatch(item: Item): Batch | undefined {
   const [secretId, [rotationId, number]] = [
-    item.pk?.S?.slice('SECRET#'.length),
+    item.pk?.S?.slice('REKEY#'.length),
     item.sk?.S?.slice(BATCH_PREFIX.length).split('#') ?? [],
   ];
   if (secretId === undefined || rotationId === undefined || item.token?.S === undefined) return undefined;

@@ -24,7 +24,12 @@ const rotation = z.extend(rotationInput, {
     }),
   ),
   rollout: z.optional(
-    z.strictObject({ plannedAt: date, consumers: z.int().check(z.gte(0)), bounds: z.array(z.string()) }),
+    z.strictObject({
+      plannedAt: date,
+      sequence: z.int().check(z.gte(0)),
+      consumers: z.int().check(z.gte(0)),
+      bounds: z.array(z.string()),
+    }),
   ),
   fault: z.optional(z.strictObject({ name: z.string(), message: z.string() })),
   alerted: z.array(z.string()),

@@ -35,7 +35,7 @@ export interface SecretRecord {
 
 /** The right to change this secret's credentials, until it expires. */
 export interface Lease {
-  /** A rotation's id, or `retire/<versionId>`. */
+  /** A rotation's id, `retire/<versionId>` or `revert/<requestId>`. */
   readonly holder: string;
   readonly expiresAt: Date;
 }

@@ -6,7 +6,10 @@ import type { RolloutNotice } from './notice.ts';
 export type Item = Record<string, AttributeValue>;
 export type ItemKey = Record<'pk' | 'sk', AttributeValue.SMember>;
 
-/** Prefixes of `sk`. `pk` is `SECRET#<secretId>` everywhere, so that an agent's policy can name its partitions. */
+/**
+ * Prefixes of `sk`. Consumers write in the partition `SECRET#<secretId>` and only read in `REKEY#<secretId>`, so that an
+ * agent's policy can tell the two apart by `dynamodb:LeadingKeys`.
+ */
 export const CONSUMER_PREFIX = 'CONSUMER#';
 export const ANSWER_PREFIX = 'ANSWER#';
 export const USE_PREFIX = 'USE#';
@@ -14,20 +17,32 @@ export const BATCH_PREFIX = 'BATCH#';
 
 const DAY_SECONDS = 24 * 3600;
 const KEPT_SECONDS = 7 * DAY_SECONDS;
-const LONGEST_SAID = 200;
+/** Of every text that a consumer writes: it is shown to people and goes into alerts. */
+const LONGEST_TEXT = 200;
+const LONGEST_BOUND_SECONDS = DAY_SECONDS;
+/** Kinds of uses in one report; what a consumer writes beyond is not read. */
+const MOST_USES = 50;
 
 /** Infrastructure, Rekey and consumers name the table of an environment alike. */
 export function consumersTableName(environment: string): string {
   return `rekey-${environment}-consumers`;
 }
 
-/** `sk`: `ROLLOUT`, `CONSUMER#<id>`, `ANSWER#<rotation>#<id>`, `USE#<id>#<number>`, `BATCH#<rotation>#<number>`. */
+const CONSUMERS_PARTITION = 'SECRET#';
+const REKEYS_PARTITION = 'REKEY#';
+
+/** Of consumers: `sk` is `CONSUMER#<id>`, `ANSWER#<rotation>#<id>` or `USE#<id>#<number>`. */
 export function keyOf(secretId: string, sk: string): ItemKey {
-  return { pk: { S: `SECRET#${secretId}` }, sk: { S: sk } };
+  return { pk: { S: `${CONSUMERS_PARTITION}${secretId}` }, sk: { S: sk } };
+}
+
+/** Of Rekey: `sk` is `ROLLOUT` or `BATCH#<rotation>#<number>`. */
+export function rekeysKeyOf(secretId: string, sk: string): ItemKey {
+  return { pk: { S: `${REKEYS_PARTITION}${secretId}` }, sk: { S: sk } };
 }
 
 export function noticeKey(secretId: string): ItemKey {
-  return keyOf(secretId, 'ROLLOUT');
+  return rekeysKeyOf(secretId, 'ROLLOUT');
 }
 
 export function consumerKey({ secretId, consumerId }: Pick<Consumer, 'secretId' | 'consumerId'>): ItemKey {
@@ -93,11 +108,11 @@ export function toConsumer(item: Item): Consumer | undefined {
   return reading(item, (read) => ({
     secretId: read.secretId(),
     consumerId: read.text('consumerId'),
-    agent: read.text('agent'),
-    host: read.text('host'),
+    agent: oneLine(read.text('agent')),
+    host: oneLine(read.text('host')),
     startedAt: read.date('startedAt'),
     seenAt: read.date('seenAt'),
-    boundSeconds: read.number('boundSeconds'),
+    boundSeconds: Math.min(read.number('boundSeconds'), LONGEST_BOUND_SECONDS),
     ...(item.startsOnly?.BOOL === true ? { startsOnly: true } : {}),
     holds: read.set('holds'),
     sequence: read.number('sequence'),
@@ -125,8 +140,8 @@ export function toAnswer(item: Item): Answer | undefined {
     secretId: read.secretId(),
     rotationId: read.text('rotationId'),
     consumerId: read.text('consumerId'),
-    agent: read.text('agent'),
-    host: read.text('host'),
+    agent: oneLine(read.text('agent')),
+    host: oneLine(read.text('host')),
     versionId: read.text('versionId'),
     outcome: read.oneOf('outcome', ['acknowledged', 'refused', 'returned']),
     said: oneLine(read.text('said')),
@@ -156,13 +171,13 @@ export function toUseReport(item: Item): UseReport | undefined {
   const report = reading<UseReport>(item, (read) => ({
     secretId: read.secretId(),
     consumerId: read.text('consumerId'),
-    agent: read.text('agent'),
-    host: read.text('host'),
-    ipAddress: read.text('ipAddress'),
+    agent: oneLine(read.text('agent')),
+    host: oneLine(read.text('host')),
+    ipAddress: oneLine(read.text('ipAddress')),
     number: read.number('number'),
     from: read.date('from'),
     to: read.date('to'),
-    uses: (item.uses?.L ?? []).map(({ M }) => toUse(new Reader(M ?? {}))),
+    uses: (item.uses?.L ?? []).slice(0, MOST_USES).map(({ M }) => toUse(new Reader(M ?? {}))),
     dropped: read.number('dropped'),
   }));
   return report !== undefined && item.sk?.S === useKey(report).sk.S ? report : undefined;
@@ -174,7 +189,7 @@ function useAttributes({ action, reason, versionId, count }: Use): Record<string
 
 function toUse(read: Reader): Use {
   return {
-    action: read.text('action'),
+    action: oneLine(read.text('action')),
     reason: oneLine(read.text('reason')),
     versionId: read.text('versionId'),
     count: read.number('count'),
@@ -194,8 +209,9 @@ class Reader {
 
   secretId(): string {
     const pk = this.text('pk');
-    if (!pk.startsWith('SECRET#')) throw new NotThatItem();
-    return pk.slice('SECRET#'.length);
+    const partition = [CONSUMERS_PARTITION, REKEYS_PARTITION].find((prefix) => pk.startsWith(prefix));
+    if (partition === undefined) throw new NotThatItem();
+    return pk.slice(partition.length);
   }
 
   text(name: string): string {
@@ -239,7 +255,7 @@ function reading<Result>(item: Item, read: (reader: Reader) => Result): Result |
 }
 
 function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, LONGEST_SAID);
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, LONGEST_TEXT);
 }
 
 function numeric(value: number): AttributeValue.NMember {

@@ -1,5 +1,6 @@
 import { Throttled } from '../errors.ts';
 import type { RolloutNotice } from './notice.ts';
+import type { RolloutPlan } from './plan.ts';
 import type { RolloutStore } from './rollout-store.ts';
 
 const ATTEMPTS = 8;
@@ -38,17 +39,21 @@ export async function settle(
   );
 }
 
-/** Whoever has the candidate of `rotationId` goes back to AWSCURRENT. Nothing, where nobody was told of it. */
+/**
+ * Whoever has the candidate of `rotationId` goes back to AWSCURRENT. Said also when its rollout (`plan`) has not begun:
+ * then a release that comes too late finds that it is over. Nothing where nobody was to be told.
+ */
 export async function callBack(
   store: Pick<RolloutStore, 'notice' | 'post'>,
   secretId: string,
-  rotationId: string,
+  { rotationId, plan }: { readonly rotationId: string; readonly plan: RolloutPlan | undefined },
 ): Promise<void> {
-  await changeNotice(store, secretId, (standing) =>
-    standing === undefined || standing.rotationId !== rotationId || standing.state === 'returning'
-      ? undefined
-      : { state: 'returning', rotationId, versionId: rotationId, bounds: [], released: 0 },
-  );
+  await changeNotice(store, secretId, (standing) => {
+    const isAhead = plan !== undefined && plan.bounds.length > 0 && (standing?.sequence ?? 0) === plan.sequence;
+    const isOurs = standing?.rotationId === rotationId && standing.state !== 'returning';
+    if (!isOurs && !isAhead) return undefined;
+    return { state: 'returning', rotationId, versionId: rotationId, bounds: [], released: 0 };
+  });
 }
 
 /** Nobody is called back any more: the candidate of `rotationId` has ended. Everybody has `versionId`, AWSCURRENT. */

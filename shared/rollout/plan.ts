@@ -6,6 +6,8 @@ import { isCountedOn } from './presence.ts';
 /** A rollout as it was decided before the switch; part of the rotation's record. */
 export interface RolloutPlan {
   readonly plannedAt: Date;
+  /** The notice's sequence at that time: a later one is not this rollout's to replace. */
+  readonly sequence: number;
   /** Live consumers at that time. */
   readonly consumers: number;
   /** The upper bound of each batch; none when nobody is handed the candidate before the switch. */
@@ -28,10 +30,16 @@ export function planRollout(
     rotationId,
     consumers,
     now,
-  }: { readonly rotationId: string; readonly consumers: readonly Consumer[]; readonly now: Date },
+    sequence,
+  }: {
+    readonly rotationId: string;
+    readonly consumers: readonly Consumer[];
+    readonly now: Date;
+    readonly sequence: number;
+  },
 ): RolloutPlan {
   const live = consumers.filter((consumer) => isCountedOn(consumer, now));
-  const plan = { plannedAt: now, consumers: live.length };
+  const plan = { plannedAt: now, sequence, consumers: live.length };
   // With one role the candidate opens nothing before the switch: there is nothing that a consumer could prove.
   const isEarly = rollout.zeroDowntime && reload.hotReload && mode !== 'single_role';
   if (!isEarly || live.length === 0) return { ...plan, bounds: [] };

@@ -27,8 +27,9 @@ function operationsOf(report: UseReport): readonly AuditOperation[] {
   const entries = uses.map(({ action, reason, versionId, count }, place) => ({
     operationId: `use/${consumerId}/${number}/${place}`,
     timestamp: to,
-    action,
-    agent,
+    // Rekey's own actions have dots, and its own agents this prefix: no consumer can write what looks like theirs.
+    action: action.replaceAll('.', '_'),
+    agent: nameOf(agent),
     context: { ip_address: ipAddress, reason, version_id: versionId, count, ...about },
     riskLevel: 'low' as const,
   }));
@@ -40,9 +41,13 @@ function operationsOf(report: UseReport): readonly AuditOperation[] {
       operationId: `use/${consumerId}/${number}/gap`,
       timestamp: to,
       action: 'use_reports_lost',
-      agent,
+      agent: nameOf(agent),
       context,
       riskLevel: 'medium',
     },
   ];
+}
+
+function nameOf(agent: string): string {
+  return agent.startsWith('rekey/') ? `agent:${agent}` : agent;
 }

@@ -41,8 +41,10 @@ export async function releaseBatch({ batch, token, ...input }: ReleaseInput, por
   // Only past batches that are open: with several released side by side, an answer must find its batch.
   const released = openInARow(await rollouts.batches(secretId, rotationId));
   await changeNotice(rollouts, secretId, (standing) => {
-    const isSame = standing?.rotationId === rotationId;
-    if (released === 0 || (isSame && (standing.state !== 'rolling' || standing.released >= released))) return undefined;
+    const isOurs = standing?.rotationId === rotationId;
+    // A stopped execution's function may come here after all has been rolled back, or another rotation has begun.
+    const isOver = isOurs ? standing.state !== 'rolling' : (standing?.sequence ?? 0) !== plan.sequence;
+    if (released === 0 || isOver || (isOurs && standing.released >= released)) return undefined;
     return { state: 'rolling', rotationId, versionId: rotationId, bounds: plan.bounds, released };
   });
   if (isComplete(opened)) await ports.taskTokens.succeed(token);

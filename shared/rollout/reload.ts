@@ -21,6 +21,9 @@ export async function reload(
 ): Promise<ReloadResult> {
   const record = await requireRecord(registry, secretId);
   if (record.rotation?.status === 'running') throw new LeaseHeld(`A rotation of "${secretId}" is under way.`);
+  if (!record.declaration.reload.hotReload) {
+    throw new Misconfigured(`"${secretId}" has hot_reload: false: its consumers take values only when they start.`);
+  }
   const stages = (await secretStore.describe(secretId))?.stagesByVersion ?? {};
   const versionId = Object.keys(stages).find((version) => stages[version]?.includes('AWSCURRENT'));
   if (versionId === undefined) throw new Misconfigured(`The secret "${secretId}" has no current value yet.`);

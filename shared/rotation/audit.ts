@@ -27,7 +27,10 @@ export async function audit(
     const { rotation, declaration } = record;
     const consumers = await reading;
     const now = ports.clock.now();
-    const plan = planRollout(declaration, { rotationId: input.rotationId, consumers, now });
+    // Where nobody is, there is no notice to follow on.
+    const notice = consumers.length === 0 ? undefined : await ports.rollouts.notice(input.secretId);
+    const sequence = notice?.sequence ?? 0;
+    const plan = planRollout(declaration, { rotationId: input.rotationId, consumers, now, sequence });
     log.note('switch_recorded', {
       version_id: input.rotationId,
       replaces_version_id: rotation.incumbentVersionId ?? 'none',

@@ -18,8 +18,8 @@ export interface RevertResult {
 
 /**
  * Makes the version before current again while it is in its grace period: proves it at the target, moves `AWSCURRENT`
- * back by compare-and-swap, tells consumers and people, and retires what was current as soon as nobody uses it. Nobody
- * is locked out meanwhile: both open the target.
+ * back by compare-and-swap, tells consumers and people, and retires what was current after the secret's grace period,
+ * when no consumer uses it any more. Nobody is locked out meanwhile: both open the target.
  *
  * Twice is harmless: once the record says that the version is current, the request is done. Throws `Misconfigured` when
  * there is nothing to go back to, `LeaseHeld` while a rotation runs, `IncumbentRefused` when the version no longer works.
@@ -31,7 +31,7 @@ export async function revert(input: RequestInput, ports: RecoveryPorts): Promise
   const before = await requireRecord(registry, secretId);
   const done = alreadyReverted(before);
   if (done !== undefined) {
-    await startRetirementOf(done.replacedVersionId, input, ports);
+    await startRetirementOf(done.replacedVersionId, before, input, ports);
     return done;
   }
   withLease(before, holder, clock.now());
@@ -56,16 +56,17 @@ export async function revert(input: RequestInput, ports: RecoveryPorts): Promise
     await updateRecord(registry, secretId, (latest) => withoutLease(latest, holder));
     throw error;
   }
-  await startRetirementOf(current.versionId, input, ports);
+  await startRetirementOf(current.versionId, before, input, ports);
   return { versionId: previous.versionId, replacedVersionId: current.versionId };
 }
 
 async function startRetirementOf(
   versionId: string,
+  { declaration }: SecretRecord,
   { environment, secretId, requestId }: RequestInput,
   ports: RecoveryPorts,
 ): Promise<void> {
-  const retireAt = ports.clock.now().toISOString();
+  const retireAt = new Date(ports.clock.now().getTime() + declaration.graceSeconds * 1000).toISOString();
   await ports.startRetirement(`revert-${requestId}`, {
     environment,
     secretId,
@@ -132,7 +133,10 @@ async function goBack(
 function reverted({ versionId }: LedgerCredential, current: LedgerCredential, holder: string, now: Date) {
   return (latest: SecretRecord): SecretRecord => {
     const back = withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'current' });
-    const left = withCredentialChange(back, current.versionId, { state: 'grace', retireAt: now });
+    const left = withCredentialChange(back, current.versionId, {
+      state: 'grace',
+      retireAt: new Date(now.getTime() + latest.declaration.graceSeconds * 1000),
+    });
     return withoutLease({ ...left, dueAt: nextRotation(latest.declaration, now) }, holder);
   };
 }

@@ -76,7 +76,7 @@ async function undo(
     log.note('current_moved_back', { version_id: incumbentVersionId }, 'medium');
   }
   // Before the candidate may go: whoever has it is told to go back, and is waited for.
-  await callBack(ports.rollouts, secretId, rotationId);
+  await callBack(ports.rollouts, secretId, { rotationId, plan: rotation.rollout });
   const survivor = isSwitched ? await incumbentValue(record, ports) : current?.value;
   const removed = await removeCandidate(record, ports, survivor, log);
   if (incumbentVersionId !== undefined) {

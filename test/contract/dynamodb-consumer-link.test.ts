@@ -120,7 +120,7 @@ describe('DynamoDbLink', () => {
       intercept: async (command, run) => {
         const result = (await run()) as { output: Record<string, unknown> };
         if (command !== 'BatchGetItemCommand' || left-- <= 0) return result;
-        const Keys = [{ pk: { S: 'SECRET#secret-0' }, sk: { S: 'ROLLOUT' } }];
+        const Keys = [{ pk: { S: 'REKEY#secret-0' }, sk: { S: 'ROLLOUT' } }];
         return { ...result, output: { Responses: {}, UnprocessedKeys: { [table]: { Keys } } } };
       },
     });
@@ -135,7 +135,7 @@ describe('DynamoDbLink', () => {
       clock: { ...clientClock, sleep: async (milliseconds) => void waits.push(milliseconds) },
       intercept: async (_, run) => ({
         ...((await run()) as object),
-        output: { UnprocessedKeys: { [table]: { Keys: [{ pk: { S: 'SECRET#a' }, sk: { S: 'ROLLOUT' } }] } } },
+        output: { UnprocessedKeys: { [table]: { Keys: [{ pk: { S: 'REKEY#a' }, sk: { S: 'ROLLOUT' } }] } } },
       }),
     });
     await expect(always.notices(['a'])).rejects.toBeInstanceOf(Throttled);

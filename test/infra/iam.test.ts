@@ -94,7 +94,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     ...MANAGED.flatMap((arn) => on(ANY_KEY, ['kms:GenerateDataKey'], ` via secretsmanager for ${arn}`)),
   ],
   FunctionsTestRole: [...own('Test'), ...registry, ...auditTrail, ...read(MANAGED)],
-  FunctionsAuditRole: [...own('Audit'), ...registry, ...auditTrail, ...consumerList],
+  FunctionsAuditRole: [...own('Audit'), ...registry, ...auditTrail, ...consumerList, ...consumers('GetItem')],
   FunctionsReleaseBatchRole: [
     ...own('ReleaseBatch'),
     ...registryRead,

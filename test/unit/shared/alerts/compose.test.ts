@@ -52,7 +52,7 @@ describe('an alert', () => {
     expect(kind).toBe('rotation_rolled_back');
     expect(subject).toBe('[rekey] Taken back pg (production): on request');
     expect(body).toContain('The credential "app" is current again.');
-    expect(body).toContain('"app_a" is ended as soon as no consumer uses it any more.');
+    expect(body).toContain('"app_a" is ended after the grace period, when no consumer uses it any more.');
     expect(body).toContain('rekey rotate pg');
     expect(facts).toMatchObject({ rotation_id: ID, version_id: 'v1', replaced_version_id: ID });
   });

@@ -22,7 +22,7 @@ describe('a rollout plan', () => {
     ['zero_downtime: false: nobody before the switch', 150, { zeroDowntime: false }, []],
   ])('%s', (_, count, changes, sizes) => {
     const consumers = many(count);
-    const plan = planRollout(declared(changes), { rotationId: ID, consumers, now: NOW });
+    const plan = planRollout(declared(changes), { rotationId: ID, consumers, now: NOW, sequence: 0 });
     expect(plan.consumers).toBe(count);
     expect(plan.bounds).toHaveLength(sizes.length);
     const batches = consumers.map(({ consumerId }) => batchOf(plan, positionOf(ID, consumerId)));
@@ -31,19 +31,19 @@ describe('a rollout plan', () => {
 
   it('makes batches larger where the history of the execution could not hold so many', () => {
     const settings = declared({ parallelSwitch: false });
-    const { bounds } = planRollout(settings, { rotationId: ID, consumers: many(4000), now: NOW });
+    const { bounds } = planRollout(settings, { rotationId: ID, consumers: many(4000), now: NOW, sequence: 0 });
     expect(bounds.length).toBeLessThanOrEqual(1501);
     expect(bounds.length).toBeGreaterThan(1300);
   });
 
   it('hands nothing out before the switch in single_role mode, where the candidate opens nothing yet', () => {
     const settings = { ...declared({}), mode: 'single_role' as const };
-    expect(planRollout(settings, { rotationId: ID, consumers: many(5), now: NOW }).bounds).toEqual([]);
+    expect(planRollout(settings, { rotationId: ID, consumers: many(5), now: NOW, sequence: 0 }).bounds).toEqual([]);
   });
 
   it('hands nothing to running consumers with hot_reload: false', () => {
     const settings = { ...declared({}), reload: { hotReload: false, backwardsCompat: true, rollbackOnError: true } };
-    expect(planRollout(settings, { rotationId: ID, consumers: many(5), now: NOW })).toMatchObject({
+    expect(planRollout(settings, { rotationId: ID, consumers: many(5), now: NOW, sequence: 0 })).toMatchObject({
       consumers: 5,
       bounds: [],
     });
@@ -57,27 +57,27 @@ describe('a rollout plan', () => {
       boundSeconds,
     });
     const consumers = [ago(0), ago(149), ago(151), ago(40, 30)];
-    expect(planRollout(declared({}), { rotationId: ID, consumers, now: NOW }).consumers).toBe(2);
+    expect(planRollout(declared({}), { rotationId: ID, consumers, now: NOW, sequence: 0 }).consumers).toBe(2);
   });
 
   it('does not count on who takes new versions only at its start', () => {
     const [first, ...others] = many(3);
     const consumers = [{ ...(first as Consumer), startsOnly: true as const }, ...others];
-    expect(planRollout(declared({}), { rotationId: ID, consumers, now: NOW }).consumers).toBe(2);
+    expect(planRollout(declared({}), { rotationId: ID, consumers, now: NOW, sequence: 0 }).consumers).toBe(2);
   });
 
   it('makes somebody else the canary in another rotation', () => {
     const consumers = many(50);
     const canaries = Array.from({ length: 20 }, () => {
       const rotationId = crypto.randomUUID();
-      const plan = planRollout(declared({}), { rotationId, consumers, now: NOW });
+      const plan = planRollout(declared({}), { rotationId, consumers, now: NOW, sequence: 0 });
       return consumers.find(({ consumerId }) => batchOf(plan, positionOf(rotationId, consumerId)) === 0)?.consumerId;
     });
     expect(new Set(canaries).size).toBeGreaterThan(5);
   });
 
   it('puts who starts in the middle into a batch by its place, and the last batch takes every place', () => {
-    const plan = planRollout(declared({}), { rotationId: ID, consumers: many(250), now: NOW });
+    const plan = planRollout(declared({}), { rotationId: ID, consumers: many(250), now: NOW, sequence: 0 });
     for (const { consumerId } of many(100)) expect(batchOf(plan, positionOf(ID, consumerId))).toBeDefined();
   });
 });

@@ -40,6 +40,13 @@ describe('reports of uses', () => {
     });
   });
 
+  it('cannot pass for what Rekey itself writes', async () => {
+    const trail = new InMemoryAuditTrail();
+    const uses = [{ action: 'rotation.apply.current_moved', reason: 'forged', versionId: 'v1', count: 1 }];
+    await recordUses([report({ agent: 'rekey/apply', uses })], trail);
+    expect(trail.entries()).toMatchObject([{ action: 'rotation_apply_current_moved', agent: 'agent:rekey/apply' }]);
+  });
+
   it('fit into the chain whatever their number', async () => {
     const trail = new InMemoryAuditTrail();
     const uses = Array.from({ length: 50 }, (_, index) => ({

@@ -4,6 +4,7 @@ import { ANY_VERSION } from '../../../../shared/rollout/consumer.ts';
 import { releaseBatch } from '../../../../shared/rollout/release-batch.ts';
 import { reload } from '../../../../shared/rollout/reload.ts';
 import { positionOf } from '../../../../shared/rollout/position.ts';
+import { rollBack } from '../../../../shared/rotation/roll-back.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import { ENVIRONMENT, SECRET } from '../../../harness/rotation-world.ts';
 import { RolloutWorld } from '../../../harness/rollout-world.ts';
@@ -167,6 +168,37 @@ describe('a rollout', () => {
     await releaseBatch({ ...input, batch: 0, token: 'second' }, ports);
     expect(woken).toEqual(['second']);
     expect((await world.rollouts.notice(SECRET))?.sequence).toBe(sequence);
+  });
+});
+
+describe('a release that comes too late', () => {
+  it('hands nothing out once its rotation has been rolled back, nor in the place of a later one', async () => {
+    const world = await RolloutWorld.withConsumers(many(3));
+    const before = await world.current();
+    const input = await world.due();
+    await startUntilAudit(world, input);
+    const held = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    const rollouts = new Proxy(world.rollouts, {
+      get: (target, key) =>
+        key === 'openBatch'
+          ? async (batch: Parameters<typeof target.openBatch>[0]) => {
+              reached.resolve();
+              await held.promise;
+              return target.openBatch(batch);
+            }
+          : (Reflect.get(target, key) as () => void).bind(target),
+    });
+    const taskTokens = { succeed: async () => undefined };
+    const late = releaseBatch({ ...input, batch: 0, token: 'late' }, { ...world.ports(), rollouts, taskTokens });
+    await reached.promise;
+    await rollBack({ ...input, fault: { Error: 'Execution.ABORTED' } }, world);
+    const standing = await world.rollouts.notice(SECRET);
+    held.resolve();
+    await late;
+    expect(await world.rollouts.notice(SECRET)).toEqual(standing);
+    await world.everybodyLooks();
+    expect(world.followers.every(({ holds }) => holds === before.versionId)).toBe(true);
   });
 });
 
