@@ -69,7 +69,10 @@ async function measureReads(table: string) {
       }),
     );
     const before = process.hrtime.bigint();
-    for (let turn = 0; turn < TURNS; turn += 1) seen += (await secrets.current(SECRET).versionId).length;
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      seen += secrets.current(SECRET).versionId.length;
+      await Promise.resolve();
+    }
     onceATurn.push(Number(process.hrtime.bigint() - before) / TURNS);
     const start = process.hrtime.bigint();
     for (let turn = 0; turn < TURNS; turn += 1) seen += String(await getSecret(SECRET, { maxAge: 3600 })).length;

@@ -11,7 +11,7 @@ const options = JSON.parse(process.argv[2] ?? '') as FleetOptions;
 const taken: Record<string, number> = {};
 const failures: string[] = [];
 let queries = 0;
-let isOver = false;
+const over = new AbortController();
 let free = LOGINS_AT_ONCE;
 const waiting: (() => void)[] = [];
 
@@ -83,7 +83,7 @@ async function login(value: SecretValue): Promise<void> {
 }
 
 async function always(query: () => Promise<void>): Promise<void> {
-  while (!isOver) {
+  while (!over.signal.aborted) {
     queries += 1;
     try {
       await query();
@@ -96,7 +96,7 @@ async function always(query: () => Promise<void>): Promise<void> {
 }
 
 async function close(): Promise<void> {
-  isOver = true;
+  over.abort();
   await Promise.all(loops);
   await pool.end();
   for (const consumer of consumers) await consumer.close();

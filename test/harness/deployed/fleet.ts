@@ -75,7 +75,7 @@ export class Fleet {
       const listen = (message: { readonly kind: string }) => {
         if (message.kind !== kind) return;
         stop();
-        found(message as never);
+        found(message);
       };
       const gone = (code: number | null) => {
         stop();
