@@ -63,9 +63,11 @@ describe('an execution that somebody stops while Generate installs the candidate
     const installing = Promise.withResolvers<void>();
     const rolledBack = Promise.withResolvers<void>();
     try {
+      let isHeld = false;
       proxy.holdsBack = async (sent) => {
-        // Only installing takes the lock.
-        if (!sent.includes('pg_advisory_xact_lock')) return;
+        // Installing takes the lock first; rolling back takes it too, and must come through.
+        if (isHeld || !sent.includes('pg_advisory_xact_lock')) return;
+        isHeld = true;
         installing.resolve();
         await rolledBack.promise;
       };
