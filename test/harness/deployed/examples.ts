@@ -25,6 +25,7 @@ export const EXAMPLES = {
   unproven: example('unproven', { grace: '0s' }),
   owed: example('owed', { grace: '1h', preheat: { timeout: '1s' } }),
   leaving: example('leaving', { grace: '1h' }),
+  onRequest: example('on_request', { grace: '1h' }),
   rollout: example('rollout', { grace: '0s', apply: { timeout: '30s' } }),
   canary: example('canary', { grace: '2s' }),
 } as const;
