@@ -3,10 +3,11 @@ import { systemClock } from '../../shared/clock.ts';
 import { isCountedOn } from '../../shared/rollout/presence.ts';
 import type { ReloadResult } from '../../shared/rollout/reload.ts';
 import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, outputOf } from '../deployment.ts';
-import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
+import { EXIT_CODE } from '../exit-code.ts';
 import { invokeFunction } from '../invoke-function.ts';
 import type { Output } from '../output.ts';
 import { requestedBy } from '../requested-by.ts';
+import { timeoutMilliseconds } from '../timeout-option.ts';
 
 const POLL_MILLISECONDS = 500;
 
@@ -39,8 +40,7 @@ export function reloadCommand(
       '\nExamples:\n  rekey reload pg_prod_main\n  rekey reload api_key_github api_key_openai --json\n\nExit code 1 when a consumer has not taken it in time.',
     )
     .action(async (names: string[], options: Options) => {
-      const timeoutSeconds = Number(options.timeout);
-      if (!(timeoutSeconds > 0)) throw new CommandFailure('--timeout takes a number of seconds.', EXIT_CODE.usage);
+      const milliseconds = timeoutMilliseconds(options);
       const deployment = await open(options.environment);
       const { environment } = options;
       const told = [];
@@ -49,7 +49,7 @@ export function reloadCommand(
         const { sequence } = await invoke(outputOf(deployment.outputs, 'ReloadFunction'), request);
         told.push({ secretId, sequence });
       }
-      const deadline = systemClock.now().getTime() + (options.wait ? timeoutSeconds * 1000 : 0);
+      const deadline = systemClock.now().getTime() + (options.wait ? milliseconds : 0);
       const results = [];
       for (const reload of told) results.push(await taken(reload, deployment, deadline));
       if (options.json === true) output.line(JSON.stringify({ environment, reloads: results }));

@@ -8,6 +8,7 @@ import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
 import { printable } from './printable.ts';
 import type { Output } from '../output.ts';
 import { requestedBy } from '../requested-by.ts';
+import { timeoutMilliseconds } from '../timeout-option.ts';
 
 const POLL_MILLISECONDS = 500;
 
@@ -35,8 +36,7 @@ export function rotateCommand(
       '\nExamples:\n  rekey rotate pg_prod_main\n  rekey rotate pg_prod_main --no-wait --json\n\nExit code 1 when the rotation was rolled back or did not end in time.',
     )
     .action(async (secretId: string, options: RotateOptions) => {
-      const timeoutSeconds = Number(options.timeout);
-      if (!(timeoutSeconds > 0)) throw new CommandFailure('--timeout takes a number of seconds.', EXIT_CODE.usage);
+      const milliseconds = timeoutMilliseconds(options);
       const deployment = await open(options.environment);
       await requireRotatable(deployment, secretId);
       const id = await request(deployment, secretId);
@@ -48,7 +48,7 @@ export function rotateCommand(
         );
         return;
       }
-      const deadline = systemClock.now().getTime() + timeoutSeconds * 1000;
+      const deadline = systemClock.now().getTime() + milliseconds;
       const rotation = await follow({ deployment, secretId, id, deadline, output });
       report(output, { id, secretId, rotation, json: options.json === true });
     });

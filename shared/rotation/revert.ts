@@ -7,7 +7,7 @@ import type { RequestInput } from '../rollout/payloads.ts';
 import { requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
 import { nextRotation } from './due.ts';
 import { withLease, withoutLease } from './lease.ts';
-import { NOTHING_OWED, withCredentialChange } from './ledger.ts';
+import { credential, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RecoveryPorts } from './recover.ts';
 
@@ -34,46 +34,45 @@ export async function revert(input: RequestInput, ports: RecoveryPorts): Promise
     await startRetirementOf(done.replacedVersionId, before, input, ports);
     return done;
   }
-  withLease(before, holder, clock.now());
-  const { previous, current } = pairOf(before);
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()), before);
-  const log = new OperationLog(clock, {
-    scope: holder,
-    step: 'revert',
-    reason: 'somebody asked for it',
-    facts: {
-      rotation_id: current.versionId,
-      requested_by: input.requestedBy,
-      version_id: previous.versionId,
-      replaced_version_id: current.versionId,
-    },
-  });
+  let pair: Pair;
+  let after: SecretRecord;
   try {
-    const { entries } = await log.collect(auditTrail, secretId, () => goBack(input, ports, record, log));
-    const now = clock.now();
-    await updateRecord(registry, secretId, reverted(previous, current, holder, now), undefined, entries);
+    pair = pairOf(record);
+    const { previous, current } = pair;
+    const log = new OperationLog(clock, {
+      scope: holder,
+      step: 'revert',
+      reason: 'somebody asked for it',
+      facts: {
+        rotation_id: current.versionId,
+        requested_by: input.requestedBy,
+        version_id: previous.versionId,
+        replaced_version_id: current.versionId,
+      },
+    });
+    const { entries } = await log.collect(auditTrail, secretId, () => goBack({ input, ports, record, pair, log }));
+    after = await updateRecord(registry, secretId, reverted(pair, holder, clock.now()), undefined, entries);
   } catch (error) {
     await updateRecord(registry, secretId, (latest) => withoutLease(latest, holder));
     throw error;
   }
-  await startRetirementOf(current.versionId, before, input, ports);
+  const { previous, current } = pair;
+  await startRetirementOf(current.versionId, after, input, ports);
   return { versionId: previous.versionId, replacedVersionId: current.versionId };
 }
 
+/** When the ledger says; nothing where the version has been retired meanwhile. */
 async function startRetirementOf(
   versionId: string,
-  { declaration }: SecretRecord,
+  record: SecretRecord,
   { environment, secretId, requestId }: RequestInput,
   ports: RecoveryPorts,
 ): Promise<void> {
-  const retireAt = new Date(ports.clock.now().getTime() + declaration.graceSeconds * 1000).toISOString();
-  await ports.startRetirement(`revert-${requestId}`, {
-    environment,
-    secretId,
-    rotationId: versionId,
-    versionId,
-    retireAt,
-  });
+  const retireAt = credential(record, versionId)?.retireAt?.toISOString();
+  if (retireAt === undefined) return;
+  const retirement = { environment, secretId, rotationId: versionId, versionId, retireAt };
+  await ports.startRetirement(`revert-${requestId}`, retirement);
 }
 
 /** The last rotation's switch has been taken back before. */
@@ -101,14 +100,20 @@ function pairOf({ secretId, ledger, rotation }: SecretRecord): Pair {
   return { previous, current };
 }
 
-async function goBack(
-  { requestId }: RequestInput,
-  ports: RecoveryPorts,
-  record: SecretRecord,
-  log: OperationLog,
-): Promise<void> {
+async function goBack({
+  input: { requestId },
+  ports,
+  record,
+  pair: { previous, current },
+  log,
+}: {
+  readonly input: RequestInput;
+  readonly ports: RecoveryPorts;
+  readonly record: SecretRecord;
+  readonly pair: Pair;
+  readonly log: OperationLog;
+}): Promise<void> {
   const { secretId, declaration } = record;
-  const { previous, current } = pairOf(record);
   const rotator = await requireRotator(ports, record);
   const value = (await requireVersion(ports, secretId, previous.versionId)).value;
   if ((await rotator.probe(value, rotatorSettings(record))) === 'refused') {
@@ -130,9 +135,9 @@ async function goBack(
   log.note('alert_sent', { kind: 'rotation_rolled_back' });
 }
 
-function reverted({ versionId }: LedgerCredential, current: LedgerCredential, holder: string, now: Date) {
+function reverted({ previous, current }: Pair, holder: string, now: Date) {
   return (latest: SecretRecord): SecretRecord => {
-    const back = withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'current' });
+    const back = withCredentialChange(latest, previous.versionId, { ...NOTHING_OWED, state: 'current' });
     const left = withCredentialChange(back, current.versionId, {
       state: 'grace',
       retireAt: new Date(now.getTime() + latest.declaration.graceSeconds * 1000),

@@ -1,3 +1,4 @@
+import { DEFAULT_SETTINGS } from '../../shared/config/rollout-settings.ts';
 import type { SecretDeclaration } from '../../shared/config/declaration.ts';
 import { configure } from '../../shared/configure/configure.ts';
 import type { SecretRecord } from '../../shared/registry/registry.ts';
@@ -34,16 +35,7 @@ export function declaration(changes: Partial<SecretDeclaration> = {}): SecretDec
     preheatSeconds: 30,
     healthyThreshold: 2,
     endSessions: true,
-    rollout: {
-      zeroDowntime: true,
-      rollingUpdate: true,
-      parallelSwitch: true,
-      maxBatchSize: 100,
-      canarySize: 1,
-      batchTimeoutSeconds: 30,
-      tolerancePercent: 10,
-    },
-    reload: { hotReload: true, backwardsCompat: true, rollbackOnError: true },
+    ...DEFAULT_SETTINGS,
     ...changes,
   };
 }
