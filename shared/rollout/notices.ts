@@ -35,8 +35,20 @@ export async function settle(
   await changeNotice(store, secretId, (standing) =>
     standing?.state === 'settled' && standing.versionId === versionId
       ? undefined
-      : { state: 'settled', rotationId, versionId, bounds: [], released: 0 },
+      : handingOutNothing('settled', { rotationId, versionId }),
   );
+}
+
+/** The same once more for one request: everybody takes AWSCURRENT again. Answers the notice's sequence. */
+export async function settleAgain(
+  store: Pick<RolloutStore, 'notice' | 'post'>,
+  secretId: string,
+  { rotationId, versionId }: Pick<RolloutNotice, 'rotationId' | 'versionId'>,
+): Promise<number> {
+  const notice = await changeNotice(store, secretId, (standing) =>
+    standing?.rotationId === rotationId ? undefined : handingOutNothing('settled', { rotationId, versionId }),
+  );
+  return notice?.sequence ?? 0;
 }
 
 /**
@@ -52,7 +64,7 @@ export async function callBack(
     const isAhead = plan !== undefined && plan.bounds.length > 0 && (standing?.sequence ?? 0) === plan.sequence;
     const isOurs = standing?.rotationId === rotationId && standing.state !== 'returning';
     if (!isOurs && !isAhead) return undefined;
-    return { state: 'returning', rotationId, versionId: rotationId, bounds: [], released: 0 };
+    return handingOutNothing('returning', { rotationId, versionId: rotationId });
   });
 }
 
@@ -64,7 +76,14 @@ export async function endCallBack(
 ): Promise<void> {
   await changeNotice(store, secretId, (standing) =>
     standing?.state === 'returning' && standing.rotationId === rotationId
-      ? { state: 'settled', rotationId, versionId, bounds: [], released: 0 }
+      ? handingOutNothing('settled', { rotationId, versionId })
       : undefined,
   );
+}
+
+function handingOutNothing(
+  state: 'settled' | 'returning',
+  { rotationId, versionId }: Pick<RolloutNotice, 'rotationId' | 'versionId'>,
+): Body {
+  return { state, rotationId, versionId, bounds: [], released: 0 };
 }

@@ -2,7 +2,7 @@ import { LeaseHeld, Misconfigured } from '../errors.ts';
 import { requireRecord } from '../registry/update-record.ts';
 import { OperationLog } from '../rotation/operation-log.ts';
 import type { RotationPorts } from '../rotation/ports.ts';
-import { changeNotice } from './notices.ts';
+import { settleAgain } from './notices.ts';
 import type { RequestInput } from './payloads.ts';
 
 export interface ReloadResult {
@@ -34,12 +34,8 @@ export async function reload(
     facts: { requested_by: requestedBy, version_id: versionId },
   });
   return log.during(auditTrail, secretId, async () => {
-    const notice = await changeNotice(rollouts, secretId, (standing) =>
-      standing?.rotationId === requestId
-        ? undefined
-        : { state: 'settled', rotationId: requestId, versionId, bounds: [], released: 0 },
-    );
+    const sequence = await settleAgain(rollouts, secretId, { rotationId: requestId, versionId });
     log.note('requested');
-    return { versionId, sequence: notice?.sequence ?? 0 };
+    return { versionId, sequence };
   });
 }

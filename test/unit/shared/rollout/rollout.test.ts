@@ -6,7 +6,7 @@ import { reload } from '../../../../shared/rollout/reload.ts';
 import { positionOf } from '../../../../shared/rollout/position.ts';
 import { rollBack } from '../../../../shared/rotation/roll-back.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
-import { ENVIRONMENT, SECRET } from '../../../harness/rotation-world.ts';
+import { declaration, ENVIRONMENT, SECRET } from '../../../harness/rotation-world.ts';
 import { RolloutWorld } from '../../../harness/rollout-world.ts';
 import type { Manner } from '../../../harness/simulated-consumer.ts';
 
@@ -284,15 +284,5 @@ async function startUntilAudit(world: RolloutWorld, input: Awaited<ReturnType<Ro
 }
 
 function withRollout(changes: object) {
-  const rollout = {
-    zeroDowntime: true,
-    rollingUpdate: true,
-    parallelSwitch: true,
-    maxBatchSize: 100,
-    canarySize: 1,
-    batchTimeoutSeconds: 30,
-    tolerancePercent: 10,
-    ...changes,
-  };
-  return { rollout };
+  return { rollout: { ...declaration().rollout, ...changes } };
 }
