@@ -113,6 +113,20 @@ export class StillAlive extends RekeyError {
   readonly code = 'REKEY_STILL_ALIVE';
 }
 
+/** What the journal says fits a credential that may be somebody else's: Rekey touches nothing and tells people. */
+export class OrphanInDoubt extends RekeyError {
+  static readonly errorName = 'OrphanInDoubt';
+  override readonly name = OrphanInDoubt.errorName;
+  readonly code = 'REKEY_ORPHAN_IN_DOUBT';
+}
+
+/** The credential cannot be ended by anybody before its own end, which is not yet. Not a fault: it is waited for. */
+export class EndsByItself extends RekeyError {
+  static readonly errorName = 'EndsByItself';
+  override readonly name = EndsByItself.errorName;
+  readonly code = 'REKEY_ENDS_BY_ITSELF';
+}
+
 /** A consumer proved the candidate and it failed: the rollout goes back. */
 export class ConsumersRefused extends RekeyError {
   static readonly errorName = 'ConsumersRefused';

@@ -10,8 +10,19 @@ export interface EnvironmentDeclaration {
   readonly alerts: readonly AlertSubscription[];
 }
 
-/** The types that the request names. Which of them this version can rotate is `shared/rotators/rotator-for.ts`'s answer. */
-export const SECRET_TYPES = ['github_token', 'api_key', 'credential', 'iam', 'postgresql'] as const;
+/** What `type:` may say. */
+export const SECRET_TYPES = [
+  'github_token',
+  'api_key',
+  'credential',
+  'iam',
+  'postgresql',
+  'mysql',
+  'mariadb',
+  'redis',
+  'rabbitmq',
+  'http',
+] as const;
 export type SecretType = (typeof SECRET_TYPES)[number];
 
 export interface SecretDeclaration {
@@ -32,6 +43,16 @@ export interface SecretDeclaration {
   readonly adminSecret?: string;
   readonly connection?: ConnectionDeclaration;
   readonly mode: 'two_roles' | 'single_role';
+  /** Where and as whom an issued credential is made. */
+  readonly provider?: ProviderDeclaration;
+  /** The requests of type `http`. */
+  readonly http?: HttpDeclaration;
+  /** What a chosen value looks like; each type has a default. */
+  readonly policy?: PolicyDeclaration;
+  /** `same` (default): the candidate can do what the incumbent can. `read_only` (databases): it can only read. */
+  readonly privileges?: 'same' | 'read_only';
+  /** What an issued credential may do at most, in the provider's words; `permissions:`, or `api_key_management`'s. */
+  readonly permissions?: readonly string[];
   readonly preheatSeconds: number;
   readonly healthyThreshold: number;
   readonly endSessions: boolean;
@@ -79,13 +100,81 @@ export interface ReloadDeclaration {
 export interface ConnectionDeclaration {
   readonly host: string;
   readonly port?: number;
-  readonly dbname: string;
+  /** Databases; PostgreSQL needs it. */
+  readonly dbname?: string;
+  /** `redis`: the further nodes that have users of their own, as `host:port`: every one is changed. */
+  readonly nodes?: readonly string[];
+  /** `rabbitmq`: port of the management API; 15672, or 15671 with TLS. `port` is AMQP's. */
+  readonly managementPort?: number;
+  /** `rabbitmq`: the virtual host that a login is tried in; `/`. */
+  readonly vhost?: string;
   /** The role whose privileges the application has; both login roles are members of it. */
   readonly ownerRole?: string;
   /** `prefer` (default): TLS, verified, when the server offers it; `require`: never without; `disable`. */
   readonly tls: 'prefer' | 'require' | 'disable';
   /** PEM text (the file names a path beside itself; the parser reads it). */
   readonly certificateAuthority?: string;
+}
+
+/** `provider:` of a secret. Names and ids, no values: what they authenticate with is the secret `admin_secret`. */
+export interface ProviderDeclaration {
+  /** `api_key`: which provider (`openai`, the default). */
+  readonly name?: string;
+  /** `iam`: the IAM user whose access keys rotate. */
+  readonly user?: string;
+  /** `github_token`: the GitHub App, its installation, and the repositories that the token is for (all, when absent). */
+  readonly appId?: number;
+  readonly installationId?: number;
+  readonly repositories?: readonly string[];
+  /** `api_key` of OpenAI: project (`proj_…`) and service account (`svc_acct_…`). */
+  readonly project?: string;
+  readonly serviceAccount?: string;
+  /** Another address of the provider's API: GitHub Enterprise, a gateway. */
+  readonly baseUrl?: string;
+}
+
+/** `http:` of a secret: an API that makes, tries and revokes a credential by requests. */
+export interface HttpDeclaration {
+  /** Origin of every request. `https:`, or `http:` on a loopback address. */
+  readonly baseUrl: string;
+  readonly create: HttpRequestDeclaration & {
+    /** By name, JSON Pointers (RFC 6901) into the answer's body: `value` must be there; `id` is how it is revoked. */
+    readonly capture: Readonly<Record<string, string>>;
+  };
+  /** Authenticates with the credential itself: `expect` is accepted, 401 or 403 is refused. */
+  readonly test: HttpRequestDeclaration;
+  readonly revoke: HttpRequestDeclaration;
+  /** Finds what a lost answer left behind: JSON Pointers of the list, and within an item of its id and name. */
+  readonly list?: HttpRequestDeclaration & {
+    readonly items: string;
+    readonly id: string;
+    readonly name: string;
+  };
+}
+
+export interface HttpRequestDeclaration {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Begins with `/`; `{{name}}`, `{{id}}` and captures are inserted percent-encoded. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON, templates inserted in its strings. */
+  readonly body?: unknown;
+  /** Statuses that mean success. */
+  readonly expect: readonly number[];
+}
+
+/** `policy:` of a secret. */
+export interface PolicyDeclaration {
+  /** Characters. */
+  readonly length: number;
+  /** The characters it is made of; absent: letters and digits, and `-_` … by type. */
+  readonly alphabet?: string;
+  /** At least one of each. */
+  readonly require: readonly ('lower' | 'upper' | 'digit' | 'symbol')[];
+  /** Characters that do not occur. */
+  readonly exclude?: string;
+  /** `credential`: the key of the secret's JSON that is replaced; absent: `password`, or the whole text. */
+  readonly key?: string;
 }
 
 export type Schedule =

@@ -1,34 +1,29 @@
-import type { ConnectionDeclaration } from '../config/declaration.ts';
+import type { ConnectionDeclaration, SecretDeclaration } from '../config/declaration.ts';
 import type { SecretText } from '../redact.ts';
 
 /**
- * The strategy for one secret type. A `chosen` rotator picks the value and sets it at the target. Every method may run
- * twice with the same arguments; each implementation says what makes that so. Rotators know nothing of Secrets
- * Manager, the registry or the workflow: values come in, facts go out, faults are `RekeyError`s.
+ * The strategy for one secret type. Every method may run twice with the same arguments; each implementation says what
+ * makes that so. Rotators know nothing of Secrets Manager, the registry or the workflow: values come in, facts go out,
+ * faults are `RekeyError`s.
  */
-export interface Rotator {
+export type Rotator = ChosenRotator | IssuedRotator;
+
+interface AnyRotator {
   readonly type: string;
   /**
-   * `true`: incumbent and candidate open the target side by side until retirement, so `install` runs in Generate.
-   * `false` (single-role mode): there is a window between install and promotion, so `install` runs in Apply.
+   * `true`: incumbent and candidate open the target side by side until retirement, so the candidate is there before the
+   * switch. `false` (single-role mode): there is a window between install and promotion, so `install` runs in Apply.
    */
   readonly overlap: boolean;
   /**
-   * Before any side effect: target reachable, administrator accepted, incumbent works (when there is one), the slot for
+   * Before any side effect: target reachable, administrator accepted, incumbent works (when there is one), the place for
    * the candidate free. Answers the public identity of the candidate, for the journal. Touches nothing.
    */
   preflight(input: PreflightInput): Promise<Preflight>;
-  /** A fresh value for `identity`: the secret's whole JSON. Pure but for the random source. */
-  propose(input: ProposeInput): SecretText;
-  /**
-   * Makes the candidate valid at the target. The incumbent stays valid iff `overlap`. May come late (a function that goes
-   * on although its execution was stopped): never overwrites what a later rotation has installed, but throws.
-   */
-  install(input: InstallInput): Promise<InstallReport>;
   /** Health checks until N in a row succeed or `preheatSeconds` pass, then capability parity with the incumbent. */
   test(input: TestInput): Promise<TestReport>;
   /**
-   * Ends what `preflight` may have left open for `install`, and waits for connections that are still closing: whoever
+   * Ends what `preflight` may have left open for what follows, and waits for connections that are still closing: whoever
    * has called one of the others calls it at the end.
    */
   release(): Promise<void>;
@@ -37,25 +32,57 @@ export interface Rotator {
   /**
    * Ends `credential` at the target (no new logins, old sessions ended) and proves it by a refused login where its
    * value is known. Used for retirement and for removing a candidate on roll back. What a later rotation has put in its
-   * place is left alone. Throws `StillAlive` when it is not dead.
+   * place is left alone, and so is whatever Rekey did not make. Throws `StillAlive` when it is not dead, `OrphanInDoubt`
+   * when what the journal says fits a credential that may be somebody else's, `EndsByItself` when nobody can end it
+   * before its own end.
    */
   retire(input: RetireInput): Promise<RetireReport>;
 }
 
-/** A credential's public name at the target (for PostgreSQL: the login role). Never a value. */
+/** Picks the value and sets it at the target: stored as `AWSPENDING` before it is set. */
+export interface ChosenRotator extends AnyRotator {
+  readonly kind: 'chosen';
+  /** A fresh value for `identity`: the secret's whole JSON. Pure but for the random source. */
+  propose(input: ProposeInput): SecretText;
+  /**
+   * Makes the candidate valid at the target. The incumbent stays valid iff `overlap`. May come late (a function that goes
+   * on although its execution was stopped): never overwrites what a later rotation has installed, but throws
+   * `RotationEnded`.
+   */
+  install(input: InstallInput): Promise<InstallReport>;
+}
+
+/** Asks a provider for the value, which tells it once: journaled before, stored right after. */
+export interface IssuedRotator extends AnyRotator {
+  readonly kind: 'issued';
+  readonly overlap: true;
+  /**
+   * Removes what earlier attempts of this rotation have left at the provider (their answers were lost, so nobody has the
+   * values), as `retire` would; then has the provider make one. Not called again once its value is stored.
+   */
+  issue(input: IssueInput): Promise<IssueReport>;
+}
+
+/** A credential's public name at the target (a login role, a key's id). Never a value. */
 export type CredentialIdentity = string;
 
 /** Settings of one secret that a rotator may read; from `secrets.yaml`, already parsed. */
-export interface RotatorSettings {
+export interface RotatorSettings
+  extends Pick<
+    SecretDeclaration,
+    | 'mode'
+    | 'preheatSeconds'
+    | 'healthyThreshold'
+    | 'endSessions'
+    | 'connection'
+    | 'provider'
+    | 'http'
+    | 'policy'
+    | 'privileges'
+    | 'scope'
+    | 'permissions'
+  > {
   readonly secretId: string;
-  /** Connection facts from configuration; absent for a secret adopted with the AWS database convention. */
-  readonly connection?: ConnectionSettings;
-  /** `two_roles` (default) or `single_role`. */
-  readonly mode: 'two_roles' | 'single_role';
-  readonly preheatSeconds: number;
-  readonly healthyThreshold: number;
-  /** Ends sessions of a retired credential that are still open. */
-  readonly endSessions: boolean;
 }
 
 export type ConnectionSettings = ConnectionDeclaration;
@@ -65,17 +92,30 @@ export interface KnownCredential {
   readonly identity: CredentialIdentity;
   readonly versionId: string;
   readonly state: 'proposed' | 'current' | 'grace' | 'retired';
+  /** Of an issued credential. */
+  readonly issuance?: Issuance;
+}
+
+/** What was written before a provider was asked for a credential: how to find it again when the answer is lost. */
+export interface Issuance {
+  /** Before the first attempt. */
+  readonly since: Date;
+  /** Ids of all the credentials that the provider had then, in places where a new one cannot be named. */
+  readonly existing: readonly string[];
+  /** Attempts begun, 1, 2 … : the number is part of the name of what each makes. */
+  readonly attempts: number;
 }
 
 interface Values {
   readonly settings: RotatorSettings;
-  /** JSON of the administrator's secret; absent when the incumbent administers itself (single-role mode). */
+  /** Value of the administrator's secret; absent when the incumbent administers itself. */
   readonly admin: SecretText | undefined;
   /** Absent for a secret that has never had a value. */
   readonly incumbent: SecretText | undefined;
 }
 export interface PreflightInput extends Values {
   readonly versionId: string;
+  readonly incumbentVersionId?: string | undefined;
   readonly known: readonly KnownCredential[];
 }
 export interface Preflight {
@@ -83,6 +123,10 @@ export interface Preflight {
   readonly incumbent: CredentialIdentity | undefined;
   /** Facts for the audit entry: server version, whether TLS was used … */
   readonly facts: Readonly<Record<string, string>>;
+  /** What the candidate's place looked like, for targets that cannot say later for whom it is: `install` gets it. No value. */
+  readonly fence?: string;
+  /** Of an issued rotator whose provider gives the names: all that are there, for the journal. */
+  readonly existing?: readonly string[];
 }
 export interface ProposeInput extends Values {
   readonly versionId: string;
@@ -93,8 +137,29 @@ export interface InstallInput extends Values {
   /** When the rotation started: after every rotation of the secret before it. */
   readonly startedAt: Date;
   readonly candidate: SecretText;
+  readonly incumbentVersionId?: string | undefined;
+  /** As `preflight` of this very run answered it. */
+  readonly fence?: string | undefined;
 }
 export interface InstallReport {
+  readonly facts: Readonly<Record<string, string>>;
+}
+export interface IssueInput extends Values {
+  readonly versionId: string;
+  readonly startedAt: Date;
+  /** As `preflight` answered it. */
+  readonly candidate: CredentialIdentity;
+  /** This attempt included. */
+  readonly issuance: Issuance;
+  readonly known: readonly KnownCredential[];
+}
+export interface IssueReport {
+  /** The provider's id of what it made; for the ledger, in place of the candidate's preliminary identity. */
+  readonly identity: CredentialIdentity;
+  /** The secret's whole value. */
+  readonly value: SecretText;
+  /** When the credential ends by itself: the next rotation is due before that. */
+  readonly expiresAt?: Date;
   readonly facts: Readonly<Record<string, string>>;
 }
 export interface TestInput {
@@ -102,6 +167,9 @@ export interface TestInput {
   readonly candidate: SecretText;
   /** Compared with the candidate; absent on the first rotation of a secret that had no value. */
   readonly incumbentIdentity: CredentialIdentity | undefined;
+  /** For targets where only a credential itself can say what it may do. */
+  readonly incumbent?: SecretText | undefined;
+  readonly admin?: SecretText | undefined;
 }
 export interface TestReport {
   /** Consecutive successes seen. */
@@ -119,6 +187,9 @@ export interface RetireInput {
   readonly value: SecretText | undefined;
   /** The credential that must go on working. */
   readonly survivor: SecretText | undefined;
+  readonly survivorVersionId?: string | undefined;
+  /** The whole ledger of the secret, this credential's entry (and its issuance) included. */
+  readonly known?: readonly KnownCredential[];
 }
 export interface RetireReport {
   /** `true`: a login with the value was refused; `false`: there was no value to try, the target says it cannot log in. */

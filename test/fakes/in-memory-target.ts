@@ -11,6 +11,7 @@ import {
 } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import type {
+  ChosenRotator,
   InstallInput,
   InstallReport,
   Preflight,
@@ -18,7 +19,6 @@ import type {
   ProposeInput,
   RetireInput,
   RetireReport,
-  Rotator,
   TestInput,
   TestReport,
 } from '../../shared/rotators/rotator.ts';
@@ -34,8 +34,9 @@ interface Account {
 export type TargetFault = 'unreachable' | 'admin_refused' | 'refuses_candidate' | 'candidate_unhealthy' | 'survives';
 
 /** A system with named accounts, and the rotator for it: two slots, like the postgresql rotator. */
-export class InMemoryTarget implements Rotator {
+export class InMemoryTarget implements ChosenRotator {
   readonly type = 'postgresql';
+  readonly kind = 'chosen';
   overlap = true;
   readonly accounts = new Map<string, Account>();
   readonly faults = new Set<TargetFault>();

@@ -3,7 +3,7 @@ import { Client, type ClientConfig, escapeIdentifier, escapeLiteral } from 'pg';
 import { type PostgresServer, startPostgres } from '../../infra/local/postgres-server.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { postgresqlRotator } from '../../shared/rotators/postgresql/postgresql-rotator.ts';
-import type { KnownCredential, Rotator, RotatorSettings } from '../../shared/rotators/rotator.ts';
+import type { ChosenRotator, KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
 
 export const SECRET_ID = 'prod/app/db';
 
@@ -47,7 +47,7 @@ export class PostgresHarness {
     return new Date(this.#clock);
   }
 
-  rotator(mode: RotatorSettings['mode'] = 'two_roles'): Rotator {
+  rotator(mode: RotatorSettings['mode'] = 'two_roles'): ChosenRotator {
     return postgresqlRotator({
       mode,
       clock: {

@@ -122,6 +122,7 @@ export function declaredTarget(connection: ConnectionSettings | undefined): Targ
     );
   }
   const { host, port = DEFAULT_PORT, dbname, tls, certificateAuthority } = connection;
+  if (dbname === undefined) throw new Misconfigured('The connection of the secret names no database (dbname).');
   return { host, port, dbname, tls, ...(certificateAuthority === undefined ? {} : { certificateAuthority }) };
 }
 

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { SecretText } from '../../redact.ts';
-import type { ProposeInput, Rotator, RotatorSettings } from '../rotator.ts';
+import { randomPassword } from '../password.ts';
+import type { ChosenRotator, ProposeInput, RotatorSettings } from '../rotator.ts';
 import { Connector, type LoginOutcome } from './connect.ts';
 import { candidateJson, parseCredential } from './credential-json.ts';
 import { assertParity, COMPARED } from './parity.ts';
@@ -10,16 +10,12 @@ import { installSingleRole, preflightSingleRole, retireSingleRole } from './sing
 import { retireTwoRoles } from './retire-two-roles.ts';
 import { installTwoRoles, preflightTwoRoles } from './two-roles.ts';
 
-/** 192 bits: 32 characters of base64url, which need no escape in a connection string. */
-const PASSWORD_BYTES = 24;
-
 export interface PostgresqlDependencies {
   readonly clock: Clock;
   /** Default `two_roles`. */
   readonly mode?: RotatorSettings['mode'];
   /** Told of every login that ends: for counting. */
   readonly onConnect?: (outcome: LoginOutcome) => void;
-  readonly randomBytes?: (size: number) => Buffer;
 }
 
 /**
@@ -27,15 +23,16 @@ export interface PostgresqlDependencies {
  * of one owner role, side by side until retirement. `single_role`: one role whose password changes, with a window from
  * `install` until consumers have the new value.
  */
-export function postgresqlRotator(dependencies: PostgresqlDependencies): Rotator {
-  const { clock, mode = 'two_roles', onConnect, randomBytes: random = randomBytes } = dependencies;
+export function postgresqlRotator(dependencies: PostgresqlDependencies): ChosenRotator {
+  const { clock, mode = 'two_roles', onConnect } = dependencies;
   const connector = new Connector(onConnect);
   const isTwoRoles = mode === 'two_roles';
   return {
     type: 'postgresql',
+    kind: 'chosen',
     overlap: isTwoRoles,
     preflight: (input) => (isTwoRoles ? preflightTwoRoles : preflightSingleRole)(input, connector),
-    propose: (input) => propose(input, random(PASSWORD_BYTES).toString('base64url')),
+    propose: (input) => propose(input, randomPassword(input.settings.policy)),
     install: (input) => (isTwoRoles ? installTwoRoles : installSingleRole)(input, connector),
     test: ({ settings, candidate, incumbentIdentity }) => {
       const { login, username } = parseCredential(candidate, 'candidate', settings.connection);

@@ -1,0 +1,190 @@
+import type { SecretText } from '../../shared/redact.ts';
+import type {
+  Issuance,
+  KnownCredential,
+  Preflight,
+  RetireReport,
+  Rotator,
+  RotatorSettings,
+  TestReport,
+} from '../../shared/rotators/rotator.ts';
+import type { Accounted, Adopted } from './target-harness.ts';
+
+interface Version extends KnownCredential {
+  readonly value: SecretText | undefined;
+}
+
+/** A rotation's candidate, stored. */
+export interface Brought {
+  readonly versionId: string;
+  readonly value: SecretText;
+  readonly preflight: Preflight;
+}
+
+/** The steps of rotations of one secret, in the workflow's order and with its ledger, without a workflow. */
+export class RotationByHand {
+  readonly rotator: Rotator;
+  readonly settings: RotatorSettings;
+  readonly #adopted: Adopted;
+  #versions: readonly Version[] = [];
+  #current: { readonly versionId: string; readonly value: SecretText };
+  #clock = Date.now();
+
+  constructor(rotator: Rotator, adopted: Adopted, settings: Partial<RotatorSettings> = {}) {
+    this.rotator = rotator;
+    this.#adopted = adopted;
+    this.#current = { versionId: crypto.randomUUID(), value: adopted.incumbent };
+    this.settings = {
+      mode: 'two_roles',
+      preheatSeconds: 5,
+      healthyThreshold: 1,
+      endSessions: true,
+      ...adopted.declared,
+      ...settings,
+      secretId: adopted.name,
+    };
+  }
+
+  get current(): { readonly versionId: string; readonly value: SecretText } {
+    return this.#current;
+  }
+
+  get known(): readonly KnownCredential[] {
+    return this.#versions.map(({ value: _, ...known }) => known);
+  }
+
+  /** What may be alive: every version that is not retired. */
+  get accounted(): readonly Accounted[] {
+    return this.#versions.filter(({ state }) => state !== 'retired');
+  }
+
+  /** Later than any before it. */
+  nextStart(): Date {
+    this.#clock += 1000;
+    return new Date(this.#clock);
+  }
+
+  get #values() {
+    return { settings: this.settings, admin: this.#adopted.admin, incumbent: this.#current.value };
+  }
+
+  preflight(versionId: string): Promise<Preflight> {
+    const incumbentVersionId = this.#current.versionId;
+    return this.rotator.preflight({ ...this.#values, versionId, incumbentVersionId, known: this.known });
+  }
+
+  /** Preflight, journal, store and install (or issue and store); `times`: each of them so often. */
+  async bringIn(versionId: string = crypto.randomUUID(), { times = 1, startedAt = this.nextStart() } = {}): Promise<Brought> {
+    const preflight = await this.preflight(versionId);
+    this.journal(versionId, preflight);
+    const { candidate, fence } = preflight;
+    const incumbentVersionId = this.#current.versionId;
+    if (this.rotator.kind === 'issued') {
+      const value = await this.issue(versionId, preflight, startedAt);
+      return { versionId, value, preflight };
+    }
+    const value = this.rotator.propose({ ...this.#values, versionId, candidate });
+    this.#set(versionId, { value });
+    for (let time = 0; time < times; time += 1) {
+      await this.rotator.install({ ...this.#values, versionId, startedAt, candidate: value, incumbentVersionId, fence });
+    }
+    return { versionId, value, preflight };
+  }
+
+  journal(versionId: string, { candidate, incumbent, existing = [] }: Preflight): void {
+    const { versionId: currentId, value } = this.#current;
+    if (incumbent !== undefined) this.#set(currentId, { identity: incumbent, state: 'current', value });
+    const issuance: Issuance = { since: new Date(this.#clock), existing, attempts: 0 };
+    this.#set(versionId, {
+      identity: candidate,
+      state: 'proposed',
+      ...(this.rotator.kind === 'issued' ? { issuance } : {}),
+    });
+  }
+
+  /** One attempt at having a credential made, stored; `lost`: the answer never arrives. */
+  async issue(
+    versionId: string,
+    { candidate }: Preflight,
+    startedAt: Date = this.nextStart(),
+    { lost = false } = {},
+  ): Promise<SecretText> {
+    const { rotator } = this;
+    if (rotator.kind !== 'issued') throw new Error('this rotator does not issue');
+    const entry = this.#versions.find((version) => version.versionId === versionId);
+    if (entry?.issuance === undefined) throw new Error('not journaled');
+    const issuance = { ...entry.issuance, attempts: entry.issuance.attempts + 1 };
+    this.#set(versionId, { issuance });
+    const { identity, value } = await rotator.issue({
+      ...this.#values,
+      versionId,
+      startedAt,
+      candidate,
+      issuance,
+      known: this.known,
+    });
+    if (!lost) this.#set(versionId, { identity, value });
+    return value;
+  }
+
+  test({ value }: Pick<Brought, 'value'>): Promise<TestReport> {
+    const incumbentIdentity = this.known.find(({ versionId }) => versionId === this.#current.versionId)?.identity;
+    const { admin, incumbent } = this.#values;
+    return this.rotator.test({ settings: this.settings, candidate: value, incumbentIdentity, incumbent, admin });
+  }
+
+  /** The switch; answers the version that it replaced. */
+  promote({ versionId, value }: Brought): string {
+    const replaced = this.#current.versionId;
+    this.#set(replaced, { state: 'grace' });
+    this.#set(versionId, { state: 'current' });
+    this.#current = { versionId, value };
+    return replaced;
+  }
+
+  /** Ends a version that is not current. */
+  async retire(versionId: string, { forget = true } = {}): Promise<RetireReport> {
+    const entry = this.#versions.find((version) => version.versionId === versionId);
+    if (entry === undefined) throw new Error('not in the ledger');
+    const { settings, admin, incumbent: survivor } = this.#values;
+    const { identity, value } = entry;
+    const survivorVersionId = this.#current.versionId;
+    const report = await this.rotator.retire({
+      settings,
+      admin,
+      identity,
+      versionId,
+      value,
+      survivor,
+      survivorVersionId,
+      known: this.known,
+    });
+    if (forget) this.#set(versionId, { state: 'retired' });
+    return report;
+  }
+
+  valueOf(versionId: string): SecretText {
+    const value = this.#versions.find((version) => version.versionId === versionId)?.value;
+    if (value === undefined) throw new Error('no value is stored');
+    return value;
+  }
+
+  /** A whole rotation with its retirement. */
+  async rotate(): Promise<Brought> {
+    const brought = await this.bringIn();
+    await this.test(brought);
+    await this.retire(this.promote(brought));
+    await this.rotator.release();
+    return brought;
+  }
+
+  probe(value: SecretText): Promise<'accepted' | 'refused'> {
+    return this.rotator.probe(value, this.settings);
+  }
+
+  #set(versionId: string, change: Partial<Version>): void {
+    const known = this.#versions.find((version) => version.versionId === versionId);
+    const base: Version = known ?? { identity: '', versionId, state: 'proposed', value: undefined };
+    this.#versions = [...this.#versions.filter((version) => version !== known), { ...base, ...change }];
+  }
+}

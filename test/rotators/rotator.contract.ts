@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RekeyError, RotationEnded, SlotOccupied } from '../../shared/errors.ts';
+import { SecretText } from '../../shared/redact.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { RotationByHand } from './rotation-by-hand.ts';
+import type { Adopted, TargetHarness } from './target-harness.ts';
+
+export interface ContractOptions {
+  readonly kind: 'chosen' | 'issued';
+  /** Where nothing can stand in the way of a candidate (`TargetHarness.obstruct`), or no address can be changed. */
+  readonly obstructs?: boolean;
+  readonly hasAddress?: boolean;
+  /** Where the target itself refuses nothing (type `credential`): a retired value cannot be proved dead. */
+  readonly provesDeath?: boolean;
+  /** Where only its own end, or its own value, ends a credential: a lost answer cannot be cleaned up. */
+  readonly findsLost?: boolean;
+}
+
+const MALFORMED: readonly (readonly [string, string])[] = [
+  ['no JSON', 'a-leaked-value-0'],
+  ['a JSON text', '"a-leaked-value-1"'],
+  ['null', 'null'],
+  ['a list', '["a-leaked-value-2"]'],
+  ['an empty object', '{}'],
+  ['wrong types', '{"username":17,"password":{"a":"a-leaked-value-3"},"host":[],"port":"x"}'],
+  ['64 KiB', JSON.stringify({ username: 'a-leaked-value-4', password: 'a-leaked-value-5'.repeat(4096) })],
+  ['NUL in names', '{"username":"a\\u0000b","password":"a-leaked-value-6\\u0000"}'],
+  ['a lone surrogate', '{"username":"\\ud800","password":"a-leaked-value-7\\udfff"}'],
+];
+
+/**
+ * What every rotator with overlap keeps, whatever its target. `open` starts the target; each test adopts a secret of its
+ * own at it.
+ */
+export function rotatorContract(
+  type: string,
+  open: () => Promise<TargetHarness>,
+  { kind, provesDeath = true, findsLost = true, obstructs = true, hasAddress = true }: ContractOptions,
+): void {
+  describe(`${type} rotator: contract`, () => {
+    let harness: TargetHarness;
+    let made = 0;
+    beforeAll(async () => {
+      harness = await open();
+    });
+    afterAll(() => harness?.stop());
+
+    async function adopt(): Promise<{ readonly adopted: Adopted; readonly rotations: RotationByHand }> {
+      made += 1;
+      const adopted = await harness.adopt(`contract${made}`);
+      return { adopted, rotations: new RotationByHand(harness.rotator(systemClock), adopted) };
+    }
+    const dead = provesDeath ? 'refused' : 'accepted';
+
+    it('says what it is', () => {
+      expect(harness.rotator(systemClock)).toMatchObject({ type, kind, overlap: true });
+    });
+
+    it('touches nothing in preflight, nor when it tests or probes', async () => {
+      const { adopted, rotations } = await adopt();
+      const before = await harness.state(adopted);
+      await rotations.preflight(crypto.randomUUID());
+      await rotations.preflight(crypto.randomUUID());
+      await rotations.probe(adopted.incumbent);
+      await rotations.rotator.release();
+      expect(await harness.state(adopted)).toBe(before);
+      const brought = await rotations.bringIn();
+      const installed = await harness.state(adopted);
+      await rotations.test(brought);
+      await rotations.rotator.release();
+      expect(await harness.state(adopted)).toBe(installed);
+    });
+
+    it('keeps the incumbent valid until it is retired; then it is refused, and nothing unknown lives', async () => {
+      const { adopted, rotations } = await adopt();
+      for (let turn = 0; turn < 3; turn += 1) {
+        const incumbent = rotations.current.value;
+        const brought = await rotations.bringIn();
+        expect(await Promise.all([incumbent, brought.value].map((value) => rotations.probe(value)))).toEqual([
+          'accepted',
+          'accepted',
+        ]);
+        await harness.use(incumbent);
+        await harness.use(brought.value);
+        expect((await rotations.test(brought)).healthy).toBeGreaterThan(0);
+        const replaced = rotations.promote(brought);
+        await harness.use(incumbent);
+        const report = await rotations.retire(replaced);
+        expect(report.refusedLogin).toBe(provesDeath);
+        expect(await rotations.probe(incumbent)).toBe(dead);
+        if (provesDeath) await expect(harness.use(incumbent)).rejects.toThrow();
+        await harness.use(brought.value);
+        expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
+      }
+      await rotations.rotator.release();
+    });
+
+    it('may run every step twice', async () => {
+      const { adopted, rotations } = await adopt();
+      for (let turn = 0; turn < 2; turn += 1) {
+        const incumbent = rotations.current.value;
+        const brought = await rotations.bringIn(undefined, { times: 2 });
+        await rotations.test(brought);
+        await rotations.test(brought);
+        const replaced = rotations.promote(brought);
+        await rotations.retire(replaced, { forget: false });
+        await rotations.retire(replaced);
+        await harness.use(brought.value);
+        expect(await rotations.probe(incumbent)).toBe(dead);
+        expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
+      }
+      await rotations.rotator.release();
+    });
+
+    it('takes a candidate back, twice, and the incumbent goes on; the next rotation works', async () => {
+      const { adopted, rotations } = await adopt();
+      const brought = await rotations.bringIn();
+      await rotations.retire(brought.versionId, { forget: false });
+      await rotations.retire(brought.versionId);
+      expect(await rotations.probe(brought.value)).toBe(dead);
+      await harness.use(adopted.incumbent);
+      expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
+      const next = await rotations.rotate();
+      await harness.use(next.value);
+    });
+
+    onlyIf(obstructs)('leaves alone what it did not make, and says what stands in the way', async () => {
+      const { adopted, rotations } = await adopt();
+      const { isUntouched } = await given(harness.obstruct)(adopted);
+      const error = await rotations.preflight(crypto.randomUUID()).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(SlotOccupied);
+      expect(await isUntouched()).toBe(true);
+      await harness.use(adopted.incumbent);
+      await rotations.rotator.release();
+    });
+
+    it('does not let a late install or a late issue harm what a later rotation has made', async () => {
+      const { adopted, rotations } = await adopt();
+      const { rotator } = rotations;
+      const lateId = crypto.randomUUID();
+      const startedAt = rotations.nextStart();
+      const late = await rotations.preflight(lateId);
+      const values = { settings: rotations.settings, admin: adopted.admin, incumbent: adopted.incumbent };
+      const brought = await rotations.bringIn();
+      if (rotator.kind === 'chosen') {
+        const candidate = rotator.propose({ ...values, versionId: lateId, candidate: late.candidate });
+        const run = rotator.install({
+          ...values,
+          versionId: lateId,
+          startedAt,
+          candidate,
+          incumbentVersionId: rotations.current.versionId,
+          fence: late.fence,
+        });
+        await run.catch((error: unknown) => expect(error).toBeInstanceOf(RotationEnded));
+      }
+      await harness.use(brought.value);
+      await rotations.test(brought);
+      await harness.use(adopted.incumbent);
+      await rotator.release();
+    });
+
+    onlyIf(kind === 'issued' && findsLost)('finds and removes what a lost answer left behind', async () => {
+      const { adopted, rotations } = await adopt();
+      const versionId = crypto.randomUUID();
+      const preflight = await rotations.preflight(versionId);
+      rotations.journal(versionId, preflight);
+      const lost = await rotations.issue(versionId, preflight, undefined, { lost: true });
+      const value = await rotations.issue(versionId, await rotations.preflight(versionId));
+      expect(await rotations.probe(lost)).toBe('refused');
+      expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
+      await rotations.test({ value });
+      await rotations.retire(versionId);
+      const second = crypto.randomUUID();
+      const again = await rotations.preflight(second);
+      rotations.journal(second, again);
+      const lostToo = await rotations.issue(second, again, undefined, { lost: true });
+      await rotations.retire(second);
+      expect(await rotations.probe(lostToo)).toBe('refused');
+      expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
+      await harness.use(adopted.incumbent);
+      await rotations.rotator.release();
+    });
+
+    onlyIf(hasAddress)('tells a target that does not answer from one that refuses', async () => {
+      const { adopted, rotations } = await adopt();
+      const error = await rotations.probe(given(harness.unreachable)(adopted.incumbent)).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      expect((error as Error).name).toMatch(/^(TargetUnreachable|TransientFailure)$/);
+      await rotations.rotator.release();
+    });
+
+    it.each(MALFORMED)('stops at a secret that holds %s, and does not repeat it', async (_, text) => {
+      const { adopted, rotations } = await adopt();
+      const before = await harness.state(adopted);
+      const broken = new RotationByHand(rotations.rotator, { ...adopted, incumbent: new SecretText(text) });
+      const error = await broken.preflight(crypto.randomUUID()).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (error !== undefined) {
+        expect(error).toBeInstanceOf(RekeyError);
+        expect((error as RekeyError).safeMessage).not.toContain('a-leaked-value');
+      } else expect(provesDeath).toBe(false); // Only where any text may be a value.
+      expect(await harness.state(adopted)).toBe(before);
+      await rotations.rotator.release();
+    });
+  });
+}
+
+
+/** What does not apply is no test at all: a skipped one means that something is missing on this machine. */
+function onlyIf(applies: boolean): (title: string, run: () => Promise<void>) => void {
+  return (title, run) => {
+    if (applies) it(title, run);
+  };
+}
+
+function given<Method>(method: Method | undefined): Method {
+  if (method === undefined) throw new Error('the harness lacks what its options promise');
+  return method;
+}
