@@ -25,6 +25,8 @@ export const FUNCTION_ENTRIES = {
   owed: 'functions/retirement/owed.ts',
   recover: 'functions/recovery/recover.ts',
   configure: 'functions/configure/configure.ts',
+  sweep: 'functions/sweep/sweep.ts',
+  'rotation-contract': 'functions/rotation-contract/rotation-contract.ts',
 } as const;
 
 export type FunctionName = keyof typeof FUNCTION_ENTRIES;

@@ -11,37 +11,65 @@ export interface RetryPolicy {
   readonly JitterStrategy?: 'FULL' | 'NONE';
 }
 
-/**
- * Faults that may pass by themselves. Every step may run twice, so a lost answer or a timeout belongs here too.
- * What a policy or a target decided (`RefusedByPolicy`, `CandidateUnproven`, …) does not: the same again cannot help.
- */
-export const TRANSIENT_ERRORS = [
+/** Faults that are over in seconds. Every step may run twice, so a lost answer or a timeout belongs here too. */
+const PASSING_ERRORS = [
   TransientFailure.errorName,
-  Throttled.errorName,
-  TargetUnreachable.errorName,
   'Lambda.ServiceException',
   'Lambda.AWSLambdaException',
   'Lambda.SdkClientException',
-  'Lambda.TooManyRequestsException',
   // A function that ran out of time or memory, by its older and its newer name.
   'Lambda.Unknown',
   'Sandbox.Timedout',
   'States.Timeout',
 ] as const;
 
-/** A phase before the switch. 4 retries after 2, 4, 8, 16 s: last wait 16 s, 30 s in all. */
-export const PHASE_RETRY: RetryPolicy = {
-  ErrorEquals: TRANSIENT_ERRORS,
+/** Somebody asked to slow down: AWS, a provider with a quota, Lambda itself. */
+const THROTTLED_ERRORS = [Throttled.errorName, 'Lambda.TooManyRequestsException'] as const;
+
+/**
+ * Every error that is tried again. What a policy, a target or the configuration decided (`RefusedByPolicy`,
+ * `CandidateUnproven`, `Misconfigured`, …) is not: the same again cannot help. `RefusedByPolicy` gets another rotation with
+ * another value, by `shared/rotation/due.ts`.
+ */
+export const TRANSIENT_ERRORS = [...PASSING_ERRORS, ...THROTTLED_ERRORS, TargetUnreachable.errorName] as const;
+
+/** A passing fault in a phase before the switch. 4 retries after 2, 4, 8, 16 s: last wait 16 s, 30 s in all. */
+const PASSING_RETRY: RetryPolicy = {
+  ErrorEquals: PASSING_ERRORS,
   IntervalSeconds: 2,
   MaxAttempts: 4,
   BackoffRate: 2,
 };
 
-/** Releasing a batch: as a phase, but the task's own timeout is the batch's, which is not tried again. */
-export const RELEASE_RETRY: RetryPolicy = {
-  ...PHASE_RETRY,
-  ErrorEquals: TRANSIENT_ERRORS.filter((name) => name !== 'States.Timeout'),
+/**
+ * Throttled: 5 retries after up to 4, 8, 16, 32, 60 s, spread over that (full jitter), so that a fleet does not come back
+ * as one: last wait 60 s, 2 min at most in all.
+ */
+const THROTTLED_RETRY: RetryPolicy = {
+  ErrorEquals: THROTTLED_ERRORS,
+  IntervalSeconds: 4,
+  MaxAttempts: 5,
+  BackoffRate: 2,
+  MaxDelaySeconds: 60,
+  JitterStrategy: 'FULL',
 };
+
+/** A target that does not answer: a restart, a failover. 4 retries after 4, 8, 16, 32 s: last wait 32 s, 60 s in all. */
+const UNREACHABLE_RETRY: RetryPolicy = {
+  ErrorEquals: [TargetUnreachable.errorName],
+  IntervalSeconds: 4,
+  MaxAttempts: 4,
+  BackoffRate: 2,
+};
+
+/** A phase before the switch: each class of fault by its own policy. */
+export const PHASE_RETRY: readonly RetryPolicy[] = [PASSING_RETRY, THROTTLED_RETRY, UNREACHABLE_RETRY];
+
+/** Releasing a batch: as a phase, but the task's own timeout is the batch's, which is not tried again. */
+export const RELEASE_RETRY: readonly RetryPolicy[] = [
+  { ...PASSING_RETRY, ErrorEquals: PASSING_ERRORS.filter((name) => name !== 'States.Timeout') },
+  THROTTLED_RETRY,
+];
 
 /**
  * Rolling back must come through: 8 retries after 5, 10, 20, 40, 80, 120, 120, 120 s: last wait 2 min, 8 min 35 s in

@@ -37,6 +37,8 @@ export interface SecretDescription {
   readonly arn: string;
   readonly name: string;
   readonly stagesByVersion: Readonly<Record<string, readonly string[]>>;
+  /** Whether Secrets Manager's own scheduler rotates it. */
+  readonly rotationEnabled: boolean;
 }
 
 export interface NewSecret {

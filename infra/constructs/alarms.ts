@@ -21,6 +21,7 @@ export interface AlarmsProps {
   readonly versionRetirement: StateMachine;
   readonly recover: RekeyFunction;
   readonly configure: RekeyFunction;
+  readonly sweep: RekeyFunction;
   readonly undeliveredEvents: DeadLetterQueue;
   readonly undeliveredRecoveries: DeadLetterQueue;
   readonly unhandledAnswers: DeadLetterQueue;
@@ -50,6 +51,7 @@ export class Alarms extends Construct {
     this.#onAny({ heading: 'Dispatch failed', metric: props.rotationDispatch.metricFailed(sum) });
     this.#onAny({ heading: 'Recovery failed', metric: props.recover.function.metricErrors(sum) });
     this.#onAny({ heading: 'Configuration failed', metric: props.configure.function.metricErrors(sum) });
+    this.#onAny({ heading: 'Sweep failed', metric: props.sweep.function.metricErrors(sum) });
     const waiting = { period: PERIOD, statistic: 'Maximum' };
     this.#onAny({
       heading: 'Events not delivered',

@@ -5,12 +5,12 @@ import {
   PHASE_RETRY,
   RELEASE_RETRY,
   ROLL_BACK_RETRY,
-  type RetryPolicy,
   START_EXECUTION_RETRY,
 } from '../retry-policies.ts';
 import { LeaseHeld, RotationEnded } from '../../shared/errors.ts';
 import {
   type Catcher,
+  type FunctionTask,
   functionTask,
   type State,
   startExecutionTask,
@@ -50,7 +50,7 @@ export interface SecretRotationTargets {
 export function secretRotation({ functionArn, versionRetirementArn }: SecretRotationTargets): StateMachineDefinition {
   const step = (
     name: FunctionName,
-    rest: { retry: RetryPolicy } & Partial<Parameters<typeof functionTask>[0]>,
+    rest: { retry: FunctionTask['retry'] } & Partial<Parameters<typeof functionTask>[0]>,
   ): State =>
     functionTask({
       functionArn: functionArn(name),

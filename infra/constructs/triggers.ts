@@ -7,6 +7,9 @@ import { Construct } from 'constructs';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { RekeyFunction } from './rekey-function.ts';
 
+/** How often every ledger is gone through. */
+const SWEEP_HOURS = 1;
+
 export interface TriggersProps {
   readonly environment: string;
   readonly dispatchRateMinutes: number;
@@ -14,11 +17,12 @@ export interface TriggersProps {
   /** Executions whose end in failure Recover picks up. */
   readonly recoverable: readonly StateMachine[];
   readonly recover: RekeyFunction;
+  readonly sweep: RekeyFunction;
   /** Where events go that could not be delivered. */
   readonly deadLetters: DeadLetterQueue;
 }
 
-/** What starts Rekey: the schedule, a request on the default bus, an execution that failed. */
+/** What starts Rekey: the schedules, a request on the default bus, an execution that failed. */
 export class Triggers extends Construct {
   constructor(scope: Construct, id: string, props: TriggersProps) {
     super(scope, id);
@@ -32,6 +36,18 @@ export class Triggers extends Construct {
           deadLetterQueue,
           // Older than this, the next run of the schedule has come first.
           maxEventAge: Duration.minutes(Math.min(1440, Math.max(5, props.dispatchRateMinutes))),
+          retryAttempts: 5,
+        }),
+      ],
+    });
+
+    new Rule(this, 'Sweep', {
+      description: `Rekey ${props.environment}: looks for credentials that should not live any more`,
+      schedule: Schedule.rate(Duration.hours(SWEEP_HOURS)),
+      targets: [
+        new LambdaFunction(props.sweep.function, {
+          deadLetterQueue,
+          maxEventAge: Duration.hours(SWEEP_HOURS),
           retryAttempts: 5,
         }),
       ],

@@ -1,6 +1,6 @@
 import type { FunctionName } from '../bundles.ts';
 import { LEASE_RETRY, NOTIFY_RETRY, RETIRE_RETRY } from '../retry-policies.ts';
-import { StillHeld } from '../../shared/errors.ts';
+import { EndsByItself, StillHeld } from '../../shared/errors.ts';
 import { functionTask, type StateMachineDefinition } from './asl.ts';
 import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
 
@@ -9,6 +9,9 @@ export const OWED_WAIT_SECONDS = 3600;
 
 /** How long consumers are given, between two looks, to leave what is to be retired. */
 export const HELD_WAIT_SECONDS = 20;
+
+/** How long what nobody can end is left to its own end, between two looks. */
+export const OWN_END_WAIT_SECONDS = 600;
 
 /** Under Step Functions' own limit of a year, so that giving up is an event (TIMED_OUT) and recovery starts it again. */
 export const RETIREMENT_TIMEOUT_SECONDS = 360 * 24 * 3600;
@@ -48,10 +51,12 @@ export function versionRetirement({ functionArn }: VersionRetirementTargets): St
         resultPath: null,
         catch: [
           { ErrorEquals: [StillHeld.errorName], ResultPath: null, Next: 'WaitForConsumers' },
+          { ErrorEquals: [EndsByItself.errorName], ResultPath: null, Next: 'WaitForItsOwnEnd' },
           { ErrorEquals: ['States.ALL'], ResultPath: '$.fault', Next: 'Owed' },
         ],
         next: 'Retired',
       }),
+      WaitForItsOwnEnd: { Type: 'Wait', Seconds: OWN_END_WAIT_SECONDS, Next: 'Retire' },
       WaitForConsumers: { Type: 'Wait', Seconds: HELD_WAIT_SECONDS, Next: 'Retire' },
       Retired: { Type: 'Succeed' },
       Owed: functionTask({

@@ -9,10 +9,11 @@ import type { EncryptionKey } from './encryption-key.ts';
 import type { ManagedSecrets } from './managed-secrets.ts';
 import type { RegistryTable } from './registry-table.ts';
 import { type Network, RekeyFunction } from './rekey-function.ts';
+import type { RotatedUsers } from './rotated-users.ts';
 
 /** A phase's function; its task in the state machine waits a little longer. Pre-heating alone may take 30 s. */
 export const PHASE_TIMEOUT_SECONDS = 60;
-/** Configure asks Secrets Manager for each declared secret; Recover rolls back and tells people in one go. */
+/** Configure asks Secrets Manager for each declared secret, Sweep goes through every ledger; Recover rolls back and tells people in one go. */
 const LONG_TIMEOUT_SECONDS = 300;
 
 interface Setting {
@@ -63,6 +64,16 @@ const SETTINGS: Readonly<Record<FunctionName, Setting>> = {
     timeoutSeconds: LONG_TIMEOUT_SECONDS,
     description: 'Brings registry and Secrets Manager in step with the file',
   },
+  sweep: {
+    ...BOOKS,
+    timeoutSeconds: LONG_TIMEOUT_SECONDS,
+    description: 'Finds credentials that should not live any more, and has them ended',
+  },
+  'rotation-contract': {
+    ...PHASE,
+    alerts: true,
+    description: "The four steps of Secrets Manager's own scheduler, over the same phases",
+  },
 };
 
 export interface WorkflowFunctionsProps {
@@ -74,6 +85,7 @@ export interface WorkflowFunctionsProps {
   readonly consumers: ConsumersTable;
   readonly alerts: AlertTopic;
   readonly secrets: ManagedSecrets;
+  readonly users: RotatedUsers;
   readonly network: Network | undefined;
   /** For asynchronous invocations of Recover. */
   readonly recoverDeadLetters: DeadLetterQueue;
@@ -91,6 +103,7 @@ export class WorkflowFunctions extends Construct {
     this.#grantBooks(props);
     this.#grantConsumers(props.consumers);
     this.#grantSecrets(props.secrets);
+    this.#grantUsers(props.users);
   }
 
   get(name: FunctionName): RekeyFunction {
@@ -101,9 +114,9 @@ export class WorkflowFunctions extends Construct {
     return this.#functions[name].function.functionArn;
   }
 
-  /** Lets Recover and Revert start retirements; the state machine comes after the functions it invokes. */
+  /** Lets those start retirements that do; the state machine comes after the functions it invokes. */
   enableRetirements(versionRetirementArn: string): void {
-    for (const name of ['recover', 'revert'] as const) {
+    for (const name of ['recover', 'revert', 'sweep', 'rotation-contract'] as const) {
       const starter = this.#functions[name];
       starter.function.addEnvironment('VERSION_RETIREMENT_ARN', versionRetirementArn);
       starter.grantPrincipal.addToPrincipalPolicy(
@@ -151,13 +164,22 @@ export class WorkflowFunctions extends Construct {
       if (appends) auditTrail.grantAppend(this.get(name));
       if (tells) alerts.grantPublish(this.get(name));
     }
-    registry.grantArchive(this.get('generate'));
+    for (const name of ['generate', 'rotation-contract'] as const) registry.grantArchive(this.get(name));
     registry.grantFindDue(this.get('dispatch'));
-    registry.grantList(this.get('configure'));
+    for (const name of ['configure', 'sweep'] as const) registry.grantList(this.get(name));
   }
 
   #grantConsumers(consumers: ConsumersTable): void {
-    const listers = ['generate', 'audit', 'release-batch', 'judge-batch', 'roll-back', 'retire', 'recover'] as const;
+    const listers = [
+      'generate',
+      'audit',
+      'release-batch',
+      'judge-batch',
+      'roll-back',
+      'retire',
+      'recover',
+      'rotation-contract',
+    ] as const;
     // Generate rolls back what a dead run left behind; Retire tells those who came late.
     const posters = [
       'generate',
@@ -168,6 +190,7 @@ export class WorkflowFunctions extends Construct {
       'recover',
       'reload',
       'revert',
+      'rotation-contract',
     ] as const;
     for (const name of listers) consumers.grantList(this.get(name));
     for (const name of posters) consumers.grantPost(this.get(name));
@@ -175,16 +198,35 @@ export class WorkflowFunctions extends Construct {
     for (const name of ['audit', 'acknowledge'] as const) consumers.grantReadNotice(this.get(name));
   }
 
+  /** Access keys of the IAM users that are declared. Whoever may bring one in may also take it back. */
+  #grantUsers(users: RotatedUsers): void {
+    for (const name of ['generate', 'rotation-contract'] as const) users.grantIssue(this.get(name));
+    const enders = ['generate', 'apply', 'roll-back', 'retire', 'recover', 'rotation-contract'] as const;
+    for (const name of enders) users.grantEnd(this.get(name));
+  }
+
   #grantSecrets(secrets: ManagedSecrets): void {
-    const readers = ['generate', 'test', 'apply', 'roll-back', 'retire', 'recover', 'revert', 'configure'] as const;
-    const administrators = ['generate', 'apply', 'roll-back', 'retire', 'recover'] as const;
+    const readers = [
+      'generate',
+      'test',
+      'apply',
+      'roll-back',
+      'retire',
+      'recover',
+      'revert',
+      'rotation-contract',
+      'configure',
+    ] as const;
+    // Test compares what both can do, where only the administrator sees that.
+    const administrators = ['generate', 'test', 'apply', 'roll-back', 'retire', 'recover', 'rotation-contract'] as const;
     // Generate rolls back what a dead run left behind.
-    const movers = ['generate', 'apply', 'roll-back', 'recover', 'revert'] as const;
+    const movers = ['generate', 'apply', 'roll-back', 'recover', 'revert', 'rotation-contract'] as const;
     for (const name of readers) secrets.grantRead(this.get(name));
     for (const name of administrators) secrets.grantReadAdmin(this.get(name));
     for (const name of movers) secrets.grantMoveStages(this.get(name));
-    for (const name of ['generate', 'reload', 'configure'] as const) secrets.grantDescribe(this.get(name));
-    secrets.grantStore(this.get('generate'));
+    const describers = ['generate', 'reload', 'configure', 'sweep', 'rotation-contract'] as const;
+    for (const name of describers) secrets.grantDescribe(this.get(name));
+    for (const name of ['generate', 'rotation-contract'] as const) secrets.grantStore(this.get(name));
     secrets.grantCreate(this.get('configure'));
   }
 }

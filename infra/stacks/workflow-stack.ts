@@ -1,6 +1,7 @@
 /* oxlint-disable no-new -- a construct adds itself to the tree of its scope */
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import { SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { EnvironmentDeclaration } from '../../shared/config/declaration.ts';
 import type { Bundles, FunctionName } from '../bundles.ts';
@@ -10,6 +11,7 @@ import { ConsumerEvents } from '../constructs/consumer-events.ts';
 import { DeadLetterQueue } from '../constructs/dead-letter-queue.ts';
 import { ManagedSecrets } from '../constructs/managed-secrets.ts';
 import type { Network } from '../constructs/rekey-function.ts';
+import { RotatedUsers } from '../constructs/rotated-users.ts';
 import { rotationDispatch } from '../constructs/rotation-dispatch.ts';
 import { secretRotation } from '../constructs/secret-rotation.ts';
 import { Triggers } from '../constructs/triggers.ts';
@@ -48,6 +50,7 @@ export class WorkflowStack extends Stack {
         secrets: declaration.secrets,
         adminSecretArns: settings.adminSecretArns,
       }),
+      users: new RotatedUsers(this, 'Users', { secrets: declaration.secrets }),
       network: settings.vpc === undefined ? undefined : this.#network(settings.vpc),
       recoverDeadLetters: undeliveredRecoveries,
     });
@@ -93,7 +96,13 @@ export class WorkflowStack extends Stack {
       rotationDispatch: dispatch,
       recoverable: [rotation, retirement],
       recover: functions.get('recover'),
+      sweep: functions.get('sweep'),
       deadLetters: undeliveredEvents,
+    });
+    // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
+    functions.get('rotation-contract').function.addPermission('SecretsManager', {
+      principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
+      sourceAccount: this.account,
     });
     new Alarms(this, 'Alarms', {
       environment,
@@ -104,6 +113,7 @@ export class WorkflowStack extends Stack {
       versionRetirement: retirement,
       recover: functions.get('recover'),
       configure: functions.get('configure'),
+      sweep: functions.get('sweep'),
       undeliveredEvents,
       undeliveredRecoveries,
       unhandledAnswers,
@@ -121,6 +131,7 @@ export class WorkflowStack extends Stack {
     new CfnOutput(this, 'ConfigureFunction', { value: functions.get('configure').function.functionName });
     new CfnOutput(this, 'ReloadFunction', { value: functions.get('reload').function.functionName });
     new CfnOutput(this, 'RevertFunction', { value: functions.get('revert').function.functionName });
+    new CfnOutput(this, 'RotationFunctionArn', { value: functions.arn('rotation-contract') });
     new CfnOutput(this, 'EventBusName', { value: 'default' });
   }
 

@@ -6,6 +6,7 @@ import {
   CurrentVersionMoved,
   IncumbentRefused,
   Misconfigured,
+  OrphanInDoubt,
   RefusedByPolicy,
   RetirementPending,
   SlotOccupied,
@@ -24,9 +25,11 @@ const REMEDIES: Readonly<Record<string, string>> = {
   [IncumbentRefused.errorName]:
     'the current value did not work before Rekey changed anything: set the right one in Secrets Manager.',
   [RefusedByPolicy.errorName]:
-    "see the target's own policy for roles and passwords, and the administrator's privileges.",
+    "compare the target's own policy for names and passwords with `policy` of the secret, and see the administrator's privileges. Rekey proposes three values in all, then waits for the schedule.",
+  [OrphanInDoubt.errorName]:
+    'look at the credential that the cause names: if nobody knows it, remove it at the provider; Rekey cannot tell that it made it.',
   [SlotOccupied.errorName]:
-    'find out who uses the role that the cause names; Rekey did not make it, so it does not touch it. Rename or drop it.',
+    'find out who uses what the cause names; Rekey did not make it, so it does not touch it. Rename or remove it.',
   [RetirementPending.errorName]:
     'nothing: the credential before is still in its grace period. Shorten `grace` if rotations come this close.',
   [CandidateUnproven.errorName]: 'see what differs; grants made by hand to one login role belong to the owner role.',

@@ -29,7 +29,12 @@ export class SecretsManagerStore implements SecretStore {
       if (answer.DeletedDate !== undefined) {
         throw new Misconfigured(`The secret "${secretId}" is scheduled for deletion in Secrets Manager; restore it.`);
       }
-      return { arn: answer.ARN ?? '', name: answer.Name ?? secretId, stagesByVersion: answer.VersionIdsToStages ?? {} };
+      return {
+        arn: answer.ARN ?? '',
+        name: answer.Name ?? secretId,
+        stagesByVersion: answer.VersionIdsToStages ?? {},
+        rotationEnabled: answer.RotationEnabled ?? false,
+      };
     } catch (error) {
       if (error instanceof ResourceNotFoundException) return undefined;
       throw error;

@@ -53,6 +53,10 @@ const record = z.strictObject({
       retireAt: z.optional(date),
       owedSince: z.optional(date),
       owedAlertAt: z.optional(date),
+      expiresAt: z.optional(date),
+      issuance: z.optional(
+        z.strictObject({ since: date, existing: z.array(z.string()), attempts: z.int().check(z.gte(0)) }),
+      ),
     }),
   ),
   lastRotatedAt: z.optional(date),

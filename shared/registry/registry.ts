@@ -48,6 +48,8 @@ export interface LedgerCredential extends KnownCredential {
   readonly owedSince: Date | undefined;
   /** When people were last told of the debt. */
   readonly owedAlertAt: Date | undefined;
+  /** When it ends by itself, as its provider said; absent where it does not. */
+  readonly expiresAt?: Date | undefined;
 }
 
 export interface RotationRecord extends RotationInput {

@@ -6,6 +6,7 @@ import { credential, withCredentialChange } from './ledger.ts';
 import type { ApplyResult, RotationInput } from './payloads.ts';
 import { hasEnded, type RunningRecord, requireRunning, runPhase } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
+import type { ChosenRotator } from '../rotators/rotator.ts';
 
 /**
  * Moves `AWSCURRENT` to the candidate by compare-and-swap, reads it back, logs in with what was read, and tells the
@@ -20,8 +21,8 @@ export async function apply(input: RotationInput, ports: RotationPorts): Promise
   const applied = await runPhase(ports, input, 'apply', record, async (log, afterwards) => {
     const { secretId, rotationId } = input;
     const rotator = await requireRotator(ports, record, afterwards);
-    if (!rotator.overlap) {
-      const report = await installNow(ports, record);
+    if (rotator.kind === 'chosen' && !rotator.overlap) {
+      const report = await installNow(rotator, ports, record);
       log.note('candidate_installed', report.facts);
     }
     const from = record.rotation.incumbentVersionId;
@@ -86,9 +87,8 @@ export function retirementOf(
  * label is elsewhere: a stopped execution's function may come here when a later rotation has changed the password. Taken
  * back when somebody has written the record meanwhile, as in Generate: whoever rolls back does that first.
  */
-async function installNow(ports: RotationPorts, record: RunningRecord) {
+async function installNow(rotator: ChosenRotator, ports: RotationPorts, record: RunningRecord) {
   const { secretId, rotationId, incumbentVersionId, startedAt } = record.rotation;
-  const rotator = await requireRotator(ports, record);
   const candidate = (await requireVersion(ports, secretId, rotationId)).value;
   const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
   if (![incumbentVersionId, rotationId].includes(current?.versionId)) throw currentMoved(record, current?.versionId);

@@ -1,19 +1,49 @@
 import type { SecretDeclaration } from '../config/declaration.ts';
 import { withJitter } from '../config/jitter.ts';
 import { approximateIntervalSeconds, nextDue } from '../config/schedule.ts';
+import { RefusedByPolicy } from '../errors.ts';
+import type { LedgerCredential } from '../registry/registry.ts';
 
 const FIRST_RETRY_SECONDS = 5 * 60;
 const LONGEST_RETRY_SECONDS = 6 * 3600;
+/** A value that the target's policy refuses: another one is proposed soon, and so often. */
+const ANOTHER_PROPOSAL_SECONDS = 60;
+const PROPOSALS = 3;
 
-/** When the rotation after one that ended at `now` is due: by the schedule, spread by a jitter that depends on the name. */
-export function nextRotation(declaration: SecretDeclaration, now: Date): Date {
+/**
+ * When the rotation after one that ended at `now` is due: by the schedule, spread by a jitter that depends on the name,
+ * and when two thirds of the life of a `current` credential that ends by itself are over, if that is earlier.
+ */
+export function nextRotation(
+  declaration: Pick<SecretDeclaration, 'schedule' | 'name'>,
+  now: Date,
+  current?: Pick<LedgerCredential, 'issuance' | 'expiresAt'>,
+): Date {
   const { schedule, name } = declaration;
-  return withJitter(nextDue(schedule, now), name, approximateIntervalSeconds(schedule));
+  const scheduled = withJitter(nextDue(schedule, now), name, approximateIntervalSeconds(schedule));
+  const { expiresAt, issuance } = current ?? {};
+  if (expiresAt === undefined) return scheduled;
+  const since = issuance?.since.getTime() ?? now.getTime();
+  const renewal = since + ((expiresAt.getTime() - since) * 2) / 3;
+  return new Date(Math.min(scheduled.getTime(), Math.max(renewal, now.getTime())));
 }
 
-/** When to try again after `failures` failed rotations in a row: 5 min, 10, 20 … 6 h, and no later than the schedule says. */
-export function nextTry(declaration: SecretDeclaration, failures: number, now: Date): Date {
-  const backoff = Math.min(FIRST_RETRY_SECONDS * 2 ** Math.min(failures - 1, 20), LONGEST_RETRY_SECONDS);
-  const seconds = Math.min(backoff, approximateIntervalSeconds(declaration.schedule));
-  return new Date(now.getTime() + seconds * 1000);
+/**
+ * When to try again after `failures` failed rotations in a row: 5 min, 10, 20 … 6 h, and no later than the schedule says.
+ * While what is current ends by itself: every 5 min. A value that the target's policy refused: after a minute with
+ * another value, three in all; then not before the schedule, because no value of the declared policy will do.
+ */
+export function nextTry(
+  declaration: Pick<SecretDeclaration, 'schedule' | 'name'>,
+  now: Date,
+  last: { readonly failures: number; readonly fault?: string | undefined; readonly expiresAt?: Date | undefined },
+): Date {
+  const { failures, fault, expiresAt } = last;
+  const interval = approximateIntervalSeconds(declaration.schedule);
+  const after = (seconds: number) => new Date(now.getTime() + Math.min(seconds, interval) * 1000);
+  if (fault === RefusedByPolicy.errorName && expiresAt === undefined) {
+    return failures < PROPOSALS ? after(ANOTHER_PROPOSAL_SECONDS) : nextRotation(declaration, now);
+  }
+  if (expiresAt !== undefined) return after(FIRST_RETRY_SECONDS);
+  return after(Math.min(FIRST_RETRY_SECONDS * 2 ** Math.min(failures - 1, 20), LONGEST_RETRY_SECONDS));
 }

@@ -1,6 +1,7 @@
 import type { SecretText } from '../redact.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
-import { updateRecord } from '../registry/update-record.ts';
+import { requireRecord, updateRecord } from '../registry/update-record.ts';
+import { EndsByItself, OrphanInDoubt, StillAlive } from '../errors.ts';
 import { holders } from '../rollout/holders.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { requireRotator, rotatorSettings } from './credential-values.ts';
@@ -19,6 +20,9 @@ export interface EndingWork {
   readonly rotationId: string;
 }
 
+/** What the same again would only say again. */
+const LASTING: ReadonlySet<string> = new Set([EndsByItself.errorName, OrphanInDoubt.errorName, StillAlive.errorName]);
+
 /**
  * Ends every credential of the secret whose grace is over and that no consumer uses, so that a retirement that was lost
  * blocks no rotation and leaves no debt. Answers the record after it.
@@ -31,7 +35,13 @@ export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
     const { secretId } = record;
     const held = await holders(ports.rollouts, { secretId, versionId: entry.versionId, now: ports.clock.now() });
     if (held.length > 0) continue;
-    record = await endCredential({ ...work, record }, entry);
+    try {
+      record = await endCredential({ ...work, record }, entry);
+    } catch (error) {
+      // It stays a debt, with a retirement of its own; whether it stands in a rotation's way, preflight says.
+      if (!LASTING.has((error as Error).name)) throw error;
+      record = await requireRecord(ports.registry, secretId);
+    }
   }
   return record;
 }
@@ -53,7 +63,16 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
     const rotator = await requireRotator(ports, record);
     const value = (await ports.secretStore.read(record.secretId, { versionId }))?.value;
     const settings = rotatorSettings(record);
-    const report = await rotator.retire({ settings, admin, identity, versionId, value, survivor: survivor?.value });
+    const report = await rotator.retire({
+      settings,
+      admin,
+      identity,
+      versionId,
+      value,
+      survivor: survivor?.value,
+      survivorVersionId: survivor?.versionId,
+      known: record.ledger,
+    });
     const { refusedLogin, endedSessions, facts } = report;
     log.note('proved_dead', { ...facts, refused_login: refusedLogin, ended_sessions: endedSessions });
   });

@@ -4,10 +4,11 @@ import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import type { Preflight, Rotator } from '../rotators/rotator.ts';
 import type { SecretVersion } from '../secret-store.ts';
-import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
+import { issueCandidate, placeCandidate, takeBack } from './bring-in.ts';
+import { adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
 import { endOverdue } from './end-credentials.ts';
 import { LEASE_SECONDS, withLease } from './lease.ts';
-import { credential, withCredential } from './ledger.ts';
+import { credential, withCredential, withCredentialChange } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
 import { type RotationInput, rotationIds } from './payloads.ts';
 import { type PhaseOutcome, type RunningRecord, runPhase, running } from './phase.ts';
@@ -16,10 +17,12 @@ import { closed } from './notify.ts';
 import { rollBack } from './roll-back.ts';
 
 /**
- * Brings in a candidate: lease, preflight, journal, store as `AWSPENDING`, install at the target, in this order.
+ * Brings in a candidate: lease, preflight, journal, store as `AWSPENDING`, install at the target, in this order; where a
+ * provider makes the value: have it made, then store.
  *
  * Twice is harmless: the lease belongs to the rotation's id; the version is stored under it, so a second run reads the
- * value that the first one chose; installing sends the same verifier. Throws `LeaseHeld` when another run is at work
+ * value that the first one chose; installing sends the same verifier. A provider is asked again only while no value is
+ * stored, and what it made before, whose value nobody has, is removed first. Throws `LeaseHeld` when another run is at work
  * and `RotationEnded` when this one is over, or the target knows of a later one.
  */
 export async function generate(input: RotationInput, ports: RotationPorts): Promise<void> {
@@ -139,7 +142,6 @@ async function bringIn({
   const { registry } = ports;
   const { secretId, rotationId: versionId } = input;
   const { current, admin } = stored;
-  const { startedAt } = record.rotation;
   const settings = rotatorSettings(record);
   log.note('lease_taken');
   // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
@@ -152,37 +154,35 @@ async function bringIn({
     versionId,
   );
   const values = { settings, admin, incumbent: incumbent?.value };
-  const preflight = await rotator.preflight({ ...values, versionId, known: cleared.ledger });
+  const preflight = await rotator.preflight({
+    ...values,
+    versionId,
+    incumbentVersionId: incumbent?.versionId,
+    known: cleared.ledger,
+  });
   log.note('preflight_passed', { ...preflight.facts, candidate: preflight.candidate });
 
+  const issues = rotator.kind === 'issued' && stored.candidate === undefined ? ports.clock.now() : undefined;
   const journaled = running(
-    await updateRecord(registry, secretId, (latest) => journal(latest, versionId, preflight, replaced), cleared),
+    await updateRecord(registry, secretId, (latest) => journal(latest, versionId, preflight, replaced, issues), cleared),
     versionId,
   );
   log.note('candidate_journaled', { candidate: preflight.candidate, version_id: versionId });
 
-  const candidate = await store(ports, {
-    secretId,
-    versionId,
-    stored: stored.candidate?.value,
-    propose: () => rotator.propose({ ...values, versionId, candidate: preflight.candidate }),
-  });
-  log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
-
-  const generated = {
-    facts: { ...preflight.facts, candidate: journaled.rotation.candidate ?? '' },
-    record: journaled,
-  };
-  if (!rotator.overlap) return generated;
-  const report = await rotator.install({ ...values, versionId, startedAt, candidate });
-  log.note('candidate_installed', { ...report.facts, candidate: preflight.candidate });
+  const candidate = { ports, record: journaled, log, values, versionId, incumbent, preflight, stored: stored.candidate?.value };
+  const generated =
+    rotator.kind === 'issued'
+      ? await issueCandidate(rotator, candidate)
+      : await placeCandidate(rotator, candidate);
+  const facts = { ...preflight.facts, candidate: generated.record.rotation.candidate ?? '' };
+  if (!generated.isAlive) return { facts, record: generated.record };
   return {
-    ...generated,
+    facts,
+    record: generated.record,
     // A stopped execution's function goes on while recovery rolls its rotation back: whoever does that writes the record
     // first. With the record as the journal left it, whoever rolls back from now on finds what has been installed.
     disturbed: async () => {
-      const identity = preflight.candidate;
-      await rotator.retire({ settings, admin, identity, versionId, value: candidate, survivor: incumbent?.value });
+      await takeBack(rotator, candidate, generated);
       throw new TransientFailure(`The entry of "${secretId}" was changed while its candidate was installed.`);
     },
   };
@@ -190,13 +190,15 @@ async function bringIn({
 
 /**
  * Written before the first side effect: who the candidate will be, and whom it replaces. `latest` itself when all of it
- * is there: a duplicate of this step must not look like somebody else's write.
+ * is there: a duplicate of this step must not look like somebody else's write. Where a provider is about to be asked
+ * (`issues`: now), every attempt is written, and by whom it will be found.
  */
 function journal(
   latest: SecretRecord,
   rotationId: string,
   preflight: Preflight,
   replaced: SecretVersion | undefined,
+  issues: Date | undefined,
 ): SecretRecord {
   const record = running(latest, rotationId);
   let changed = record;
@@ -206,13 +208,17 @@ function journal(
   if (credential(changed, rotationId) === undefined) {
     changed = withCredential(changed, { identity: preflight.candidate, versionId: rotationId, state: 'proposed' });
   }
-  const { candidate, incumbentVersionId } = record.rotation;
-  if (changed === record && candidate === preflight.candidate && incumbentVersionId === replaced?.versionId) {
-    return latest;
+  if (issues !== undefined) {
+    const before = credential(changed, rotationId)?.issuance;
+    const { since, existing, attempts } = before ?? { since: issues, existing: preflight.existing ?? [], attempts: 0 };
+    changed = withCredentialChange(changed, rotationId, { issuance: { since, existing, attempts: attempts + 1 } });
   }
+  const { candidate, incumbentVersionId } = record.rotation;
+  const identity = credential(changed, rotationId)?.identity ?? preflight.candidate;
+  if (changed === record && candidate === identity && incumbentVersionId === replaced?.versionId) return latest;
   const rotation: RotationRecord = {
     ...changed.rotation,
-    candidate: preflight.candidate,
+    candidate: identity,
     incumbent: preflight.incumbent,
     incumbentVersionId: replaced?.versionId,
   };
@@ -226,23 +232,6 @@ function withCurrent(record: RunningRecord, identity: string, versionId: string)
   );
   const kept = { ...record, ledger: record.ledger.filter((entry) => !superseded.includes(entry)) };
   return withCredential(kept, { identity, versionId, state: 'current' });
-}
-
-async function store(
-  { secretStore, clock }: RotationPorts,
-  version: {
-    readonly secretId: string;
-    readonly versionId: string;
-    readonly stored: SecretText | undefined;
-    readonly propose: () => SecretText;
-  },
-): Promise<SecretText> {
-  const { secretId, versionId } = version;
-  if (version.stored !== undefined) return version.stored;
-  const value = version.propose();
-  if ((await secretStore.putPending(secretId, versionId, value)) === 'stored') return value;
-  // Another try of this step has stored its own.
-  return (await requireVersion({ secretStore, clock }, secretId, versionId)).value;
 }
 
 function newRotation(input: RotationInput, startedAt: Date): RotationRecord {

@@ -11,9 +11,13 @@ export function credential(record: SecretRecord, versionId: string | undefined):
   return record.ledger.find((entry) => entry.versionId === versionId);
 }
 
+/** Retired entries that are kept, where identities are never used again. */
+const RETIRED_KEPT = 10;
+
 /**
  * The record with a credential written into its ledger, in place of the entry of the same version. A retired entry of
- * the same identity goes: its place at the target is taken, so the ledger stays as short as what exists.
+ * the same identity goes: its place at the target is taken, so the ledger stays as short as what exists. Of other retired
+ * ones the last are kept.
  */
 export function withCredential<R extends SecretRecord>(
   record: R,
@@ -27,7 +31,10 @@ export function withCredential<R extends SecretRecord>(
     ({ versionId, identity, state }) =>
       versionId !== entry.versionId && !(state === 'retired' && identity === entry.identity),
   );
-  return { ...record, ledger: [...others, { ...NOTHING_OWED, ...entry }] };
+  const retired = others.filter(({ state }) => state === 'retired');
+  const forgotten = new Set(retired.slice(0, Math.max(0, retired.length - RETIRED_KEPT)));
+  const kept = others.filter((other) => !forgotten.has(other));
+  return { ...record, ledger: [...kept, { ...NOTHING_OWED, ...entry }] };
 }
 
 /** The record with one entry changed; the same record when there is no such entry. */

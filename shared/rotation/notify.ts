@@ -4,6 +4,7 @@ import type { PhaseRecord, RotationRecord, SecretRecord } from '../registry/regi
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { nextRotation } from './due.ts';
 import { withoutLease } from './lease.ts';
+import { credential } from './ledger.ts';
 import type { NotifyInput } from './payloads.ts';
 import type { OperationLog } from './operation-log.ts';
 import { hasEnded, operationLog, type RunningRecord, withPhase } from './phase.ts';
@@ -99,7 +100,7 @@ export function closed(record: RunningRecord, now: Date): SecretRecord {
       ...record,
       rotation: { ...record.rotation, status: 'succeeded', endedAt: now, fault: undefined },
       failures: 0,
-      dueAt: nextRotation(record.declaration, now),
+      dueAt: nextRotation(record.declaration, now, credential(record, record.rotation.rotationId)),
     },
     record.rotation.rotationId,
   );

@@ -142,6 +142,6 @@ function reverted({ previous, current }: Pair, holder: string, now: Date) {
       state: 'grace',
       retireAt: new Date(now.getTime() + latest.declaration.graceSeconds * 1000),
     });
-    return withoutLease({ ...left, dueAt: nextRotation(latest.declaration, now) }, holder);
+    return withoutLease({ ...left, dueAt: nextRotation(latest.declaration, now, previous) }, holder);
   };
 }

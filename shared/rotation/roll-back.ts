@@ -1,5 +1,5 @@
 import type { SecretText } from '../redact.ts';
-import { RekeyError, Throttled, TransientFailure } from '../errors.ts';
+import { EndsByItself, RekeyError, Throttled, TransientFailure } from '../errors.ts';
 import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { requireVersion, adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
@@ -50,7 +50,7 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
   return { outcome: 'rolled_back', ...owedCandidate(ended, rotation) };
 }
 
-/** What became of the candidate: ended, still used by consumers that are going back, or not to be ended now. */
+/** What became of the candidate: ended; still used by consumers that are going back, or ending by itself; or not to be ended now. */
 type Removal = 'undone' | 'candidate_held' | 'candidate_owed';
 
 /** The effects of going back, each idempotent; entries and books are written after them. */
@@ -123,7 +123,7 @@ async function removeCandidate(
   log: OperationLog,
 ): Promise<Removal> {
   const { secretStore } = ports;
-  const { rotationId, candidate, incumbent } = record.rotation;
+  const { rotationId, candidate, incumbent, incumbentVersionId } = record.rotation;
   const journaled = credential(record, rotationId);
   if (candidate === undefined || journaled === undefined || journaled.state === 'retired') return 'undone';
   const { secretId } = record;
@@ -139,16 +139,22 @@ async function removeCandidate(
     const report = await rotator.retire({
       settings: rotatorSettings(record),
       admin,
-      identity: candidate,
+      identity: journaled.identity,
       versionId: rotationId,
       value,
       survivor: incumbent === undefined ? undefined : survivor,
+      survivorVersionId: incumbentVersionId,
+      known: record.ledger,
     });
     log.note('candidate_ended', { ...report.facts, candidate, refused_login: report.refusedLogin });
     return 'undone';
   } catch (error) {
     // Only a fault of the target or its settings becomes a debt; a passing one is worth another try of this step.
     if (!(error instanceof RekeyError) || error instanceof TransientFailure || error instanceof Throttled) throw error;
+    if (error instanceof EndsByItself) {
+      log.note('candidate_ends_by_itself', { candidate });
+      return 'candidate_held';
+    }
     log.note('candidate_owed', { candidate, fault: error.name, message: error.safeMessage }, 'high');
     return 'candidate_owed';
   }
@@ -185,7 +191,16 @@ function end(
     };
     const failures = current.failures + 1;
     const books = withCredentialChange(
-      { ...current, rotation, failures, dueAt: nextTry(current.declaration, failures, now) },
+      {
+        ...current,
+        rotation,
+        failures,
+        dueAt: nextTry(current.declaration, now, {
+          failures,
+          fault: rotation.fault?.name,
+          expiresAt: credential(current, current.rotation.incumbentVersionId)?.expiresAt,
+        }),
+      },
       rotationId,
       removal === 'undone'
         ? { state: 'retired', retireAt: undefined }

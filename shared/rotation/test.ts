@@ -1,7 +1,8 @@
 import { CandidateUnproven, IncumbentRefused } from '../errors.ts';
-import { requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
+import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
 import type { RotationInput } from './payloads.ts';
-import { hasEnded, requireRunning, runPhase } from './phase.ts';
+import { hasEnded, requireRunning, type RunningRecord, runPhase } from './phase.ts';
+import type { TestInput } from '../rotators/rotator.ts';
 import type { RotationPorts } from './ports.ts';
 
 /**
@@ -32,9 +33,21 @@ export async function test(input: RotationInput, ports: RotationPorts): Promise<
       settings: rotatorSettings(record),
       candidate: candidate.value,
       incumbentIdentity: record.rotation.incumbent,
+      ...(rotator.comparesWith === 'values' ? await valuesToCompare(record, ports) : {}),
     });
     log.note('candidate_healthy', { successes: report.healthy });
     log.note('capabilities_equal', { compared: report.parity });
     return { facts: { healthy: String(report.healthy), parity: report.parity.join(', ') } };
   });
+}
+
+/** What the candidate replaces, and who may look at both: for targets where a login does not see the other's rights. */
+async function valuesToCompare(
+  record: RunningRecord,
+  { secretStore }: RotationPorts,
+): Promise<Pick<TestInput, 'incumbent' | 'admin'>> {
+  const { incumbentVersionId: versionId } = record.rotation;
+  const incumbent =
+    versionId === undefined ? undefined : (await secretStore.read(record.secretId, { versionId }))?.value;
+  return { incumbent, admin: await adminValue(secretStore, record, incumbent) };
 }

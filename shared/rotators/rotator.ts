@@ -15,6 +15,8 @@ interface AnyRotator {
    * switch. `false` (single-role mode): there is a window between install and promotion, so `install` runs in Apply.
    */
   readonly overlap: boolean;
+  /** `values`: `test` is also given the incumbent's value and the administrator's. */
+  readonly comparesWith?: 'values';
   /**
    * Before any side effect: target reachable, administrator accepted, incumbent works (when there is one), the place for
    * the candidate free. Answers the public identity of the candidate, for the journal. Touches nothing.

@@ -1,148 +1,278 @@
 import { verifyTrail } from '../../shared/audit/verify-trail.ts';
+import type { SecretDeclaration } from '../../shared/config/declaration.ts';
 import { configure } from '../../shared/configure/configure.ts';
+import { EndsByItself, StillHeld } from '../../shared/errors.ts';
+import type { SecretText } from '../../shared/redact.ts';
+import type { SecretRecord } from '../../shared/registry/registry.ts';
 import { requireRecord } from '../../shared/registry/update-record.ts';
+import { acknowledge } from '../../shared/rollout/acknowledge.ts';
+import { rotatorSettings } from '../../shared/rotation/credential-values.ts';
 import { dispatch } from '../../shared/rotation/dispatch.ts';
 import type { RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
-import { recover } from '../../shared/rotation/recover.ts';
-import type { Rotator } from '../../shared/rotators/rotator.ts';
+import { type RecoveryPorts, recover } from '../../shared/rotation/recover.ts';
+import { sweep } from '../../shared/rotation/sweep.ts';
 import { InMemoryAuditTrail } from '../fakes/in-memory-audit-trail.ts';
 import { InMemoryConsumers } from '../fakes/in-memory-consumers.ts';
 import { InMemoryRegistry } from '../fakes/in-memory-registry.ts';
 import { InMemorySecretStore } from '../fakes/in-memory-secret-store.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { RecordingAlertPublisher } from '../fakes/recording-alert-publisher.ts';
-import { Executioner, type Kill } from '../harness/killable.ts';
 import { declaration, ENVIRONMENT } from '../harness/rotation-world.ts';
+import { SimulatedConsumer } from '../harness/simulated-consumer.ts';
 import { runSecretRotation, runVersionRetirement, type WorkflowPorts } from '../harness/workflow.ts';
-import type { PostgresHarness } from '../rotators/postgresql-harness.ts';
+import { fault } from '../infra/support/interpreter.ts';
+import type { Accounted, Adopted, TargetHarness } from '../rotators/target-harness.ts';
+import { type Sabotage, Saboteur } from './saboteur.ts';
 
-const ADMIN_SECRET = 'admin';
 const GRACE_SECONDS = 60;
+/** How long a retirement waits for consumers, or for a credential's own end, in the state machine. */
+const WAITS: Readonly<Record<string, number>> = { [StillHeld.errorName]: 20, [EndsByItself.errorName]: 600 };
+/** More rounds than any retirement here needs. */
+const MOST_ROUNDS = 60;
+/** Records, entries and messages open no door: only after what changes a value, a label or the target it is tried. */
+const OPENS_NOTHING: ReadonlySet<string> = new Set(['save', 'append', 'publish', 'openBatch', 'addAnswers']);
 
-/** How the work goes on after it was killed. */
+/** How the work goes on after its process was killed. */
 export const RECOVERIES = ['workflow retries', 'recovery rule', 'next schedule'] as const;
 export type Recovery = (typeof RECOVERIES)[number];
 
-/** One PostgreSQL secret on a real server, whose rotation is killed once, at a chosen effect. */
-export class ChaosWorld {
-  readonly effects: Executioner;
-  /** What was wrong after which effect: must stay empty. */
-  readonly lockedOut: string[] = [];
-  readonly #harness: PostgresHarness;
-  readonly #role: string;
-  readonly #recovery: Recovery;
-  readonly #clock = new ManualClock();
-  readonly #rotator: Rotator;
-  readonly #ports: WorkflowPorts & { readonly secretStore: InMemorySecretStore };
+export interface Plan {
+  readonly recovery: Recovery;
+  readonly sabotage?: Sabotage;
+  /** Changes what the rotator does: a deliberately broken one. */
+  readonly spoil?: <Port extends object>(rotator: Port) => Port;
+  readonly declared?: Partial<SecretDeclaration>;
+}
 
-  private constructor(harness: PostgresHarness, role: string, recovery: Recovery, kill: Kill | undefined) {
+type Ports = WorkflowPorts & RecoveryPorts & { readonly secretStore: InMemorySecretStore };
+
+/**
+ * One secret at a real target with one consumer that follows, whose rotation is harmed once, at a chosen effect, and
+ * which then recovers by itself: workflow, recovery rule, schedule and sweep, by the deployed definitions.
+ */
+export class ChaosWorld {
+  readonly saboteur: Saboteur;
+  /** What was wrong after which effect: must stay empty. */
+  readonly broken: string[] = [];
+  readonly #harness: TargetHarness;
+  readonly #adopted: Adopted;
+  readonly #plan: Plan;
+  readonly #clock = new ManualClock(new Date().toISOString());
+  readonly #rollouts = new InMemoryConsumers(() => this.#clock.now());
+  readonly #ports: Ports;
+  readonly #started: RetirementInput[] = [];
+  readonly #woken = new Set<string>();
+  #consumer: SimulatedConsumer | undefined;
+
+  private constructor(harness: TargetHarness, adopted: Adopted, plan: Plan) {
     this.#harness = harness;
-    this.#role = role;
-    this.#recovery = recovery;
-    this.#rotator = harness.rotator();
+    this.#adopted = adopted;
+    this.#plan = plan;
     const auditTrail = new InMemoryAuditTrail();
     this.#ports = {
       clock: this.#clock,
       registry: new InMemoryRegistry(auditTrail),
       secretStore: new InMemorySecretStore(),
       auditTrail,
-      rollouts: new InMemoryConsumers(() => this.#clock.now()),
-      taskTokens: { succeed: async () => undefined },
+      rollouts: this.#rollouts,
+      taskTokens: { succeed: async (token) => void this.#woken.add(token) },
       alerts: new RecordingAlertPublisher(),
-      rotatorFor: async () => this.#rotator,
+      startRetirement: async (_, input) => void this.#started.push(input),
+      rotatorFor: async () => {
+        const rotator = harness.rotator(this.#clock);
+        return plan.spoil?.(rotator) ?? rotator;
+      },
     };
-    this.effects = new Executioner(kill, (effect) => this.#check(effect));
+    this.saboteur = new Saboteur(plan.sabotage, (effect) => this.#check(effect));
   }
 
-  /** Adopts a secret for the login role `role`, made by hand. */
-  static async adopted(
-    harness: PostgresHarness,
-    role: string,
-    { recovery, kill }: { readonly recovery: Recovery; readonly kill?: Kill },
-  ): Promise<ChaosWorld> {
-    const world = new ChaosWorld(harness, role, recovery, kill);
+  /** Adopts a secret that was made by hand, and starts its consumer. */
+  static async adopted(harness: TargetHarness, name: string, plan: Plan): Promise<ChaosWorld> {
+    const adopted = await harness.adopt(name);
+    const world = new ChaosWorld(harness, adopted, plan);
     const { secretStore } = world.#ports;
-    secretStore.seed(ADMIN_SECRET, harness.admin.reveal());
-    secretStore.seed(role, (await harness.createLogin(role)).reveal());
-    const secrets = [
-      declaration({ name: role, adminSecret: ADMIN_SECRET, graceSeconds: GRACE_SECONDS, healthyThreshold: 1 }),
-    ];
-    await configure({ name: ENVIRONMENT, secrets, alerts: [] }, { ...world.#ports, isSupportedType: () => true });
+    const holds = secretStore.seed(name, adopted.incumbent.reveal());
+    const admin = `admin-of-${name}`;
+    if (adopted.admin !== undefined) secretStore.seed(admin, adopted.admin.reveal());
+    const secret = declaration({
+      type: harness.type as SecretDeclaration['type'] & string,
+      graceSeconds: GRACE_SECONDS,
+      healthyThreshold: 1,
+      preheatSeconds: 2,
+      ...adopted.declared,
+      ...plan.declared,
+      name,
+      ...(adopted.admin === undefined ? {} : { adminSecret: admin }),
+    });
+    await configure({ name: ENVIRONMENT, secrets: [secret], alerts: [] }, { ...world.#ports, isSupportedType: () => true });
+    world.#consumer = await new SimulatedConsumer({
+      consumerId: 'consumer-1',
+      secretId: name,
+      holds,
+      table: world.#rollouts,
+      startedAt: world.#clock.now(),
+    }).start();
     return world;
   }
 
-  /** A rotation with its retirement, killed where the plan says, then whatever recovers it by itself. */
+  /** A rotation with its retirement, harmed where the plan says, then whatever recovers it by itself. */
   async rotateAndRecover(): Promise<void> {
     const died = await this.#execute(await this.#due());
-    if (died !== undefined && this.#recovery === 'recovery rule') await this.#applyRecoveryRule(died);
-    if (died !== undefined && this.#recovery === 'next schedule') {
+    if (died !== undefined && this.#plan.recovery === 'recovery rule') await this.#applyRecoveryRule(died);
+    if (died !== undefined && this.#plan.recovery === 'next schedule') {
       this.#clock.advance(16 * 60);
       for (const input of await this.#scheduled()) await this.#execute(input);
     }
+    // What nobody saw to: the sweep comes every hour.
+    this.#clock.advance(3 * 3600);
+    await sweep(this.#ports, ENVIRONMENT);
+    await this.#retireStarted();
   }
 
   /** One rotation more, days later: `rotated`, or what came in its way. */
   async nextRotation(): Promise<string> {
     this.#clock.advance(3 * 86_400);
-    const before = await this.#currentVersionId();
+    await this.#consumer?.beat();
+    const before = (await this.#current())?.versionId;
     await this.#execute(await this.#due());
-    if ((await this.#currentVersionId()) !== before) return 'rotated';
-    const { rotation } = await requireRecord(this.#ports.registry, this.#role);
+    if ((await this.#current())?.versionId !== before) return 'rotated';
+    const { rotation } = await this.#record();
     return `${rotation?.status}: ${rotation?.fault?.name} ${rotation?.fault?.message}`;
   }
 
-  async currentLogsIn(): Promise<boolean> {
-    const current = await this.#ports.secretStore.read(this.#role, { stage: 'AWSCURRENT' });
-    if (current === undefined) return false;
-    return (await this.#rotator.probe(current.value, this.#harness.settings({ secretId: this.#role }))) === 'accepted';
+  /** What is wrong now, of what must hold whenever nothing is under way. */
+  async faults(): Promise<readonly string[]> {
+    const found: string[] = [];
+    if (!(await this.#opens(await this.#current()))) found.push('AWSCURRENT does not open the target');
+    const record = await this.#record();
+    const accounted = await this.#accounted(record);
+    for (const name of await this.#harness.unaccounted(this.#adopted, accounted)) {
+      found.push(`alive, and the registry does not know it: ${name}`);
+    }
+    if (record.ledger.some(({ state }) => state === 'proposed')) found.push('a candidate was left in the ledger');
+    const carriers = record.ledger.filter(({ state }) => state === 'current').length;
+    if (record.rotation !== undefined && record.lastRotatedAt !== undefined && carriers !== 1)
+      found.push(`${carriers} credentials of the ledger are current`);
+    if (!(await verifyTrail(this.#ports.auditTrail)).verified) found.push('the audit chain is broken');
+    return found;
   }
 
-  /** Login roles at the server that neither the ledger has alive nor the secret, adopted, names as current. */
-  async unknownLogins(): Promise<readonly string[]> {
-    const { ledger } = await requireRecord(this.#ports.registry, this.#role);
-    const current = await this.#ports.secretStore.read(this.#role, { stage: 'AWSCURRENT' });
-    const adopted = (JSON.parse(current?.value.reveal() ?? '{}') as { username?: string }).username;
-    const alive = [adopted, ...ledger.filter(({ state }) => state !== 'retired').map(({ identity }) => identity)];
-    const rows = await this.#harness.sql<{ name: string }>(
-      'SELECT rolname::text AS name FROM pg_roles WHERE rolcanlogin AND (rolname = $1 OR starts_with(rolname, $2))',
-      [this.#role, `${this.#role}_`],
-    );
-    return rows.map(({ name }) => name).filter((name) => !alive.includes(name));
-  }
-
-  async isChainIntact(): Promise<boolean> {
-    return (await verifyTrail(this.#ports.auditTrail)).verified;
-  }
-
-  /** Records and entries open no door: only what changes a value, a label or the target is followed by a login. */
+  /** After an effect: current, and what is in its grace period or in a consumer's hand, open the target. */
   async #check(effect: string): Promise<void> {
-    if (['save', 'append', 'publish'].includes(effect)) return;
-    if (!(await this.currentLogsIn())) this.lockedOut.push(effect);
+    if (OPENS_NOTHING.has(effect)) return;
+    if (!(await this.#opens(await this.#current()))) this.broken.push(`AWSCURRENT did not open the target after ${effect}`);
+    const held = await this.#ports.secretStore.read(this.#adopted.name, { versionId: this.#consumer?.holds ?? '' });
+    if (held !== undefined && !(await this.#opens(held)))
+      this.broken.push(`a consumer's version was refused after ${effect}`);
+    if (effect === 'retire') return; // The record is written after it.
+    const now = this.#clock.now();
+    const { ledger } = await this.#record();
+    for (const { state, retireAt, versionId } of ledger) {
+      if (state !== 'grace' || retireAt === undefined || retireAt <= now) continue;
+      const version = await this.#ports.secretStore.read(this.#adopted.name, { versionId });
+      if (version !== undefined && !(await this.#opens(version))) this.broken.push(`retired early, after ${effect}`);
+    }
+  }
+
+  async #opens(version: { readonly value: SecretText } | undefined): Promise<boolean> {
+    if (version === undefined) return false;
+    const rotator = this.#harness.rotator(this.#clock);
+    try {
+      return (await rotator.probe(version.value, rotatorSettings(await this.#record()))) === 'accepted';
+    } finally {
+      await rotator.release();
+    }
+  }
+
+  async #accounted({ ledger, rotation }: SecretRecord): Promise<readonly Accounted[]> {
+    const alive = ledger.filter(({ state }) => state !== 'retired');
+    // Before its first rotation an adopted secret has no ledger yet.
+    const current = await this.#current();
+    const adopted =
+      current === undefined || alive.some(({ versionId }) => versionId === current.versionId)
+        ? []
+        : [{ identity: rotation?.incumbent ?? '', versionId: current.versionId }];
+    return Promise.all(
+      [...alive, ...adopted].map(async ({ identity, versionId }) => ({
+        identity,
+        versionId,
+        value: (await this.#ports.secretStore.read(this.#adopted.name, { versionId }))?.value,
+      })),
+    );
   }
 
   /** Answers the input of an execution that died of the kill; `undefined` when none did. */
   async #execute(input: RotationInput): Promise<RotationInput | RetirementInput | undefined> {
     let died = false;
-    const retries = this.#recovery === 'workflow retries';
-    const invocation = () => this.effects.invocation(this.#ports);
+    const retries = this.#plan.recovery === 'workflow retries';
     const beforeTask = () => {
       if (died) throw Object.assign(new Error('aborted'), { name: 'Aborted' });
     };
-    this.effects.onKill = () => {
+    this.saboteur.onKill = () => {
       died = !retries;
     };
-    const { retirements } = await runSecretRotation(input, { invocation, beforeTask });
+    const { retirements } = await runSecretRotation(input, {
+      ...this.#options(beforeTask),
+      waitForToken: async (token) => {
+        if (!this.#woken.has(token)) await this.#consumersLook();
+        if (!this.#woken.has(token)) throw fault('States.Timeout');
+      },
+    });
     if (died) return input;
     for (const retirement of retirements) {
       this.#clock.advance(GRACE_SECONDS);
-      await runVersionRetirement(retirement, { invocation, beforeTask });
+      await this.#retire(retirement, beforeTask);
       if (died) return retirement;
     }
     return undefined;
   }
 
+  #options(beforeTask: () => void) {
+    return {
+      invocation: () => this.saboteur.invocation(this.#ports),
+      beforeTask,
+      // The second run of a step is one of another process: nothing is done to it.
+      onStep: (again: (ports: WorkflowPorts) => Promise<unknown>) => {
+        this.saboteur.duplicate = () => again(this.#ports);
+      },
+    };
+  }
+
+  async #retire(retirement: RetirementInput, beforeTask: () => void): Promise<void> {
+    let rounds = 0;
+    await runVersionRetirement(retirement, {
+      ...this.#options(beforeTask),
+      beforeRetire: async () => {
+        rounds += 1;
+        await this.#consumersLook();
+        return rounds <= MOST_ROUNDS;
+      },
+      onWait: (name) => this.#clock.advance(WAITS[name] ?? 3600),
+    });
+    if (rounds > MOST_ROUNDS) this.broken.push('a retirement did not come to its end');
+  }
+
+  async #consumersLook(): Promise<void> {
+    const current = await this.#current();
+    if (current === undefined || this.#consumer === undefined) return;
+    const before = this.#rollouts.given.length;
+    await this.#consumer.look(current.versionId);
+    await this.#consumer.beat();
+    await acknowledge(this.#rollouts.given.slice(before), {
+      rollouts: this.saboteur.invocation({ rollouts: this.#rollouts }).rollouts,
+      taskTokens: { succeed: async (token) => void this.#woken.add(token) },
+    }).catch(() => this.#streamAgain(before));
+  }
+
+  /** A stream hands over again what its function failed with. */
+  async #streamAgain(from: number): Promise<void> {
+    await acknowledge(this.#rollouts.given.slice(from), {
+      rollouts: this.#rollouts,
+      taskTokens: { succeed: async (token) => void this.#woken.add(token) },
+    });
+  }
+
   async #applyRecoveryRule(died: RotationInput | RetirementInput): Promise<void> {
-    const started: RetirementInput[] = [];
     const arn = 'arn:aws:states:us-east-1:000000000000';
     await recover(
       {
@@ -153,23 +283,19 @@ export class ChaosWorld {
           input: JSON.stringify(died),
         },
       },
-      {
-        ...this.effects.invocation(this.#ports),
-        startRetirement: async (_, input) => void started.push(input),
-      },
+      this.#ports,
     );
-    for (const retirement of started) {
-      this.#clock.advance(GRACE_SECONDS);
-      await runVersionRetirement(retirement, { invocation: () => this.effects.invocation(this.#ports) });
-    }
+    this.#clock.advance(GRACE_SECONDS);
+    await this.#retireStarted();
+  }
+
+  async #retireStarted(): Promise<void> {
+    for (const retirement of this.#started.splice(0)) await this.#retire(retirement, () => undefined);
   }
 
   async #scheduled(): Promise<readonly RotationInput[]> {
-    const event = { 'detail-type': 'Scheduled Event', resources: ['rule'] } as const;
-    const { rotations } = await dispatch(
-      { ...event, resources: [...event.resources] },
-      { ...this.#ports, environment: ENVIRONMENT },
-    );
+    const event = { 'detail-type': 'Scheduled Event' as const, resources: ['rule'] };
+    const { rotations } = await dispatch(event, { ...this.#ports, environment: ENVIRONMENT });
     return rotations.map(({ input }) => input);
   }
 
@@ -179,7 +305,11 @@ export class ChaosWorld {
     return input;
   }
 
-  async #currentVersionId(): Promise<string | undefined> {
-    return (await this.#ports.secretStore.read(this.#role, { stage: 'AWSCURRENT' }))?.versionId;
+  #record(): Promise<SecretRecord> {
+    return requireRecord(this.#ports.registry, this.#adopted.name);
+  }
+
+  #current() {
+    return this.#ports.secretStore.read(this.#adopted.name, { stage: 'AWSCURRENT' });
   }
 }

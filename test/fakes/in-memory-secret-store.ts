@@ -10,6 +10,8 @@ interface Version {
 /** Secrets Manager's labelling rules, in memory: passes the same contract suite as the adapter. */
 export class InMemorySecretStore implements SecretStore {
   readonly #secrets = new Map<string, Map<string, Version>>();
+  /** Secrets that Secrets Manager's own scheduler rotates. */
+  readonly rotated = new Set<string>();
 
   /** A secret as somebody made it by hand. */
   seed(name: string, value?: string, versionId = crypto.randomUUID()): string {
@@ -28,6 +30,7 @@ export class InMemorySecretStore implements SecretStore {
       arn: `arn:aws:secretsmanager:us-east-1:000000000000:secret:${secretId}-AbCdEf`,
       name: secretId,
       stagesByVersion: Object.fromEntries(staged.map(([id, { stages }]) => [id, [...stages]])),
+      rotationEnabled: this.rotated.has(secretId),
     };
   }
 

@@ -23,6 +23,8 @@ export interface WorkflowOptions {
   readonly invocation: () => WorkflowPorts;
   /** Before each task: throws to end the execution as an abort would, because every task then fails alike. */
   readonly beforeTask?: () => void;
+  /** Told of each step before it runs, with what runs it once more. */
+  readonly onStep?: (again: (ports: WorkflowPorts) => Promise<unknown>) => void;
   /** Step Functions' wait for a token: ends when the task is woken, throws `States.Timeout` when its time is over. */
   readonly waitForToken?: (token: string) => Promise<void>;
 }
@@ -30,16 +32,26 @@ export interface WorkflowOptions {
 const functionArn = (name: string) => `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
 const versionRetirementArn = 'arn:aws:states:us-east-1:000000000000:stateMachine:VersionRetirement';
 
+/** Made once: the interpreter checks a definition when it first sees it, which takes longer than a run. */
+const ROTATION = secretRotation({ functionArn, versionRetirementArn }) as unknown as Definition;
+const RETIREMENT = versionRetirement({ functionArn }) as unknown as Definition;
+
 /** The deployed definition of SecretRotation, interpreted, with the real steps in process. */
 export async function runSecretRotation(
   input: RotationInput,
-  { invocation, beforeTask = () => undefined, waitForToken = async () => undefined }: WorkflowOptions,
+  {
+    invocation,
+    beforeTask = () => undefined,
+    onStep = () => undefined,
+    waitForToken = async () => undefined,
+  }: WorkflowOptions,
 ): Promise<Run & { readonly retirements: readonly RetirementInput[] }> {
   const retirements: RetirementInput[] = [];
   const step =
     <Input, Answer>(run: (given: Input, ports: WorkflowPorts) => Promise<Answer>) =>
     async (given: Input): Promise<Answer> => {
       beforeTask();
+      onStep((ports) => run(given, ports));
       return run(given, invocation());
     };
   const start = (given: { readonly Input: RetirementInput }) => {
@@ -47,16 +59,17 @@ export async function runSecretRotation(
     retirements.push(given.Input);
     return {};
   };
-  const definition = secretRotation({ functionArn, versionRetirementArn }) as unknown as Definition;
-  const run = await interpret(definition, input, {
+  const run = await interpret(ROTATION, input, {
     Generate: step<RotationInput, void>(generate),
     Test: step<RotationInput, void>(test),
     Audit: step<RotationInput, unknown>(audit),
     HandOver: async ({ Payload }: { readonly Payload: ReleaseInput }) => {
       beforeTask();
       const token = crypto.randomUUID();
-      const ports = invocation();
-      await releaseBatch({ ...Payload, token }, { taskTokens: { succeed: async () => undefined }, ...ports });
+      const release = (ports: WorkflowPorts) =>
+        releaseBatch({ ...Payload, token }, { taskTokens: { succeed: async () => undefined }, ...ports });
+      onStep(release);
+      await release(invocation());
       await waitForToken(token);
     },
     JudgeBatch: step<BatchInput, void>((given, ports) => judgeBatch(given, ports)),
@@ -71,11 +84,37 @@ export async function runSecretRotation(
   return { ...run, retirements };
 }
 
-/** The deployed definition of VersionRetirement, likewise; its wait is over at once. */
-export async function runVersionRetirement(input: RetirementInput, { invocation }: WorkflowOptions): Promise<Run> {
-  const definition = versionRetirement({ functionArn }) as unknown as Definition;
-  return interpret(definition, input, {
-    Retire: async (given: RetirementInput) => retire(given, invocation()),
-    Owed: async (given: OwedInput) => owed(given, invocation()),
+export interface RetirementOptions extends Pick<WorkflowOptions, 'invocation' | 'onStep'> {
+  /** Before each try; `false`: it is taken for retired, so that a test comes to its end. */
+  readonly beforeRetire?: () => Promise<boolean>;
+  /** In place of the wait after a try that threw an error of this name. */
+  readonly onWait?: (errorName: string) => void;
+}
+
+/** The deployed definition of VersionRetirement, likewise; its waits are over at once. */
+export async function runVersionRetirement(
+  input: RetirementInput,
+  {
+    invocation,
+    onStep = () => undefined,
+    beforeRetire = async () => true,
+    onWait = () => undefined,
+  }: RetirementOptions,
+): Promise<Run> {
+  return interpret(RETIREMENT, input, {
+    Retire: async (given: RetirementInput) => {
+      if (!(await beforeRetire())) return {};
+      onStep((ports) => retire(given, ports));
+      try {
+        return await retire(given, invocation());
+      } catch (error) {
+        onWait((error as Error).name);
+        throw error;
+      }
+    },
+    Owed: async (given: OwedInput) => {
+      onStep((ports) => owed(given, ports));
+      return owed(given, invocation());
+    },
   });
 }

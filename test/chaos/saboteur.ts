@@ -1,7 +1,22 @@
-/** Where the work is killed: at the `effect`-th side effect, before it happens or after it, with its answer lost. */
-export interface Kill {
+import { TransientFailure } from '../../shared/errors.ts';
+
+/** What can go wrong at one side effect. */
+export type Fault =
+  /** It does not happen, and the step is told so. */
+  | 'fails'
+  /** It happens, and its answer is lost. */
+  | 'answer lost'
+  /** The process dies before it, or after it with its answer lost. */
+  | 'killed before'
+  | 'killed after'
+  /** The same step runs a second time, from beginning to end, just before it or just after it. */
+  | 'twice before'
+  | 'twice after';
+
+/** Where: at the `effect`-th side effect of the scenario, counted from 1. */
+export interface Sabotage {
   readonly effect: number;
-  readonly when: 'before' | 'after';
+  readonly fault: Fault;
 }
 
 /** What a killed process looks like from inside: nothing more happens in it. */
@@ -18,6 +33,7 @@ const EFFECTS: ReadonlySet<string> = new Set([
   'promote',
   'clearPending',
   'install',
+  'issue',
   'retire',
   'publish',
   'post',
@@ -25,16 +41,18 @@ const EFFECTS: ReadonlySet<string> = new Set([
   'addAnswers',
 ]);
 
-/** Counts side effects over a whole scenario, kills one invocation at the chosen one, and tells after each. */
-export class Executioner {
+/** Counts side effects over a whole scenario, does harm at the chosen one, and tells after each. */
+export class Saboteur {
   readonly effects: string[] = [];
-  /** Told at the moment of the kill. */
+  /** Told at the moment of a kill. */
   onKill: () => void = () => undefined;
-  readonly #kill: Kill | undefined;
+  /** Runs the step at hand once more, with ports of its own. */
+  duplicate: () => Promise<unknown> = async () => undefined;
+  readonly #sabotage: Sabotage | undefined;
   readonly #afterEffect: (effect: string) => Promise<void>;
 
-  constructor(kill: Kill | undefined, afterEffect: (effect: string) => Promise<void>) {
-    this.#kill = kill;
+  constructor(sabotage: Sabotage | undefined, afterEffect: (effect: string) => Promise<void>) {
+    this.#sabotage = sabotage;
     this.#afterEffect = afterEffect;
   }
 
@@ -59,8 +77,9 @@ export class Executioner {
         const member: unknown = Reflect.get(target, key, target);
         if (typeof member !== 'function') return member;
         const call = (...words: unknown[]) => (member as (...given: unknown[]) => unknown).apply(target, words);
-        if (typeof key === 'string' && EFFECTS.has(key))
+        if (typeof key === 'string' && EFFECTS.has(key)) {
           return (...words: unknown[]) => this.#effect(key, life, () => call(...words));
+        }
         return (...words: unknown[]) => {
           this.#live(life);
           return call(...words);
@@ -72,12 +91,21 @@ export class Executioner {
   async #effect(name: string, life: { isOver: boolean }, run: () => unknown): Promise<unknown> {
     this.#live(life);
     const number = this.effects.push(name);
-    const isHere = this.#kill?.effect === number;
-    if (isHere && this.#kill?.when === 'before') this.#end(life);
+    const fault = this.#sabotage?.effect === number ? this.#sabotage.fault : undefined;
+    if (fault === 'fails') throw new TransientFailure(`"${name}" failed on purpose.`);
+    if (fault === 'killed before') this.#end(life);
+    if (fault === 'twice before') await this.#again();
     const answer = await run();
     await this.#afterEffect(name);
-    if (isHere) this.#end(life);
+    if (fault === 'answer lost') throw new TransientFailure(`The answer of "${name}" was lost on purpose.`);
+    if (fault === 'killed after') this.#end(life);
+    if (fault === 'twice after') await this.#again();
     return answer;
+  }
+
+  /** The second run may well fail: what matters is what it does to the first. */
+  async #again(): Promise<void> {
+    await this.duplicate().catch(() => undefined);
   }
 
   #live(life: { isOver: boolean }): void {

@@ -1,0 +1,126 @@
+import { TransientFailure } from '../errors.ts';
+import type { SecretText } from '../redact.ts';
+import type { SecretRecord } from '../registry/registry.ts';
+import type { ChosenRotator, InstallInput, IssuedRotator, Preflight, Rotator } from '../rotators/rotator.ts';
+import type { SecretVersion } from '../secret-store.ts';
+import { requireVersion } from './credential-values.ts';
+import { credential, withCredentialChange } from './ledger.ts';
+import type { OperationLog } from './operation-log.ts';
+import { type RunningRecord, running } from './phase.ts';
+import type { RotationPorts } from './ports.ts';
+
+/** A candidate that the record has journaled. */
+export interface Journaled {
+  readonly ports: RotationPorts;
+  /** As the journal left it. */
+  readonly record: RunningRecord;
+  readonly log: OperationLog;
+  readonly values: Pick<InstallInput, 'settings' | 'admin' | 'incumbent'>;
+  readonly versionId: string;
+  readonly incumbent: SecretVersion | undefined;
+  readonly preflight: Preflight;
+  /** Its value, when an earlier try has stored it. */
+  readonly stored: SecretText | undefined;
+}
+
+export interface BroughtIn {
+  readonly record: RunningRecord;
+  readonly value: SecretText;
+  /** Whether it opens the target now. */
+  readonly isAlive: boolean;
+}
+
+/** Stores a value of our choice, then sets it at the target (without overlap: not yet). */
+export async function placeCandidate(rotator: ChosenRotator, journaled: Journaled): Promise<BroughtIn> {
+  const { record, log, values, versionId, incumbent, preflight } = journaled;
+  const { candidate: identity, fence } = preflight;
+  const value = journaled.stored ?? (await store(journaled, rotator.propose({ ...values, versionId, candidate: identity })));
+  log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
+  if (!rotator.overlap) return { record, value, isAlive: false };
+  const { startedAt } = record.rotation;
+  const incumbentVersionId = incumbent?.versionId;
+  const report = await rotator.install({
+    ...values,
+    versionId,
+    startedAt,
+    candidate: value,
+    incumbentVersionId,
+    fence,
+  });
+  log.note('candidate_installed', { ...report.facts, candidate: identity });
+  return { record, value, isAlive: true };
+}
+
+async function store({ ports, record, versionId }: Journaled, proposed: SecretText): Promise<SecretText> {
+  const { secretId } = record;
+  if ((await ports.secretStore.putPending(secretId, versionId, proposed)) === 'stored') return proposed;
+  // Another try of this step has stored its own.
+  return (await requireVersion(ports, secretId, versionId)).value;
+}
+
+/**
+ * Has the provider make the candidate, writes down which it is, then stores its value. The record is written by
+ * compare-and-swap in between: of two tries at once, the one that began its attempt later goes on, the other ends what it
+ * was given. A crash anywhere leaves what the next try, RollBack or the sweep finds by the journal.
+ */
+export async function issueCandidate(rotator: IssuedRotator, journaled: Journaled): Promise<BroughtIn> {
+  const { ports, record, log, values, versionId, preflight } = journaled;
+  const { secretId } = record;
+  const issuance = credential(record, versionId)?.issuance;
+  const stored = journaled.stored ?? (await storedMeanwhile(journaled, issuance?.attempts));
+  if (stored !== undefined || issuance === undefined) {
+    log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
+    return { record, value: stored ?? (await requireVersion(ports, secretId, versionId)).value, isAlive: true };
+  }
+  const { identity, value, expiresAt, facts } = await rotator.issue({
+    ...values,
+    versionId,
+    startedAt: record.rotation.startedAt,
+    candidate: preflight.candidate,
+    issuance,
+    known: record.ledger,
+  });
+  log.note('candidate_issued', { ...facts, candidate: identity, attempt: issuance.attempts });
+  const named = withCredentialChange(record, versionId, { identity, expiresAt });
+  const issued: RunningRecord = { ...named, rotation: { ...named.rotation, candidate: identity } };
+  const made = { record: issued, value, isAlive: true };
+  if ((await ports.registry.save(issued)) === 'conflict') {
+    await takeBack(rotator, journaled, made);
+    throw new TransientFailure(`Another try of this rotation of "${secretId}" is having a credential made.`);
+  }
+  const saved = running({ ...issued, revision: issued.revision + 1 }, versionId);
+  if ((await ports.secretStore.putPending(secretId, versionId, value)) === 'conflict') {
+    await takeBack(rotator, journaled, { ...made, record: saved });
+    throw new TransientFailure(`Another try of this rotation of "${secretId}" has stored its credential.`);
+  }
+  log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
+  return { ...made, record: saved };
+}
+
+/** Ends a candidate of this very run, whose value it has in hand. */
+export async function takeBack(
+  rotator: Rotator,
+  { values, versionId, incumbent }: Journaled,
+  { record, value }: { readonly record: SecretRecord; readonly value: SecretText },
+): Promise<void> {
+  const { settings, admin } = values;
+  await rotator.retire({
+    settings,
+    admin,
+    identity: credential(record, versionId)?.identity ?? '',
+    versionId,
+    value,
+    survivor: incumbent?.value,
+    survivorVersionId: incumbent?.versionId,
+    known: record.ledger,
+  });
+}
+
+/** What an earlier attempt has stored since this step looked: its answer was late, not lost. */
+async function storedMeanwhile(
+  { ports, record, versionId }: Journaled,
+  attempts: number | undefined,
+): Promise<SecretText | undefined> {
+  if (attempts === undefined || attempts < 2) return undefined;
+  return (await ports.secretStore.read(record.secretId, { versionId }))?.value;
+}

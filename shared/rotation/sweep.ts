@@ -1,0 +1,137 @@
+import { TransientFailure } from '../errors.ts';
+import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
+import { updateRecord } from '../registry/update-record.ts';
+import { credential, withCredentialChange } from './ledger.ts';
+import { OperationLog } from './operation-log.ts';
+import type { RecoveryPorts } from './recover.ts';
+
+/**
+ * A retirement that goes on tells of itself at least every hour (a debt), or ends within an hour of waiting (consumers, a
+ * credential's own end). One that has been silent for longer has no execution any more.
+ */
+const SILENT_SECONDS = 150 * 60;
+
+export interface SweepResult {
+  /** Secrets looked at. */
+  readonly secrets: number;
+  /** Credentials that were journaled, belong to no rotation that runs, and are ended now. */
+  readonly orphans: number;
+  /** Retirements whose execution was gone, started again. */
+  readonly restarted: number;
+}
+
+/**
+ * Goes through every ledger for credentials that should not live any more and that nobody is about to end: candidates
+ * of rotations that are over, versions that two entries call current, retirements whose execution is gone. Each gets a
+ * retirement, which ends it, proves it dead, and tells people while it cannot. Only what the ledger names: nothing that
+ * Rekey has not made.
+ *
+ * Twice is harmless: an orphan that was found is a debt like any other; a retirement that runs is known by its name, and
+ * a second one changes nothing.
+ */
+export async function sweep(
+  ports: Pick<RecoveryPorts, 'registry' | 'secretStore' | 'auditTrail' | 'clock' | 'startRetirement'>,
+  environment: string,
+): Promise<SweepResult> {
+  const result = { secrets: 0, orphans: 0, restarted: 0 };
+  const missed: unknown[] = [];
+  for await (const record of ports.registry.list()) {
+    if (record.environment !== environment) continue;
+    result.secrets += 1;
+    try {
+      const found = await sweepOne(record, ports, environment);
+      result.orphans += found.orphans;
+      result.restarted += found.restarted;
+    } catch (error) {
+      missed.push(error); // One secret must not keep the others from being looked at.
+    }
+  }
+  if (missed.length === 0) return result;
+  throw new TransientFailure(`${missed.length} of ${result.secrets} secrets could not be swept.`, {
+    cause: missed.length === 1 ? missed[0] : new AggregateError(missed),
+  });
+}
+
+async function sweepOne(
+  record: SecretRecord,
+  ports: Pick<RecoveryPorts, 'registry' | 'secretStore' | 'auditTrail' | 'clock' | 'startRetirement'>,
+  environment: string,
+): Promise<Omit<SweepResult, 'secrets'>> {
+  const now = ports.clock.now();
+  const orphans = isAtWork(record, now) ? [] : await orphansOf(record, ports);
+  const swept = orphans.length === 0 ? record : await takeIn(record, orphans, ports);
+  const isOrphan = ({ versionId }: LedgerCredential) => orphans.some((entry) => entry.versionId === versionId);
+  const result = { orphans: 0, restarted: 0 };
+  for (const entry of swept.ledger) {
+    const { state, versionId, retireAt } = entry;
+    if (state !== 'grace' || retireAt === undefined || !(isOrphan(entry) || isSilent(entry, now))) continue;
+    await ports.startRetirement(nameOf(entry, now), {
+      environment,
+      secretId: record.secretId,
+      rotationId: versionId,
+      versionId,
+      retireAt: retireAt.toISOString(),
+    });
+    result[isOrphan(entry) ? 'orphans' : 'restarted'] += 1;
+  }
+  return result;
+}
+/** Whoever changes this secret's credentials now, or died doing so, settles its own: the dispatcher sees to that. */
+function isAtWork({ rotation, lease }: SecretRecord, now: Date): boolean {
+  return rotation?.status === 'running' || (lease !== undefined && lease.expiresAt > now);
+}
+
+/** Candidates without a rotation, and all but one that call themselves current: which one, the label says. */
+async function orphansOf(
+  record: SecretRecord,
+  { secretStore }: Pick<RecoveryPorts, 'secretStore'>,
+): Promise<readonly LedgerCredential[]> {
+  const proposed = record.ledger.filter(({ state }) => state === 'proposed');
+  const current = record.ledger.filter(({ state }) => state === 'current');
+  if (proposed.length === 0 && current.length < 2) return [];
+  const stages = (await secretStore.describe(record.secretId))?.stagesByVersion;
+  const isLabelled = ({ versionId }: LedgerCredential) => stages?.[versionId]?.includes('AWSCURRENT') === true;
+  // Without the label on one of them somebody else has moved it: nothing is clear enough to end anything.
+  const surplus = current.some(isLabelled) ? current.filter((entry) => !isLabelled(entry)) : [];
+  return [...proposed.filter((entry) => !isLabelled(entry)), ...(current.length < 2 ? [] : surplus)];
+}
+
+/** Makes debts of them, due at once; what was current has the secret's grace period. */
+async function takeIn(
+  record: SecretRecord,
+  orphans: readonly LedgerCredential[],
+  { registry, auditTrail, clock }: Pick<RecoveryPorts, 'registry' | 'auditTrail' | 'clock'>,
+): Promise<SecretRecord> {
+  const now = clock.now();
+  const log = new OperationLog(clock, {
+    scope: `sweep/${orphans.map(({ versionId }) => versionId).join('/')}`,
+    step: 'sweep',
+    reason: 'no rotation answers for the credential',
+    facts: {},
+  });
+  const { entries } = await log.collect(auditTrail, record.secretId, async () => {
+    for (const { versionId, identity, state } of orphans) {
+      log.note(`orphan_found_${versionId}`, { version_id: versionId, credential: identity, was: state }, 'high');
+    }
+  });
+  const indebted = (latest: SecretRecord) =>
+    orphans.reduce((books, { versionId, state }) => {
+      // Somebody else has seen to it since, or is about to.
+      if (isAtWork(latest, now) || credential(books, versionId)?.state !== state) return books;
+      const graceSeconds = state === 'current' ? latest.declaration.graceSeconds : 0;
+      const retireAt = new Date(now.getTime() + graceSeconds * 1000);
+      return withCredentialChange(books, versionId, { state: 'grace', retireAt });
+    }, latest);
+  return updateRecord(registry, record.secretId, indebted, record, entries);
+}
+
+function isSilent({ state, retireAt, owedAlertAt }: LedgerCredential, now: Date): boolean {
+  if (state !== 'grace' || retireAt === undefined) return false;
+  const sign = Math.max(retireAt.getTime(), owedAlertAt?.getTime() ?? 0);
+  return now.getTime() - sign > SILENT_SECONDS * 1000;
+}
+
+/** A new name for each round, so that a retirement that failed under the name before can begin again. */
+function nameOf({ versionId }: LedgerCredential, now: Date): string {
+  return `sweep-${versionId}-${Math.floor(now.getTime() / (SILENT_SECONDS * 1000))}`;
+}

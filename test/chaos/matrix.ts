@@ -1,0 +1,80 @@
+import type { TargetHarness } from '../rotators/target-harness.ts';
+import { ChaosWorld, type Plan, RECOVERIES, type Recovery } from './chaos-world.ts';
+import type { Fault } from './saboteur.ts';
+
+/** The columns of the matrix: a fault, and how the work goes on after it. */
+export const COLUMNS = [
+  { name: 'fails', faults: ['fails'], recovery: 'workflow retries' },
+  { name: 'answer lost', faults: ['answer lost'], recovery: 'workflow retries' },
+  { name: 'killed, retried', faults: ['killed before', 'killed after'], recovery: 'workflow retries' },
+  { name: 'killed, recovery rule', faults: ['killed after'], recovery: 'recovery rule' },
+  { name: 'killed, next schedule', faults: ['killed after'], recovery: 'next schedule' },
+  { name: 'twice at once', faults: ['twice before', 'twice after'], recovery: 'workflow retries' },
+] as const satisfies readonly { name: string; faults: readonly Fault[]; recovery: Recovery }[];
+
+export type Column = (typeof COLUMNS)[number]['name'];
+
+/** One scenario: one rotator, one fault at one effect. */
+export interface Cell {
+  readonly column: Column;
+  readonly fault: Fault;
+  readonly recovery: Recovery;
+  /** Counted from 1. */
+  readonly effect: number;
+  readonly effectName: string;
+}
+
+export interface CellResult extends Cell {
+  /** Empty: it survived. */
+  readonly broken: readonly string[];
+}
+
+let adopted = 0;
+
+/** Every cell of one rotator: each effect of an undisturbed rotation with its retirement, under every fault. */
+export async function cellsOf(harness: TargetHarness, plan: Omit<Plan, 'recovery' | 'sabotage'> = {}): Promise<readonly Cell[]> {
+  const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery: 'workflow retries' });
+  await world.rotateAndRecover();
+  const { effects } = world.saboteur;
+  const killedFirst = RECOVERIES.filter((recovery) => recovery !== 'workflow retries');
+  return COLUMNS.flatMap((column) => {
+    // To who comes after a dead execution, dying after one effect is dying before the next; so before the first one is left.
+    const first: readonly Fault[] = killedFirst.includes(column.recovery as never) ? ['killed before'] : [];
+    return effects.flatMap((effectName, index) =>
+      [...column.faults, ...(index === 0 ? first : [])].map((fault) => ({
+        column: column.name,
+        fault,
+        recovery: column.recovery,
+        effect: index + 1,
+        effectName,
+      })),
+    );
+  });
+}
+
+/** Runs one cell on a secret of its own. Never throws: what goes wrong is what is asked for. */
+export async function runCell(
+  harness: TargetHarness,
+  cell: Cell,
+  plan: Omit<Plan, 'recovery' | 'sabotage'> = {},
+): Promise<CellResult> {
+  const { recovery, effect, fault } = cell;
+  const broken: string[] = [];
+  try {
+    const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery, sabotage: { effect, fault } });
+    await world.rotateAndRecover();
+    broken.push(...world.broken, ...(await world.faults()));
+    const next = await world.nextRotation();
+    if (next !== 'rotated') broken.push(`the next rotation: ${next}`);
+    broken.push(...(await world.faults()).map((text) => `after the next rotation: ${text}`));
+    broken.push(...world.broken.slice(broken.length));
+  } catch (error) {
+    broken.push(`${(error as Error).name} came out of the system`);
+  }
+  return { ...cell, broken: [...new Set(broken)] };
+}
+
+function nextName(): string {
+  adopted += 1;
+  return `chaos${adopted}`;
+}
