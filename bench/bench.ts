@@ -3,6 +3,7 @@ import { standardOutput as output } from '../cli/output.ts';
 import { benchBundles } from './bundles.ts';
 import { benchClient } from './client.ts';
 import { benchRotation } from './rotation.ts';
+import { benchRotators } from './rotators.ts';
 
 /** One measurement: what people read, and the JSON object whose keys stay the same over time. */
 export interface Measurement {
@@ -15,6 +16,7 @@ export type Bench = (note: (text: string) => void, cleanup: AsyncDisposableStack
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   rotation: benchRotation,
+  rotators: benchRotators,
   bundles: benchBundles,
   client: benchClient,
 };
@@ -27,7 +29,7 @@ const program = new Command('npm run bench --')
   .option('--json', 'the last line is one JSON object')
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run bench -- rotation\n  npm run bench -- bundles --json\n  npm run bench -- client',
+    '\nExamples:\n  npm run bench -- rotation\n  npm run bench -- bundles --json\n  npm run bench -- client\n  npm run bench -- rotators',
   )
   .exitOverride();
 

@@ -20,7 +20,7 @@ import type { RotationInput } from '../shared/rotation/payloads.ts';
 import { requireRotator, rotatorSettings } from '../shared/rotation/credential-values.ts';
 import { retire } from '../shared/rotation/retire.ts';
 import { test } from '../shared/rotation/test.ts';
-import { isSupportedType, rotatorFor } from '../shared/rotators/rotator-for.ts';
+import { isRotatable, rotatorFor } from '../shared/rotators/rotator-for.ts';
 import { declaration } from '../test/harness/rotation-world.ts';
 import { RecordingAlertPublisher } from '../test/fakes/recording-alert-publisher.ts';
 import { createAuditTable, createConsumersTable, createRegistryTable } from '../test/harness/tables.ts';
@@ -73,7 +73,7 @@ async function measure(note: (text: string) => void): Promise<Measurement> {
     rollouts: new DynamoDbRollouts(dynamoDb, await createConsumersTable(dynamoDb)),
     alerts: new RecordingAlertPublisher(),
     rotatorFor: async () => rotator,
-    isSupportedType,
+    isRotatable,
   };
   const secrets = [declaration({ name: SECRET, adminSecret: 'pg_bench_admin', graceSeconds: 0 })];
   await configure({ name: 'production', secrets, alerts: [] }, ports);

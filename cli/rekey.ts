@@ -9,6 +9,7 @@ import { reloadCommand } from './commands/reload.ts';
 import { resolveCommand } from './commands/resolve.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { rotateCommand } from './commands/rotate.ts';
+import { rotatorsCommand } from './commands/rotators.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { validateCommand } from './commands/validate.ts';
@@ -33,6 +34,7 @@ for (const command of [
   auditCommand(output, async (environment) => (await openDeployment(environment)).auditTrail),
   configureCommand(output),
   validateCommand(output),
+  rotatorsCommand(output),
   openclawCommand(output),
   resolveCommand(output),
   localCommand(output),

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { EnvironmentDeclaration } from '../../shared/config/declaration.ts';
 import { configure } from '../../shared/configure/configure.ts';
 import { asRekeyError } from '../../shared/rotation/operation-log.ts';
-import { isSupportedType } from '../../shared/rotators/rotator-for.ts';
+import { isRotatable } from '../../shared/rotators/rotator-for.ts';
 import { handler as step } from '../handler.ts';
 import { rotationPorts } from '../ports.ts';
 import { answer, cloudFormationEvent } from './cloudformation.ts';
@@ -29,7 +29,7 @@ export const handler = step('configure', z.union([cloudFormationEvent, directEve
   }
 });
 
-const run = () => configure(declared, { ...rotationPorts, isSupportedType });
+const run = () => configure(declared, { ...rotationPorts, isRotatable });
 
 /** CloudFormation takes 4 KiB: the counts go there, the names to the log of who asked. */
 function counts(report: object | undefined): Record<string, number> {

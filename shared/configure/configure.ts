@@ -14,7 +14,8 @@ export interface ConfigurePorts {
   readonly secretStore: SecretStore;
   readonly auditTrail: AuditTrail;
   readonly clock: Clock;
-  isSupportedType(type: string): boolean;
+  /** Whether this version rotates a secret of this type that is declared so. */
+  isRotatable(type: string, declaration: SecretDeclaration): boolean;
 }
 
 /** What Configure found and did, by secret name. */
@@ -25,7 +26,7 @@ export interface ConfigureReport {
   readonly unchanged: readonly string[];
   /** Left the file: kept, no longer rotated. */
   readonly orphaned: readonly string[];
-  /** Registered, not rotated: this version has no rotator for the type. */
+  /** Registered, not rotated: no rotator for the type, or something that it needs is not declared. */
   readonly unsupported: readonly string[];
 }
 
@@ -73,7 +74,7 @@ async function bringInStep(
     throw new Misconfigured(`"${secretId}" already belongs to the environment "${known.environment}".`);
   }
   const type = declaration.type ?? known?.type ?? (await engineOf(secretStore, secretId));
-  const supported = ports.isSupportedType(type);
+  const supported = ports.isRotatable(type, declaration);
   const status = supported ? 'active' : 'unsupported';
   if (known === undefined) {
     const now = clock.now();

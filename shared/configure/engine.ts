@@ -7,6 +7,13 @@ const TYPE_BY_ENGINE: Readonly<Record<string, string>> = {
   postgres: 'postgresql',
   postgresql: 'postgresql',
   'aurora-postgresql': 'postgresql',
+  mysql: 'mysql',
+  aurora: 'mysql',
+  'aurora-mysql': 'mysql',
+  mariadb: 'mariadb',
+  redis: 'redis',
+  valkey: 'redis',
+  rabbitmq: 'rabbitmq',
 };
 
 const withEngine = z.object({ engine: z.string() });

@@ -104,7 +104,7 @@ export class ChaosWorld {
       name,
       ...(adopted.admin === undefined ? {} : { adminSecret: admin }),
     });
-    await configure({ name: ENVIRONMENT, secrets: [secret], alerts: [] }, { ...world.#ports, isSupportedType: () => true });
+    await configure({ name: ENVIRONMENT, secrets: [secret], alerts: [] }, { ...world.#ports, isRotatable: () => true });
     world.#consumer = await new SimulatedConsumer({
       consumerId: 'consumer-1',
       secretId: name,

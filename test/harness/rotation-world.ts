@@ -52,7 +52,7 @@ export class RotationWorld {
   readonly environment = ENVIRONMENT;
   readonly rotatorFor = async (type: string): Promise<Rotator | undefined> =>
     type === 'postgresql' ? this.target : undefined;
-  readonly isSupportedType = (type: string): boolean => type === 'postgresql';
+  readonly isRotatable = (type: string): boolean => type === 'postgresql';
 
   /** Adopts a secret that somebody made by hand for the account `app`. */
   static async adopted(changes: Partial<SecretDeclaration> = {}): Promise<RotationWorld> {

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RekeyError, RotationEnded, SlotOccupied } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { systemClock } from '../../shared/clock.ts';
+import { type CellResult, cellsOf, runCell } from '../chaos/matrix.ts';
+import { ConsumerLoad } from './consumer-load.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted, TargetHarness } from './target-harness.ts';
 
@@ -15,6 +17,10 @@ export interface ContractOptions {
   /** Where only its own end, or its own value, ends a credential: a lost answer cannot be cleaned up. */
   readonly findsLost?: boolean;
 }
+
+const MINUTES = 60_000;
+/** Cells of the crash matrix that every test run has; all of them: `npm run chaos`. */
+const SAMPLE = 16;
 
 const MALFORMED: readonly (readonly [string, string])[] = [
   ['no JSON', 'a-leaked-value-0'],
@@ -195,6 +201,41 @@ export function rotatorContract(
       await rotations.rotator.release();
     });
 
+    it(
+      'lets no operation fail during 20 rotations, on connections of its own or kept ones',
+      async () => {
+        const { rotations } = await adopt();
+        const load = new ConsumerLoad(harness, () => rotations.current.value);
+        try {
+          for (let turn = 0; turn < 20; turn += 1) {
+            const brought = await rotations.bringIn();
+            await rotations.test(brought);
+            const replaced = rotations.promote(brought);
+            // The grace period: whoever began with the old value comes to an end with it.
+            await load.everybodyOnce();
+            await rotations.retire(replaced);
+            await rotations.rotator.release();
+          }
+        } finally {
+          await load.stop();
+        }
+        expect(load.failures).toEqual([]);
+        expect(load.operations).toBeGreaterThan(100);
+      },
+      2 * MINUTES,
+    );
+
+    it(
+      'survives a sample of the crash matrix',
+      async () => {
+        const cells = sample(await cellsOf(harness), SAMPLE, seedOf(type));
+        const results: CellResult[] = [];
+        for (const cell of cells) results.push(await runCell(harness, cell));
+        expect(results.filter(({ broken }) => broken.length > 0)).toEqual([]);
+      },
+      2 * MINUTES,
+    );
+
     it.each(MALFORMED)('stops at a secret that holds %s, and does not repeat it', async (_, text) => {
       const { adopted, rotations } = await adopt();
       const before = await harness.state(adopted);
@@ -213,6 +254,23 @@ export function rotatorContract(
   });
 }
 
+
+/** `count` of them, always the same for one seed. */
+function sample<Item>(items: readonly Item[], count: number, seed: number): readonly Item[] {
+  let state = seed;
+  const drawn = items.map((item) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0; // Numerical Recipes' linear congruential generator.
+    return { item, order: state };
+  });
+  return drawn
+    .sort((one, other) => one.order - other.order)
+    .slice(0, count)
+    .map(({ item }) => item);
+}
+
+function seedOf(text: string): number {
+  return [...text].reduce((sum, letter) => (Math.imul(sum, 31) + (letter.codePointAt(0) ?? 0)) >>> 0, 7);
+}
 
 /** What does not apply is no test at all: a skipped one means that something is missing on this machine. */
 function onlyIf(applies: boolean): (title: string, run: () => Promise<void>) => void {

@@ -20,9 +20,11 @@ PATCHES = (
     "step_functions_tasks",
     "step_functions",
     "secrets_manager",
+    "secrets_manager_rotation",
     "cloudformation",
     "eventbridge",
     "sns_messages",
+    "iam",
 )
 
 

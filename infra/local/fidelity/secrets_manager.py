@@ -116,6 +116,8 @@ def _put_secret_value(data):
         return refuse("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
     token = data.get("ClientRequestToken") or secrets.new_uuid()
     version = secret["Versions"].get(token)
+    if version is not None and not has_value(version):
+        version.update({key: data.get(key) for key in VALUES})  # A rotation that has begun gets its value.
     if version is not None and not is_same_value(version, data):
         return token_is_taken(token)
     if version is None:
@@ -186,6 +188,9 @@ def _get_secret_value(data):
     token, label = data.get("VersionId"), data.get("VersionStage")
     if secret is not None and token and label and label not in (secret["Versions"].get(token) or {"Stages": [label]})["Stages"]:
         return refuse("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
+    version = None if secret is None else secret["Versions"].get(token or secrets._find_stage_version(secret, label or "AWSCURRENT")[0])
+    if version is not None and not has_value(version):
+        return refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for the version.")
     return get_secret_value(data)
 
 

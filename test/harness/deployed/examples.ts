@@ -26,6 +26,7 @@ export const EXAMPLES = {
   owed: example('owed', { grace: '1h', preheat: { timeout: '1s' } }),
   leaving: example('leaving', { grace: '1h' }),
   onRequest: example('on_request', { grace: '1h' }),
+  byAws: example('by_aws', { grace: '1h', scheduler: 'secrets_manager' }),
   rollout: example('rollout', { grace: '0s', apply: { timeout: '30s' } }),
   canary: example('canary', { grace: '2s' }),
 } as const;

@@ -1,0 +1,145 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { ClientRequest } from 'node:http';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { startLocalCloud } from '../infra/local/local-cloud.ts';
+import { DynamoDbAuditTrail } from '../shared/aws/dynamodb-audit-trail.ts';
+import { DynamoDbRegistry } from '../shared/aws/dynamodb-registry.ts';
+import { DynamoDbRollouts } from '../shared/aws/dynamodb-rollouts.ts';
+import { SecretsManagerStore } from '../shared/aws/secrets-manager-store.ts';
+import { systemClock } from '../shared/clock.ts';
+import type { SecretType } from '../shared/config/declaration.ts';
+import { configure } from '../shared/configure/configure.ts';
+import { apply } from '../shared/rotation/apply.ts';
+import { audit } from '../shared/rotation/audit.ts';
+import { generate } from '../shared/rotation/generate.ts';
+import { notify } from '../shared/rotation/notify.ts';
+import { retire } from '../shared/rotation/retire.ts';
+import { test } from '../shared/rotation/test.ts';
+import { TARGETS } from '../test/chaos/targets.ts';
+import { RecordingAlertPublisher } from '../test/fakes/recording-alert-publisher.ts';
+import { declaration } from '../test/harness/rotation-world.ts';
+import { createAuditTable, createConsumersTable, createRegistryTable } from '../test/harness/tables.ts';
+import type { TargetHarness } from '../test/rotators/target-harness.ts';
+import type { Bench } from './bench.ts';
+import { median } from './median.ts';
+
+const WARM_UP = 2;
+const ROUNDS = 10;
+
+interface Row {
+  readonly type: string;
+  /** One after the other, retirement included. */
+  readonly rotationsPerMinute: number;
+  /** Every signed request, retirement included; the alert counts as one. */
+  readonly awsCalls: number;
+}
+
+/** Whole rotations of every type in process: real targets, real adapters on the local cloud, no workflow engine. */
+export const benchRotators: Bench = async (note, cleanup) => {
+  const cloud = await startLocalCloud({ onProgress: note });
+  cleanup.defer(() => cloud.stop());
+  Object.assign(process.env, cloud.environment);
+  const rotators: Row[] = [];
+  for (const [type, open] of Object.entries(TARGETS)) {
+    const harness = await open();
+    try {
+      rotators.push(await measure(type, harness));
+    } finally {
+      await harness.stop();
+    }
+    note(`${type} measured`);
+  }
+  return {
+    lines: [
+      `Rotations with their retirement, one after the other; median of ${ROUNDS}`,
+      ...rotators.map(
+        ({ type, rotationsPerMinute, awsCalls }) =>
+          `  ${type.padEnd(13)} ${String(rotationsPerMinute).padStart(6)} a minute, ${awsCalls} AWS calls each`,
+      ),
+    ],
+    figures: { rotators },
+  };
+};
+
+async function measure(type: string, harness: TargetHarness): Promise<Row> {
+  const ports = await portsFor(harness);
+  const name = `bench_${type}`;
+  const adopted = await harness.adopt(name);
+  const adminSecret = adopted.admin === undefined ? undefined : `${name}_admin`;
+  if (adminSecret !== undefined && adopted.admin !== undefined) await ports.seed(adminSecret, adopted.admin.reveal());
+  await ports.seed(name, adopted.incumbent.reveal());
+  const secret = declaration({
+    type: type as SecretType,
+    graceSeconds: 0,
+    ...adopted.declared,
+    name,
+    ...(adminSecret === undefined ? {} : { adminSecret }),
+  });
+  await configure({ name: 'production', secrets: [secret], alerts: [] }, ports);
+  const times: number[] = [];
+  const calls: number[] = [];
+  for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
+    const started = performance.now();
+    const counted = await countingAwsCalls(() => rotateOnce(name, ports));
+    if (round < WARM_UP) continue;
+    times.push(performance.now() - started);
+    calls.push(counted + 1); // The alert, which is recorded here instead of sent.
+  }
+  return { type, rotationsPerMinute: Math.round(60_000 / median(times)), awsCalls: median(calls) };
+}
+
+type Ports = Awaited<ReturnType<typeof portsFor>>;
+
+async function portsFor(harness: TargetHarness) {
+  const dynamoDb = new DynamoDBClient({});
+  const secretsManager = new SecretsManagerClient({});
+  const auditTrail = new DynamoDbAuditTrail({
+    client: dynamoDb,
+    table: await createAuditTable(dynamoDb),
+    clock: systemClock,
+  });
+  return {
+    clock: systemClock,
+    registry: new DynamoDbRegistry(dynamoDb, await createRegistryTable(dynamoDb), auditTrail),
+    auditTrail,
+    secretStore: new SecretsManagerStore(secretsManager),
+    rollouts: new DynamoDbRollouts(dynamoDb, await createConsumersTable(dynamoDb)),
+    alerts: new RecordingAlertPublisher(),
+    rotatorFor: async () => harness.rotator(systemClock),
+    isRotatable: () => true,
+    seed: (Name: string, SecretString: string) => secretsManager.send(new CreateSecretCommand({ Name, SecretString })),
+  };
+}
+
+async function rotateOnce(secretId: string, ports: Ports): Promise<void> {
+  const input = {
+    environment: 'production',
+    secretId,
+    rotationId: crypto.randomUUID(),
+    reason: 'manual',
+    requestedBy: 'bench',
+  } as const;
+  await generate(input, ports);
+  await test(input, ports);
+  await audit(input, ports);
+  const { retirement } = await apply(input, ports);
+  await notify(input, ports);
+  if (retirement !== undefined) await retire(retirement, ports);
+}
+
+/** Signed requests that leave this process while `work` runs, retries included. */
+async function countingAwsCalls(work: () => Promise<void>): Promise<number> {
+  let calls = 0;
+  const onRequest = (message: unknown) => {
+    const { request } = message as { readonly request: ClientRequest };
+    if (String(request.getHeader('authorization')).startsWith('AWS4-')) calls += 1;
+  };
+  subscribe('http.client.request.start', onRequest);
+  try {
+    await work();
+  } finally {
+    unsubscribe('http.client.request.start', onRequest);
+  }
+  return calls;
+}

@@ -1,0 +1,264 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { assertRoom } from './disk-space.ts';
+import { freePort } from './free-port.ts';
+import { LocalCloudFailure } from './local-cloud-failure.ts';
+import { removeOldLogs } from './old-logs.ts';
+import { poll } from './poll.ts';
+import { endOf, endProcessGroup } from './process-group.ts';
+
+export interface RabbitmqServer {
+  readonly host: '127.0.0.1';
+  readonly port: number;
+  readonly managementPort: number;
+  /** The same with TLS, where a certificate was given. */
+  readonly secure: { readonly port: number; readonly managementPort: number } | undefined;
+  readonly adminUser: string;
+  readonly adminPassword: string;
+  /** What the broker wrote. */
+  readonly logFile: string;
+  /** Ends the broker and removes its data. A second call does nothing. */
+  stop(): Promise<void>;
+}
+
+export interface RabbitmqOptions {
+  /** Where the log goes; the data is in the system's temporary directory. Default `.local`. */
+  readonly directory?: string;
+  readonly onProgress?: (line: string) => void;
+  /** Files of PEM text. */
+  readonly tls?: { readonly authority: string; readonly certificate: string; readonly key: string };
+}
+
+interface Ports {
+  readonly amqp: number;
+  readonly management: number;
+  readonly distribution: number;
+  readonly epmd: number;
+  readonly secureAmqp: number;
+  readonly secureManagement: number;
+}
+
+const ADMIN_USER = 'rekey_admin';
+const NEEDED_MEGABYTES = 100;
+/** Erlang loads 1,700 modules at the start: 6 s on two idle cores. */
+const START_SECONDS = 50;
+/** Debian's package, then what the generic archive is unpacked to. */
+const PLACES = ['/usr/lib/rabbitmq/lib', '/opt/rabbitmq', '/usr/local/lib/rabbitmq', '/usr/local/sbin/..'];
+/** Every other `rabbitmq_…` plugin is left out: the fewer directories Erlang looks through for a module, the faster it starts. */
+const PLUGINS = /^rabbitmq_(?:prelaunch|management|management_agent|web_dispatch)-/;
+
+/**
+ * A RabbitMQ of its own on free ports of 127.0.0.1, with the management API, an administrator with a random password and
+ * nothing else. It ends with the process that started it, whatever ends that: it watches the other end of a pipe.
+ */
+export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<RabbitmqServer> {
+  const directory = resolve(options.directory ?? '.local');
+  await mkdir(directory, { recursive: true });
+  await assertRoom(tmpdir(), NEEDED_MEGABYTES);
+  await removeOldLogs(directory, 'rabbitmq-');
+  const installed = findInstallation();
+  const adminPassword = randomBytes(18).toString('base64url');
+  for (let attempt = 1; ; attempt++) {
+    const home = await mkdtemp(join(tmpdir(), 'rekey-rabbitmq-'));
+    // Also when this process ends in the middle, on Ctrl-C for example.
+    process.once('exit', () => rmSync(home, { recursive: true, force: true, maxRetries: 3 }));
+    const logFile = join(directory, `rabbitmq-${home.slice(-6)}.log`);
+    const ports = await freePorts();
+    let server: ChildProcess | undefined;
+    try {
+      await configure({ home, installed, ports, adminPassword, tls: options.tls });
+      options.onProgress?.('RabbitMQ: starting');
+      server = await launch({ home, ports, logFile });
+      if (await answers({ server, port: ports.management, adminPassword })) {
+        options.onProgress?.(`RabbitMQ: ready on 127.0.0.1:${ports.amqp}`);
+        const running = server;
+        return {
+          host: '127.0.0.1',
+          port: ports.amqp,
+          managementPort: ports.management,
+          secure: options.tls && { port: ports.secureAmqp, managementPort: ports.secureManagement },
+          adminUser: ADMIN_USER,
+          adminPassword,
+          logFile,
+          stop: () => stop(running, home),
+        };
+      }
+      await stop(server, home);
+    } catch (error) {
+      if (server !== undefined) await stop(server, home);
+      await rm(home, { recursive: true, force: true });
+      throw error;
+    }
+    // The one failure that another try can mend: somebody took a port in between.
+    if (attempt === 3 || !/eaddrinuse|already in use/.test(await readFile(logFile, 'utf8'))) {
+      throw new LocalCloudFailure(`RabbitMQ did not start; the reason is at the end of ${logFile}.`);
+    }
+  }
+}
+
+/** The directory with `sbin` and `plugins`. Debian's own commands in PATH would change to the account `rabbitmq`. */
+function findInstallation(): string {
+  for (const place of PLACES) {
+    const names = existsSync(place) ? readdirSync(place) : [];
+    const found = ['.', ...names.filter((name) => name.startsWith('rabbitmq_server-'))]
+      .map((name) => join(place, name))
+      .find((home) => existsSync(join(home, 'sbin', 'rabbitmq-server')) && existsSync(join(home, 'plugins')));
+    if (found !== undefined) return found;
+  }
+  throw new LocalCloudFailure(
+    `RabbitMQ is not installed (looked in ${PLACES.join(', ')}); on Debian: apt-get install rabbitmq-server.`,
+  );
+}
+
+async function freePorts(): Promise<Ports> {
+  const found = new Set<number>();
+  while (found.size < 6) found.add(await freePort());
+  const [amqp = 0, management = 0, distribution = 0, epmd = 0, secureAmqp = 0, secureManagement = 0] = found;
+  return { amqp, management, distribution, epmd, secureAmqp, secureManagement };
+}
+
+/** Erlang terms: what the newer `rabbitmq.conf` says would be translated by schemas that take a second to load. */
+async function configure(work: {
+  readonly home: string;
+  readonly installed: string;
+  readonly ports: Ports;
+  readonly adminPassword: string;
+  readonly tls: RabbitmqOptions['tls'];
+}): Promise<void> {
+  const { home, ports, tls } = work;
+  const local = '{ip, "127.0.0.1"}';
+  const files =
+    tls &&
+    `{cacertfile, ${text(tls.authority)}}, {certfile, ${text(tls.certificate)}}, {keyfile, ${text(tls.key)}}, {verify, verify_none}`;
+  const secureListener = files && `{ssl_listeners, [{"127.0.0.1", ${ports.secureAmqp}}]}, {ssl_options, [${files}]},`;
+  const secureManagement = files && `, {ssl_config, [${local}, {port, ${ports.secureManagement}}, ${files}]}`;
+  const terms = `[
+  {kernel, [{inet_dist_use_interface, {127, 0, 0, 1}}]},
+  {rabbit, [
+    {tcp_listeners, [{"127.0.0.1", ${ports.amqp}}]}, ${secureListener ?? ''}
+    {default_user, <<"${ADMIN_USER}">>}, {default_pass, <<"${work.adminPassword}">>},
+    {default_user_tags, [administrator]}
+  ]},
+  {rabbitmq_management, [{tcp_config, [${local}, {port, ${ports.management}}]}${secureManagement ?? ''}]}
+].
+`;
+  // Holds the administrator's password: nobody else reads this directory.
+  await writeFile(join(home, 'rabbitmq.config'), terms, { mode: 0o600 });
+  await writeFile(join(home, 'enabled_plugins'), '[rabbitmq_management].\n');
+  const program = join(home, 'program');
+  await mkdir(join(program, 'plugins'), { recursive: true });
+  for (const name of ['sbin', 'escript']) await symlink(join(work.installed, name), join(program, name));
+  for (const name of await readdir(join(work.installed, 'plugins'))) {
+    if (name.startsWith('rabbitmq_') && !PLUGINS.test(name)) continue;
+    await symlink(join(work.installed, 'plugins', name), join(program, 'plugins', name));
+  }
+}
+
+const text = (value: string): string => JSON.stringify(value);
+
+/**
+ * Ends broker and name server, and removes the data, once the parent has closed the pipe, or is gone. Killed outright:
+ * a broker that says good-bye takes seconds, and nothing here outlives it.
+ */
+const WATCHDOG = `
+exec 3<&0
+epmd -port "$1" -address 127.0.0.1 </dev/null 3<&- &
+epmd=$!
+"$2/program/sbin/rabbitmq-server" </dev/null 3<&- &
+server=$!
+{ read -r _ <&3; kill -KILL "$server"; } 2>/dev/null &
+watch=$!
+wait "$server"; status=$?
+kill "$watch" "$epmd" 2>/dev/null
+wait "$epmd" 2>/dev/null
+cd / && rm -rf "$2"
+exit $status
+`;
+
+async function launch({
+  home,
+  ports,
+  logFile,
+}: {
+  home: string;
+  ports: Ports;
+  logFile: string;
+}): Promise<ChildProcess> {
+  const log = await open(logFile, 'a', 0o600);
+  try {
+    const server = spawn('/bin/sh', ['-c', WATCHDOG, 'rabbitmq-watchdog', String(ports.epmd), home], {
+      cwd: home,
+      env: serverEnvironment(home, ports),
+      // Its own group, so that Ctrl-C in a terminal reaches only the parent and `endProcessGroup` reaches all of it.
+      detached: true,
+      stdio: ['pipe', log.fd, log.fd],
+    });
+    await new Promise<void>((resolve, reject) => server.once('spawn', resolve).once('error', reject));
+    // The parent may finish while the server runs: the closing pipe ends the server.
+    server.unref();
+    (server.stdin as unknown as { unref(): void }).unref();
+    server.stdin?.on('error', () => undefined);
+    return server;
+  } finally {
+    await log.close();
+  }
+}
+
+function serverEnvironment(home: string, ports: Ports): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env['PATH'],
+    // Erlang keeps its cookie there.
+    HOME: home,
+    LANG: 'C.UTF-8',
+    TZ: 'UTC',
+    ERL_EPMD_PORT: String(ports.epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_CRASH_DUMP_SECONDS: '0',
+    RABBITMQ_NODENAME: `rekey${ports.amqp}@localhost`,
+    RABBITMQ_MNESIA_BASE: join(home, 'data'),
+    RABBITMQ_LOG_BASE: join(home, 'log'),
+    RABBITMQ_LOGS: '-',
+    RABBITMQ_CONFIG_FILE: join(home, 'rabbitmq.config'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(home, 'enabled_plugins'),
+    RABBITMQ_DIST_PORT: String(ports.distribution),
+    // Not the system's own /etc/rabbitmq/rabbitmq-env.conf.
+    RABBITMQ_CONF_ENV_FILE: '/dev/null',
+    // Makes the script become the broker instead of waiting for it: the process that is killed is the broker.
+    RUNNING_UNDER_SYSTEMD: 'true',
+  };
+}
+
+async function answers({
+  server,
+  port,
+  adminPassword,
+}: {
+  server: ChildProcess;
+  port: number;
+  adminPassword: string;
+}): Promise<boolean> {
+  const authorization = `Basic ${Buffer.from(`${ADMIN_USER}:${adminPassword}`).toString('base64')}`;
+  const answer = await poll(
+    async () => {
+      if (endOf(server) !== undefined) return false;
+      // Says when the AMQP listener, the last to start, is there.
+      const url = `http://127.0.0.1:${port}/api/health/checks/protocol-listener/amqp091`;
+      // Refused until it listens: asked again until the deadline.
+      const health = await fetch(url, { headers: { authorization } }).catch(() => undefined);
+      return health?.ok === true ? true : undefined;
+    },
+    { withinMilliseconds: START_SECONDS * 1_000 },
+  );
+  return answer === true;
+}
+
+async function stop(server: ChildProcess, home: string): Promise<void> {
+  server.stdin?.end();
+  const ended = await poll(() => endOf(server), { withinMilliseconds: 3_000, everyMilliseconds: 10 });
+  if (ended === undefined && server.pid !== undefined) await endProcessGroup(server.pid);
+  await rm(home, { recursive: true, force: true, maxRetries: 3 });
+}

@@ -1,0 +1,124 @@
+import { type ChannelModel, connect } from 'amqplib';
+import { Misconfigured, RekeyError, TargetUnreachable, TransientFailure } from '../../errors.ts';
+import { connectFailure } from './connection-faults.ts';
+import type { Login } from './credential-json.ts';
+import { placeOf, trust, type Transport } from './transport.ts';
+
+/** Without a byte from the broker. It makes some refusals wait 3 s. */
+const SILENCE_MILLISECONDS = 5_000;
+/** A login from beginning to end. */
+const LOGIN_MILLISECONDS = 15_000;
+
+/**
+ * The driver's words; it gives no codes. `connection.close` with 403 instead of `connection.tune`: the broker looked at
+ * the credential and said no. `connection.close` instead of `connection.open-ok`: the credential is right, but the
+ * virtual host is not opened to it. Why (not there, no permission, a limit of connections) the driver does not pass on.
+ */
+const CLOSED_IN_HANDSHAKE = /^Handshake terminated by server: (\d+) /;
+const CLOSED_AT_OPEN = /^Expected ConnectionOpenOk; got <ConnectionClose/;
+const ACCESS_REFUSED = '403';
+const CONNECTION_FORCED = '320';
+
+/** How one login ended; for counting. */
+export type LoginOutcome = 'accepted' | 'refused' | 'failed';
+
+export type LoginResult =
+  | { readonly kind: 'accepted' }
+  /** Wrong password, no such user, or `guest` from another machine: the broker does not say which. */
+  | { readonly kind: 'refused'; readonly cause: unknown }
+  /** The password is right, and the virtual host stays closed. */
+  | { readonly kind: 'no vhost'; readonly cause: unknown };
+
+/** Logs in by AMQP as a consumer does: TLS verified, time-limited, counted by `onLogin`. */
+export class AmqpLogins {
+  readonly #transport: Transport;
+  readonly #onLogin: (outcome: LoginOutcome) => void;
+
+  constructor(transport: Transport, onLogin: (outcome: LoginOutcome) => void = () => undefined) {
+    this.#transport = transport;
+    this.#onLogin = onLogin;
+  }
+
+  /**
+   * One login in the credential's virtual host, with a channel, closed again before this comes back. Throws
+   * `TargetUnreachable`, `TransientFailure`, `Misconfigured`.
+   */
+  async login(login: Login): Promise<LoginResult> {
+    try {
+      await this.#transport.open(login, (isEncrypted) => logInOnce(login, isEncrypted));
+      this.#onLogin('accepted');
+      return { kind: 'accepted' };
+    } catch (error) {
+      const result = resultOf(error);
+      this.#onLogin(result?.kind === 'refused' ? 'refused' : 'failed');
+      if (result !== undefined) return result;
+      throw handshakeFailure(error, placeOf(login));
+    }
+  }
+}
+
+async function logInOnce(login: Login, isEncrypted: boolean): Promise<void> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new DOMException('login', 'TimeoutError')), LOGIN_MILLISECONDS);
+  try {
+    const connection = await connect(
+      {
+        protocol: isEncrypted ? 'amqps' : 'amqp',
+        hostname: login.host,
+        port: login.port,
+        username: login.username,
+        password: login.password.reveal(),
+        // The driver undoes percent-encoding here even where it is given no URL.
+        vhost: encodeURIComponent(login.vhost),
+      },
+      {
+        noDelay: true,
+        timeout: SILENCE_MILLISECONDS,
+        signal: limit.signal,
+        clientProperties: { connection_name: 'rekey' },
+        ...(isEncrypted ? trust(login) : {}),
+      } as Parameters<typeof connect>[1],
+    );
+    await useOnce(connection, limit.signal);
+  } finally {
+    clearTimeout(timer);
+    // The socket of a login that ended in the middle.
+    limit.abort();
+  }
+}
+
+/** A channel is the first thing that a consumer opens, and has limits of its own. */
+async function useOnce(connection: ChannelModel, limit: AbortSignal): Promise<void> {
+  const lost = new Promise<never>((_, reject) => {
+    connection.on('error', reject);
+    limit.addEventListener('abort', () => reject(limit.reason as Error));
+  });
+  lost.catch(() => undefined); // Only whoever waits hears of it.
+  const using = async () => {
+    await connection.createChannel();
+    await connection.close();
+  };
+  await Promise.race([using(), lost]);
+}
+
+function resultOf(error: unknown): LoginResult | undefined {
+  if (!(error instanceof Error) || error instanceof RekeyError) return undefined;
+  if (CLOSED_IN_HANDSHAKE.exec(error.message)?.[1] === ACCESS_REFUSED) return { kind: 'refused', cause: error };
+  return CLOSED_AT_OPEN.test(error.message) ? { kind: 'no vhost', cause: error } : undefined;
+}
+
+/** The broker's and the driver's own texts may quote data: only AMQP's reply code is used. */
+function handshakeFailure(error: unknown, place: string): RekeyError {
+  const options = { cause: error };
+  if (!(error instanceof Error) || error instanceof RekeyError) return connectFailure(error, place);
+  const code = CLOSED_IN_HANDSHAKE.exec(error.message)?.[1];
+  if (code === CONNECTION_FORCED) return new TransientFailure(`${place} is closing its connections (320).`, options);
+  if (code !== undefined) return new TargetUnreachable(`${place} ended the login (AMQP ${code}).`, options);
+  if (error.message.startsWith('SASL mechanism')) {
+    return new Misconfigured(`${place} does not take passwords (SASL PLAIN is turned off).`, options);
+  }
+  if ('code' in error && typeof error.code === 'number') {
+    return new TransientFailure(`${place} ended the connection (AMQP ${error.code}).`, options);
+  }
+  return connectFailure(error, place);
+}

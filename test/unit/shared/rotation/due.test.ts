@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { nextRotation, nextTry } from '../../../../shared/rotation/due.ts';
+
+const DAILY = { name: 'a', schedule: { kind: 'every', seconds: 86_400 } } as const;
+const NOW = new Date('2026-03-01T12:00:00Z');
+const after = (date: Date) => (date.getTime() - NOW.getTime()) / 1000;
+const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
+
+describe('the next rotation', () => {
+  it('comes when two thirds of the life of what ends by itself are over', () => {
+    const issuance = { since: NOW, existing: [], attempts: 1 };
+    expect(after(nextRotation(DAILY, NOW, { issuance, expiresAt: later(3600) }))).toBe(2400);
+  });
+
+  it('comes by the schedule where that is earlier, and at once where that time is over', () => {
+    const issuance = { since: later(-7200), existing: [], attempts: 1 };
+    expect(after(nextRotation(DAILY, NOW, { issuance, expiresAt: later(90 * 86_400) }))).toBeLessThan(2 * 86_400);
+    expect(after(nextRotation(DAILY, NOW, { issuance, expiresAt: later(-3600) }))).toBe(0);
+  });
+});
+
+describe('the next try after a failure', () => {
+  it('waits longer and longer, and no longer than the schedule', () => {
+    const waits = [1, 2, 3, 7, 8, 20].map((failures) => after(nextTry(DAILY, NOW, { failures })));
+    expect(waits).toEqual([300, 600, 1200, 19_200, 21_600, 21_600]);
+    const hourly = { name: 'a', schedule: { kind: 'every', seconds: 3600 } } as const;
+    expect(after(nextTry(hourly, NOW, { failures: 9 }))).toBe(3600);
+  });
+
+  it('does not wait longer while what is current ends by itself', () => {
+    expect(after(nextTry(DAILY, NOW, { failures: 9, expiresAt: later(1200) }))).toBe(300);
+  });
+
+  it('proposes another value soon where the target refused one, three in all, then waits for the schedule', () => {
+    const fault = 'RefusedByPolicy';
+    const waits = [1, 2, 3, 4].map((failures) => after(nextTry(DAILY, NOW, { failures, fault })));
+    expect(waits.slice(0, 2)).toEqual([60, 60]);
+    expect(waits[2]).toBeGreaterThanOrEqual(86_400);
+    expect(waits[3]).toBeGreaterThanOrEqual(86_400);
+  });
+});
