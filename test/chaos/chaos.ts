@@ -91,8 +91,8 @@ function failures(results: readonly RotatorResult[]): readonly string[] {
     cells
       .filter((cell) => !hasSurvived(cell))
       .map(
-        ({ column, fault, effect, effectName, broken }) =>
-          `${type}: ${column} (${fault}) at effect ${effect} (${effectName}): ${broken.join('; ')}`,
+        ({ column, fault, effect, effectName, write, broken }) =>
+          `${type}: ${column} (${fault}) at effect ${effect} (${effectName}${write === undefined ? '' : `, write ${write}`}): ${broken.join('; ')}`,
       ),
   );
 }
@@ -124,6 +124,7 @@ Manager, audit trail and table of consumers are fakes that pass the same contrac
 | killed, recovery rule | the execution dies with it; the recovery function picks up |
 | killed, next schedule | the execution dies with it, and nobody notices until the schedule comes by |
 | twice at once | the same step runs a second time, from beginning to end, just before or just after it |
+| connection lost | within what is done at the target: at each write to it, the connection is lost before the write or after it, without an answer |
 
 A cell has survived when, after every effect and at the end: \`AWSCURRENT\` opens the target, so does the version that a
 consumer uses, and so does a version in its grace period; at the end no credential lives that the registry does not
@@ -132,6 +133,11 @@ know, none is left half way, the audit chain verifies; and the next rotation wor
 ${line(heading.map((text) => text.toLowerCase()))}
 ${line(heading.map(() => '---'))}
 ${rows.map(line).join('\n')}
+
+For comparison, measured once with the same PostgreSQL and the same emulator of Secrets Manager: AWS's own templates for
+PostgreSQL, as published, three rotations each, undisturbed, a login with \`AWSCURRENT\` after each of the four steps. Single
+user: refused after \`setSecret\` and after \`testSecret\`, in all three; so these two boundaries break by design. Multi user:
+accepted after every step; the value that was replaced went on working until the next rotation's \`setSecret\`.
 
 The side effects, in their order:
 

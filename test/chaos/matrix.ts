@@ -10,6 +10,7 @@ export const COLUMNS = [
   { name: 'killed, recovery rule', faults: ['killed after'], recovery: 'recovery rule' },
   { name: 'killed, next schedule', faults: ['killed after'], recovery: 'next schedule' },
   { name: 'twice at once', faults: ['twice before', 'twice after'], recovery: 'workflow retries' },
+  { name: 'connection lost', faults: ['cut before', 'cut after'], recovery: 'workflow retries' },
 ] as const satisfies readonly { name: string; faults: readonly Fault[]; recovery: Recovery }[];
 
 export type Column = (typeof COLUMNS)[number]['name'];
@@ -22,6 +23,8 @@ export interface Cell {
   /** Counted from 1. */
   readonly effect: number;
   readonly effectName: string;
+  /** Within the effect, where the connection is lost. */
+  readonly write?: number;
 }
 
 export interface CellResult extends Cell {
@@ -35,19 +38,17 @@ let adopted = 0;
 export async function cellsOf(harness: TargetHarness, plan: Omit<Plan, 'recovery' | 'sabotage'> = {}): Promise<readonly Cell[]> {
   const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery: 'workflow retries' });
   await world.rotateAndRecover();
-  const { effects } = world.saboteur;
+  const { effects, writes } = world.saboteur;
   const killedFirst = RECOVERIES.filter((recovery) => recovery !== 'workflow retries');
   return COLUMNS.flatMap((column) => {
     // To who comes after a dead execution, dying after one effect is dying before the next; so before the first one is left.
     const first: readonly Fault[] = killedFirst.includes(column.recovery as never) ? ['killed before'] : [];
     return effects.flatMap((effectName, index) =>
-      [...column.faults, ...(index === 0 ? first : [])].map((fault) => ({
-        column: column.name,
-        fault,
-        recovery: column.recovery,
-        effect: index + 1,
-        effectName,
-      })),
+      [...column.faults, ...(index === 0 ? first : [])].flatMap((fault): Cell | Cell[] => {
+        const cell = { column: column.name, fault, recovery: column.recovery, effect: index + 1, effectName };
+        if (!fault.startsWith('cut')) return cell;
+        return Array.from({ length: writes[index + 1] ?? 0 }, (_, write) => ({ ...cell, write: write + 1 }));
+      }),
     );
   });
 }
@@ -58,10 +59,11 @@ export async function runCell(
   cell: Cell,
   plan: Omit<Plan, 'recovery' | 'sabotage'> = {},
 ): Promise<CellResult> {
-  const { recovery, effect, fault } = cell;
+  const { recovery, effect, fault, write } = cell;
+  const sabotage = { effect, fault, ...(write === undefined ? {} : { write }) };
   const broken: string[] = [];
   try {
-    const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery, sabotage: { effect, fault } });
+    const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery, sabotage });
     await world.rotateAndRecover();
     broken.push(...world.broken, ...(await world.faults()));
     const next = await world.nextRotation();

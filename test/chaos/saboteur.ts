@@ -1,4 +1,5 @@
 import { TransientFailure } from '../../shared/errors.ts';
+import { overTheWire } from './wire.ts';
 
 /** What can go wrong at one side effect. */
 export type Fault =
@@ -11,12 +12,17 @@ export type Fault =
   | 'killed after'
   /** The same step runs a second time, from beginning to end, just before it or just after it. */
   | 'twice before'
-  | 'twice after';
+  | 'twice after'
+  /** The connection to the target is lost within it: at the `write`-th write, which never leaves or is never answered. */
+  | 'cut before'
+  | 'cut after';
 
 /** Where: at the `effect`-th side effect of the scenario, counted from 1. */
 export interface Sabotage {
   readonly effect: number;
   readonly fault: Fault;
+  /** Counted from 1; with `cut before` and `cut after`. */
+  readonly write?: number;
 }
 
 /** What a killed process looks like from inside: nothing more happens in it. */
@@ -41,9 +47,14 @@ const EFFECTS: ReadonlySet<string> = new Set([
   'addAnswers',
 ]);
 
+/** Those of a rotator: what they do at the target may be several effects. */
+const AT_TARGET: ReadonlySet<string> = new Set(['install', 'issue', 'retire']);
+
 /** Counts side effects over a whole scenario, does harm at the chosen one, and tells after each. */
 export class Saboteur {
   readonly effects: string[] = [];
+  /** How many writes to its target each effect made. */
+  readonly writes: number[] = [];
   /** Told at the moment of a kill. */
   onKill: () => void = () => undefined;
   /** Runs the step at hand once more, with ports of its own. */
@@ -95,12 +106,26 @@ export class Saboteur {
     if (fault === 'fails') throw new TransientFailure(`"${name}" failed on purpose.`);
     if (fault === 'killed before') this.#end(life);
     if (fault === 'twice before') await this.#again();
-    const answer = await run();
+    const answer = await this.#run(name, number, run);
     await this.#afterEffect(name);
     if (fault === 'answer lost') throw new TransientFailure(`The answer of "${name}" was lost on purpose.`);
     if (fault === 'killed after') this.#end(life);
     if (fault === 'twice after') await this.#again();
     return answer;
+  }
+
+  async #run(name: string, number: number, run: () => unknown): Promise<unknown> {
+    if (!AT_TARGET.has(name)) return run();
+    const { effect, fault, write = 0 } = this.#sabotage ?? {};
+    const isCut = effect === number && (fault === 'cut before' || fault === 'cut after');
+    const cut = isCut ? ({ write, when: fault === 'cut before' ? 'before' : 'after' } as const) : undefined;
+    return overTheWire(
+      async () => run(),
+      cut,
+      (writes) => {
+        this.writes[number] = writes;
+      },
+    );
   }
 
   /** The second run may well fail: what matters is what it does to the first. */

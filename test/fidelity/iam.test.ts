@@ -167,8 +167,7 @@ describe('IAM', () => {
   /** https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKeyLastUsed.html */
   test('knows no last use of a key that was never used, and where it was used once it was', async () => {
     const key = await create();
-    const lastUsed = async () =>
-      await client.send(new GetAccessKeyLastUsedCommand({ AccessKeyId: key.accessKeyId }));
+    const lastUsed = async () => await client.send(new GetAccessKeyLastUsedCommand({ AccessKeyId: key.accessKeyId }));
     expect(await lastUsed()).toMatchObject({ UserName, AccessKeyLastUsed: { ServiceName: 'N/A', Region: 'N/A' } });
     expect((await lastUsed()).AccessKeyLastUsed?.LastUsedDate).toBeUndefined();
     await becomes(key, (await client.send(new GetUserCommand({ UserName }))).User?.Arn);

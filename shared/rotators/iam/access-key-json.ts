@@ -71,7 +71,7 @@ export function assertKeyOnce({ json, spelling, id, secret }: StoredKey): void {
   const forms = [plain, encodeURIComponent(plain), id];
   for (const [key, held] of Object.entries(json)) {
     if (key === spelling.id || key === spelling.secret) continue;
-    if (!textsOf(held).some((text) => forms.some((form) => text.includes(form)))) continue;
+    if (!textsOf({ [key]: held }).some((text) => forms.some((form) => text.includes(form)))) continue;
     const name = /^[\w.-]{1,64}$/.test(key) && !forms.some((form) => key.includes(form)) ? `"${key}"` : 'Another key';
     throw new Misconfigured(
       `${name} of the incumbent's secret holds the access key as well; Rekey changes only ${spelling.id} and ${spelling.secret}, so it would go stale. Remove it.`,

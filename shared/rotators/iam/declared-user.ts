@@ -1,8 +1,8 @@
 import { Misconfigured } from '../../errors.ts';
 import type { RotatorSettings } from '../rotator.ts';
 
-/** A user's name, behind its path where it has one: as in its ARN, after `user/`. */
-const USER = /^(?:[!-~]{1,511}\/)?([\w+=,.@-]{1,64})$/;
+/** A user's name, behind its path where it has one: as in its ARN, after `user/`. No wildcard of policies. */
+const USER = /^(?:[\w+=,.@-]+\/)*([\w+=,.@-]{1,64})$/;
 
 /** The name of the IAM user whose keys rotate. The path that may stand before it is for the permissions only. */
 export function declaredUser({ secretId, provider }: RotatorSettings): string {

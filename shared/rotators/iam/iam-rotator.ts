@@ -3,6 +3,7 @@ import type { IssuedRotator } from '../rotator.ts';
 import { parseAccessKey } from './access-key-json.ts';
 import { AWS_CLIENTS, type AwsClients } from './aws-clients.ts';
 import { callerOf } from './caller.ts';
+import type { IamContext } from './iam-context.ts';
 import { issueIam } from './issue.ts';
 import { preflightIam } from './preflight.ts';
 import { preheatIam } from './preheat.ts';
@@ -13,8 +14,6 @@ export interface IamDependencies {
   /** Default: the SDK's own, by the environment. */
   readonly aws?: AwsClients;
 }
-
-export type IamContext = Required<IamDependencies>;
 
 /**
  * Rotates the access keys of one IAM user: a second key is made, and the first is disabled, proved dead and deleted after

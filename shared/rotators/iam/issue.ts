@@ -1,7 +1,7 @@
 import { TransientFailure } from '../../errors.ts';
 import type { IssueInput, IssueReport } from '../rotator.ts';
 import { candidateJson, parseAccessKey } from './access-key-json.ts';
-import type { IamContext } from './iam-rotator.ts';
+import type { IamContext } from './iam-context.ts';
 import { endLeftovers } from './leftovers.ts';
 import { assertSlotFree } from './slot.ts';
 import { type UserKeys, withUserKeys } from './user-keys.ts';

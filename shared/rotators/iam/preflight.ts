@@ -3,7 +3,7 @@ import type { Preflight, PreflightInput, RotatorSettings } from '../rotator.ts';
 import { assertKeyOnce, type AccessKey, parseAccessKey } from './access-key-json.ts';
 import { type Caller, expectedCaller } from './caller.ts';
 import { declaredUser } from './declared-user.ts';
-import type { IamContext } from './iam-rotator.ts';
+import type { IamContext } from './iam-context.ts';
 import { assertSlotFree, MOST_KEYS } from './slot.ts';
 import { type UserKey, withUserKeys } from './user-keys.ts';
 

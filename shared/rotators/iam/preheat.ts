@@ -4,7 +4,7 @@ import type { TestInput, TestReport } from '../rotator.ts';
 import { type AccessKey, parseAccessKey } from './access-key-json.ts';
 import { type Caller, callerOf, expectedCaller } from './caller.ts';
 import { declaredUser, isUserArn } from './declared-user.ts';
-import type { IamContext } from './iam-rotator.ts';
+import type { IamContext } from './iam-context.ts';
 
 /** Checks apart from each other: a new key is known to one host of AWS before the other. */
 const LONGEST_PAUSE_MILLISECONDS = 1_000;

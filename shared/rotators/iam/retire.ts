@@ -5,7 +5,7 @@ import { isKeyId, parseAccessKey, type StoredKey } from './access-key-json.ts';
 import { callerOf, expectedCaller } from './caller.ts';
 import { isUserArn } from './declared-user.ts';
 import { endKey, type EndedKey, untilRefused } from './end-key.ts';
-import type { IamContext } from './iam-rotator.ts';
+import type { IamContext } from './iam-context.ts';
 import { endLeftovers } from './leftovers.ts';
 import { type UserKeys, withUserKeys } from './user-keys.ts';
 

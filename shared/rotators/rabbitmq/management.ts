@@ -68,17 +68,13 @@ export class Management {
     return placeOf(this.#login);
   }
 
-  #send(
-    method: 'GET' | 'PUT' | 'DELETE',
-    path: readonly string[],
-    doing: string,
-    body?: string,
-  ): Promise<HttpAnswer> {
+  #send(method: 'GET' | 'PUT' | 'DELETE', path: readonly string[], doing: string, body?: string): Promise<HttpAnswer> {
     const { username, password } = this.#login;
     const credential = Buffer.from(`${username}:${password.reveal()}`).toString('base64');
     const headers = {
       authorization: `Basic ${credential}`,
-      accept: 'application/json',
+      // Some resources offer their answer to a DELETE, which has none, only as HTML.
+      accept: '*/*',
       // What a consumer whose connection is closed is told.
       'x-reason': 'retired by Rekey',
       ...(body === undefined

@@ -93,13 +93,13 @@ async function close(
 
 /** Whether a user's password is the one of `login`; asks the broker where a plugin hashes passwords. */
 function ownerOf({ login }: Credential, { logins }: Broker): (user: BrokerUser) => Promise<boolean> {
-  return async (user) =>
-    isHashOf(user, login.password.reveal()) ?? (await logins.login(login)).kind !== 'refused';
+  return async (user) => isHashOf(user, login.password.reveal()) ?? (await logins.login(login)).kind !== 'refused';
 }
 
 function targetOf({ connection }: RotatorSettings, credential: Credential | undefined): Target {
   if (credential !== undefined) return credential.login;
-  if (connection === undefined) throw new Misconfigured('Nothing says at which broker the credential is: declare its connection.');
+  if (connection === undefined)
+    throw new Misconfigured('Nothing says at which broker the credential is: declare its connection.');
   return { host: connection.host, port: connection.port };
 }
 

@@ -31,14 +31,31 @@ export const EXAMPLES = {
   canary: example('canary', { grace: '2s' }),
 } as const;
 
+/** Secrets of other types, one for each way a driver gets into a bundle; their targets are made by the test. */
+export const OTHER_TYPES = {
+  generated: other('generated', { type: 'credential', policy: { length: 40, require: ['upper', 'digit', 'symbol'] } }),
+  cache: other('cache', { type: 'redis', admin_secret: 'test/cache_admin' }),
+  deployer: other('deployer', { type: 'iam', provider: { user: 'rekey-test-deployer' } }),
+} as const;
+
 /** secrets.yaml with these secrets and one queue for every alert. */
 export function secretsYaml(examples: readonly Example[], queueArn: string): string {
-  const secrets = examples.map(({ secret, adminSecret, fields }) => {
-    const all = { name: secret, type: 'postgresql', admin_secret: adminSecret, ...fields };
+  const databases = examples.map(({ secret, adminSecret, fields }) => ({
+    name: secret,
+    type: 'postgresql',
+    admin_secret: adminSecret,
+    ...fields,
+  }));
+  const others = Object.values(OTHER_TYPES).map(({ secret, fields }) => ({ name: secret, ...fields }));
+  const secrets = [...databases, ...others].map((all) => {
     const lines = Object.entries(all).map(([field, value]) => `    ${field}: ${JSON.stringify(value)}`);
     return `  -\n${lines.join('\n')}\n`;
   });
   return `secrets:\n${secrets.join('')}alerts:\n  - sqs: ${JSON.stringify(queueArn)}\n`;
+}
+
+function other(name: string, fields: Readonly<Record<string, unknown>>) {
+  return { secret: `test/${name}`, fields: { rotation: 'daily', grace: '0s', rotate_immediately: false, ...fields } };
 }
 
 function example(name: string, fields: Example['fields']): Example {

@@ -1,0 +1,32 @@
+import type { CatalogueEntry } from '../catalogue-entry.ts';
+
+export const GITHUB_TOKEN: CatalogueEntry = {
+  type: 'github_token',
+  rotates: 'Installation access tokens of a GitHub App, narrowed to declared repositories and permissions.',
+  kind: 'issued',
+  value: '{"token":"…","expires_at":"…"}, or the token as plain text where the secret was plain text; other keys are carried over',
+  needs: [
+    "admin_secret: the App's private key, as PEM text or as JSON with private_key (and app_id, if it likes)",
+    'provider: app_id and installation_id; repositories to narrow, base_url for GitHub Enterprise Server (https://HOST/api/v3)',
+    'permissions, as in "contents:read", "write:repo_hook" or "read:all", each granted to the installation',
+  ],
+  overlap: 'Incumbent and candidate work side by side until the incumbent is retired, or until its hour is over.',
+  proofOfDeath: 'DELETE /installation/token as the token itself, then GitHub answers it with 401.',
+  limits: [
+    'a token ends by itself after an hour: the next rotation is due before that, and an expired incumbent stops no rotation',
+    'an answer that is lost leaves a token that nobody has and that nobody can end: it is waited for, about an hour',
+    'a personal access token that was adopted cannot be revoked by an App: its retirement stays owed until a person deletes it',
+    'read:all leaves out what exists as write only (workflows)',
+    'the certificate of a GitHub Enterprise Server must be signed by an authority that Node.js trusts',
+  ],
+  example: `- name: api_key_github
+  type: github_token
+  rotation: rate(45 minutes)
+  admin_secret: github-app-private-key
+  provider:
+    app_id: 123456
+    installation_id: 7890123
+    repositories: [rekey]
+  permissions: ["contents:read", "write:repo_hook"]
+`,
+};

@@ -1,0 +1,56 @@
+import { InternalFault, RekeyError, Throttled, TransientFailure } from '../../errors.ts';
+import { connectionFault } from './connection-faults.ts';
+
+/** An answer that is no success, as far as it may be looked at. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** GitHub's own words: to be told apart, never to be repeated. `undefined` where the answer is not of its form. */
+  readonly message: string | undefined;
+}
+
+/** A request, in words. */
+export interface Asking {
+  readonly place: string;
+  /** "making a token". */
+  readonly doing: string;
+}
+
+/** The answer that `error` stands for; `undefined` where none arrived. Octokit gives a lost connection a status of its own. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof Error) || !('response' in error)) return undefined;
+  const { status, headers, data } = (error.response ?? {}) as { status?: unknown; headers?: object; data?: unknown };
+  if (typeof status !== 'number') return undefined;
+  const message = typeof data === 'object' && data !== null && 'message' in data ? data.message : undefined;
+  return { status, headers: { ...headers }, message: typeof message === 'string' ? message : undefined };
+}
+
+/**
+ * What an answer that the caller knows nothing better about means. Neither GitHub's text nor Octokit's error is kept: a
+ * proxy in between may have put anything into them.
+ */
+export function githubFault(error: unknown, asking: Asking): RekeyError {
+  if (error instanceof RekeyError) return error;
+  const refusal = refusalOf(error);
+  const { place, doing } = asking;
+  if (refusal === undefined) return connectionFault(error, place, doing);
+  const { status } = refusal;
+  if (isThrottled(refusal)) return new Throttled(`${place} asked to slow down while ${doing} (HTTP ${status}${pause(refusal)}).`);
+  if (status >= 500 || status === 408) return new TransientFailure(`${place} answered HTTP ${status} while ${doing}.`);
+  return new InternalFault(`${place} answered HTTP ${status} while ${doing}.`);
+}
+
+/**
+ * The primary limit is told by `x-ratelimit-remaining`, a secondary one by `retry-after` or in words only:
+ * https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+ */
+export function isThrottled({ status, headers, message = '' }: Refusal): boolean {
+  if (status === 429) return true;
+  if (status !== 403) return false;
+  return headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0' || /\brate limit\b/i.test(message);
+}
+
+function pause({ headers }: Refusal): string {
+  const seconds = headers['retry-after'];
+  return typeof seconds === 'string' && /^\d{1,6}$/.test(seconds) ? `, for ${seconds} s` : '';
+}

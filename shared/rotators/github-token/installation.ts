@@ -1,0 +1,60 @@
+import { Misconfigured } from '../../errors.ts';
+import type { RotatorSettings } from '../rotator.ts';
+import type { App } from './app-key.ts';
+import type { GitHubApi } from './github-api.ts';
+import { describePermissions, leftOut, narrow, parsePermissions, type Permissions } from './permissions.ts';
+
+/** What a secret's tokens are to be, as far as it is declared. */
+export interface Narrowing {
+  /** Names, without their owner; `undefined`: all that the installation has. */
+  readonly repositories: readonly string[] | undefined;
+  readonly permissions: Permissions | undefined;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads the installation and what the secret's tokens may be narrowed to. Throws `Misconfigured` where the installation
+ * is suspended, or does not grant what is declared.
+ */
+export async function readNarrowing(github: GitHubApi, app: App, settings: RotatorSettings): Promise<Narrowing> {
+  const { scope, permissions: words = [], provider } = settings;
+  const repositories = repositoriesOf(provider?.repositories, scope);
+  const asked = parsePermissions(words);
+  const installation = await github.installation(app);
+  if (installation.isSuspended) {
+    throw new Misconfigured(`Installation ${app.installationId} of App ${app.appId} is suspended: unsuspend it in GitHub's settings.`);
+  }
+  const permissions = asked.length === 0 ? undefined : narrow(asked, installation.permissions);
+  const omitted = leftOut(asked, installation.permissions);
+  return {
+    repositories,
+    permissions,
+    facts: {
+      api: github.place,
+      installation: String(app.installationId),
+      permissions: permissions === undefined ? 'all that the installation has: none are declared' : describePermissions(permissions),
+      ...(omitted.length === 0 ? {} : { permissions_left_out: `${omitted.join(', ')}: exist as write only` }),
+      repositories: repositories?.join(', ') ?? `all that the installation has (${installation.repositories})`,
+      ...(scope === undefined || isEverything(scope) ? {} : { scope: 'narrows nothing at GitHub: repositories and permissions do' }),
+    },
+  };
+}
+
+/** The names that GitHub's request takes: it knows the owner. */
+export function nameOf(repository: string): string {
+  return repository.slice(repository.lastIndexOf('/') + 1);
+}
+
+function repositoriesOf(declared: readonly string[] | undefined, scope: string | undefined): readonly string[] | undefined {
+  if (declared === undefined) return undefined;
+  if (scope !== undefined && isEverything(scope)) {
+    throw new Misconfigured('scope says all repositories, provider names some: remove one of the two.');
+  }
+  const names = [...new Set(declared.map(nameOf))];
+  if (names.length === 0) throw new Misconfigured('repositories of the provider is empty: leave it out for all of them.');
+  return names;
+}
+
+function isEverything(scope: string): boolean {
+  return /^repo(?:s|sitor(?:y|ies))?:all$/i.test(scope.trim());
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../../clock.ts';
+import { EndsByItself, IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
+import type { SecretText } from '../../redact.ts';
+import type { RetireInput, RetireReport } from '../rotator.ts';
+import type { GitHubApi } from './github-api.ts';
+import { endOfLost } from './issue-token.ts';
+import { isPersonal, parseTokenSecret } from './token-secret.ts';
+
+const PROOF_MILLISECONDS = 20_000;
+const AGAIN_MILLISECONDS = 1_000;
+const BY_HAND = 'A person must delete it in the settings of the account that made it; then this retirement proves it dead.';
+
+/**
+ * Revokes a token, as itself, and proves that GitHub refuses it. One that is refused already is dead: it has ended by
+ * itself. One whose value was never stored is nobody's: it is waited for until it must have ended.
+ *
+ * Twice is harmless: a revoked token is refused.
+ */
+export async function retireToken(input: RetireInput, github: GitHubApi, clock: Clock): Promise<RetireReport> {
+  const { identity, value } = input;
+  if (value === undefined) return retireLost(input, clock);
+  const { token } = parseTokenSecret(value, 'retired credential');
+  const survivor = input.survivor === undefined ? undefined : parseTokenSecret(input.survivor, 'survivor').token;
+  if (survivor?.reveal() === token.reveal()) {
+    throw new Misconfigured(`"${identity}" is the token that must go on working: it is not retired.`);
+  }
+  if ((await github.reach(token)) === undefined) return dead('it had ended before');
+  if (survivor !== undefined && (await github.reach(survivor)) === undefined) {
+    throw new IncumbentRefused(`The token that must go on working is refused: "${identity}" is kept.`);
+  }
+  if (isPersonal(token)) {
+    throw new StillAlive(`"${identity}" is a token made for a person, which GitHub lets no App revoke. ${BY_HAND}`);
+  }
+  const ended = await github.revoke(token);
+  if (ended === 'not an installation token') {
+    throw new StillAlive(`GitHub does not let "${identity}" revoke itself (HTTP 403). ${BY_HAND}`);
+  }
+  await proveRefused(token, identity, github, clock);
+  return dead(ended === 'revoked' ? 'revoked' : 'it had ended before');
+}
+
+/** Its answer was lost, and GitHub names no tokens: it cannot be found, and nobody has it. */
+function retireLost({ identity, versionId, known = [] }: RetireInput, clock: Clock): RetireReport {
+  const issuance = known.find((entry) => entry.versionId === versionId)?.issuance;
+  if (issuance === undefined) {
+    throw new StillAlive(`The value of "${identity}" is gone, and nothing says when it was made: it can be neither ended nor tried.`);
+  }
+  const end = endOfLost(issuance);
+  if (clock.now() < end) {
+    throw new EndsByItself(`"${identity}" was never stored, so nobody has it; it ends by itself before ${end.toISOString()}.`);
+  }
+  return { refusedLogin: false, endedSessions: 0, facts: { token: `never stored; ended by itself before ${end.toISOString()}` } };
+}
+
+async function proveRefused(token: SecretText, identity: string, github: GitHubApi, clock: Clock): Promise<void> {
+  const deadline = clock.now().getTime() + PROOF_MILLISECONDS;
+  while ((await github.reach(token)) !== undefined) {
+    if (clock.now().getTime() + AGAIN_MILLISECONDS > deadline) {
+      throw new StillAlive(`"${identity}" is revoked, but GitHub still takes it after ${PROOF_MILLISECONDS / 1000} s.`);
+    }
+    await clock.sleep(AGAIN_MILLISECONDS);
+  }
+}
+
+function dead(token: string): RetireReport {
+  return { refusedLogin: true, endedSessions: 0, facts: { token } };
+}

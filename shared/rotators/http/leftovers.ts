@@ -1,0 +1,69 @@
+import { Misconfigured, OrphanInDoubt, StillAlive } from '../../errors.ts';
+import { type Api, ask } from './api.ts';
+import { readJson } from './captured.ts';
+import { valueAt } from './json-pointer.ts';
+import { revoke, unknownToRevoke } from './revoke.ts';
+import { wordsOf } from './vocabulary.ts';
+import { scalarText, wordsFrom } from './words.ts';
+
+interface Listed {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Whether lost answers can be made good: the API lists its credentials by name, and ends them by what it lists. */
+export function findsLost(api: Api): boolean {
+  return api.declaration.list !== undefined && unknownToRevoke(api, wordsFrom({ id: 'any', name: 'any' })).length === 0;
+}
+
+/**
+ * Revokes every credential at the API that has exactly one of `names`, all of which Rekey alone gives, but `keep` (an
+ * id). Answers the names that were there. Twice is harmless: the second finds none, or what the API says is gone.
+ */
+export async function removeLeftovers(api: Api, names: readonly string[], keep?: string): Promise<readonly string[]> {
+  const found = (await listNamed(api, names)).filter(({ id }) => id !== keep);
+  const missing: Listed[] = [];
+  for (const leftover of found) {
+    const words = wordsFrom({ ...leftover });
+    const unknown = unknownToRevoke(api, words);
+    if (unknown.length > 0) {
+      throw new OrphanInDoubt(
+        `The credential named "${leftover.name}" was made, its answer lost, and http.revoke needs {{${unknown.join('}}, {{')}}} of it: revoke it by hand.`,
+      );
+    }
+    if ((await revoke(api, words)) === 'gone') missing.push(leftover);
+  }
+  if (missing.length > 0) {
+    // Gone, or looked for in the wrong place: the list knows.
+    const still = (await listNamed(api, names)).find(({ id }) => missing.some((leftover) => leftover.id === id));
+    if (still !== undefined) {
+      throw new StillAlive(`http.revoke does not find the credential named "${still.name}", which http.list shows.`);
+    }
+  }
+  return found.map(({ name }) => name);
+}
+
+/** The credentials at the API with one of `names`; one request, or one for each name where `list` asks by it. */
+export async function listNamed(api: Api, names: readonly string[]): Promise<readonly Listed[]> {
+  const { list } = api.declaration;
+  if (list === undefined) return [];
+  const asksByName = wordsOf(list).includes('name');
+  const found = await Promise.all(
+    (asksByName ? names : names.slice(0, 1)).map(async (name) => itemsOf(api, await ask(api, 'list', wordsFrom({ name })))),
+  );
+  return found.flat().flatMap((item) => {
+    const name = valueAt(item, list.name);
+    if (typeof name !== 'string' || !names.includes(name)) return [];
+    const id = scalarText(valueAt(item, list.id));
+    if (id === undefined) throw new Misconfigured(`http.list.id does not lead to an id of the credential named "${name}".`);
+    return [{ id, name }];
+  });
+}
+
+function itemsOf({ declaration: { list } }: Api, answer: Parameters<typeof readJson>[0]): readonly unknown[] {
+  const json = readJson(answer);
+  if ('unusable' in json) throw new Misconfigured(`The answer to http.list ${json.unusable}.`);
+  const items = valueAt(json.document, list?.items ?? '');
+  if (!Array.isArray(items)) throw new Misconfigured('In the answer to http.list, list.items does not lead to a list.');
+  return items;
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+
+/** Version ids of Secrets Manager that are fit for a name; AWS allows other characters too. */
+const FIT = /^[A-Za-z0-9-]{1,64}$/;
+
+/** What the candidate of a version is called before it is made, and its attempts begin with: `rekey-<versionId>`. */
+export function candidateName(versionId: string): string {
+  return `rekey-${FIT.test(versionId) ? versionId : createHash('sha256').update(versionId).digest('hex').slice(0, 32)}`;
+}
+
+/** The name that one attempt gives to what it makes: nobody else's, and no other attempt's. */
+export function attemptName(versionId: string, attempt: number): string {
+  return `${candidateName(versionId)}-${attempt}`;
+}
+
+/** The names of the attempts 1 … `attempts`. */
+export function attemptNames(versionId: string, attempts: number): readonly string[] {
+  return Array.from({ length: attempts }, (_, index) => attemptName(versionId, index + 1));
+}
+
+/** Stands for the id of a credential that was made by hand and does not say its own. No API's id: those have no blank. */
+export function unknownIdOf(versionId: string): string {
+  return `credential of version ${versionId}`;
+}
+
+/** Whether an identity of the ledger is what the API itself calls the credential. */
+export function isNamedByApi(identity: string, versionId: string): boolean {
+  return identity !== '' && identity !== candidateName(versionId) && identity !== unknownIdOf(versionId);
+}

@@ -1,0 +1,31 @@
+import type { AccountName } from './sql-text.ts';
+import type { StoredPassword } from './stored-password.ts';
+
+/** What the server's tables say of one account. */
+export interface AccountFacts extends AccountName {
+  /** What a login is checked with: one of these. */
+  readonly passwords: readonly StoredPassword[];
+  /** MySQL: the password that was retained beside the first. */
+  readonly retained?: StoredPassword;
+  readonly isLocked: boolean;
+  /** What it asks of a connection, and its limits, as clauses that make them so; defaults included. */
+  readonly limits: string;
+  /** The roles that are active after a login, quoted. */
+  readonly defaultRoles: readonly string[];
+  /** MySQL: how many failed logins in a row block it; 0: any number. */
+  readonly failedLogins: number;
+  /** MySQL: the JSON that people and tools keep with the account. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** The columns that `mysql.user` has in both kinds of server. */
+export interface LimitColumns {
+  readonly ssl_type: string;
+  readonly ssl_cipher: Buffer | string;
+  readonly x509_issuer: Buffer | string;
+  readonly x509_subject: Buffer | string;
+  readonly max_questions: number;
+  readonly max_updates: number;
+  readonly max_connections: number;
+  readonly max_user_connections: number;
+}

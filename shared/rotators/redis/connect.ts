@@ -1,0 +1,178 @@
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { createClient } from '@redis/client';
+import { TargetUnreachable } from '../../errors.ts';
+import type { SecretText } from '../../redact.ts';
+import { speaksPlain } from './plain-server.ts';
+import { commandFailure, connectFailure, isNotAllowed, isRefusedLogin } from './redis-errors.ts';
+
+const CONNECT_MILLISECONDS = 5_000;
+/** A server that stops answering must not hold a Lambda to its end. */
+const ANSWER_MILLISECONDS = 10_000;
+
+/** One server, whoever logs in. */
+export interface Node {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'prefer' | 'require' | 'disable';
+  readonly certificateAuthority?: string;
+}
+
+export interface Login extends Node {
+  readonly username: string;
+  readonly password: SecretText;
+}
+
+/** How one login ended; for counting. */
+export type LoginOutcome = 'accepted' | 'refused' | 'failed';
+
+/** An open connection that has logged in. `end` it. Arguments go as binary-safe strings: no name can be read as a rule. */
+export interface Session {
+  readonly place: string;
+  readonly isEncrypted: boolean;
+  /** The reply; what goes wrong while `doing` something ("reading a user") is translated. */
+  command(doing: string, words: readonly string[]): Promise<unknown>;
+  /** The same for what the server may not have or not allow: the answer is the reply, or that. */
+  attempt(doing: string, words: readonly string[]): Promise<Attempt>;
+  /** The reply; what goes wrong is thrown as the driver has it. */
+  raw(words: readonly string[]): Promise<unknown>;
+  end(): void;
+}
+
+export type Attempt = { readonly allowed: true; readonly reply: unknown } | { readonly allowed: false };
+
+/** The server does not let this credential in. */
+export interface Refusal {
+  readonly refused: true;
+  readonly cause: unknown;
+}
+
+/** Opens connections: TLS verified, time-limited, counted by `onConnect`. None outlives the call that it was opened for. */
+export class Connector {
+  readonly #onConnect: (outcome: LoginOutcome) => void;
+  /** Whether a server speaks without TLS, by its place. */
+  readonly #plain = new Map<string, boolean>();
+
+  constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined) {
+    this.#onConnect = onConnect;
+  }
+
+  /**
+   * One login. With `prefer`, a server that answers without TLS is used without; a certificate that does not verify is
+   * an error, never a reason to go on. Throws `TargetUnreachable`, `TransientFailure`, `Misconfigured`.
+   */
+  async login(login: Login): Promise<Session | Refusal> {
+    const place = placeOf(login);
+    try {
+      const session = await open(login, place, await this.#isEncrypted(login, place));
+      this.#onConnect('accepted');
+      return session;
+    } catch (error) {
+      const isRefused = isRefusedLogin(error);
+      this.#onConnect(isRefused ? 'refused' : 'failed');
+      if (isRefused) return { refused: true, cause: error };
+      throw connectFailure(error, place);
+    }
+  }
+
+  /** One login for `work`, which ends after it. A refused login throws what `refused` makes of it. */
+  async during<Result>(
+    login: Login,
+    refused: (cause: unknown) => Error,
+    work: (session: Session) => Promise<Result>,
+  ): Promise<Result> {
+    const session = await this.login(login);
+    if ('refused' in session) throw refused(session.cause);
+    try {
+      return await work(session);
+    } finally {
+      session.end();
+    }
+  }
+
+  /** One login, only to see whether the server lets it in. */
+  async probe(login: Login): Promise<'accepted' | 'refused'> {
+    const session = await this.login(login);
+    if ('refused' in session) return 'refused';
+    session.end();
+    return 'accepted';
+  }
+
+  /** A port of Redis speaks either with TLS or without: one that answers without has none to offer. */
+  async #isEncrypted({ tls, host, port }: Login, place: string): Promise<boolean> {
+    if (tls === 'disable') return false;
+    let isPlain = this.#plain.get(place);
+    if (isPlain === undefined) {
+      isPlain = await speaksPlain(host, port);
+      this.#plain.set(place, isPlain);
+    }
+    if (isPlain && tls === 'require') {
+      throw new TargetUnreachable(`${place} offers no TLS, and the configuration requires it.`);
+    }
+    return !isPlain;
+  }
+}
+
+/** A server's name in error texts and facts. */
+export function placeOf({ host, port }: Pick<Node, 'host' | 'port'>): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+async function open(login: Login, place: string, isEncrypted: boolean): Promise<Session> {
+  const { host, port } = login;
+  const limits = {
+    connectTimeout: CONNECT_MILLISECONDS,
+    socketTimeout: ANSWER_MILLISECONDS,
+    reconnectStrategy: false as const,
+  };
+  const client = createClient({
+    // The form of the replies that every version from 6.0 on has; and nothing is sent before the login.
+    RESP: 2,
+    disableClientInfo: true,
+    maintNotifications: 'disabled',
+    socket: isEncrypted ? { host, port, ...limits, tls: true, ...tlsOptions(login) } : { host, port, ...limits },
+  });
+  // A connection that the server ends between two commands: the next command says so.
+  client.on('error', () => undefined);
+  const raw = (words: readonly string[]): Promise<unknown> => client.sendCommand<unknown>(words);
+  try {
+    await client.connect();
+    await raw(['AUTH', login.username, login.password.reveal()]);
+  } catch (error) {
+    client.destroy();
+    throw error;
+  }
+  return {
+    place,
+    isEncrypted,
+    raw,
+    async command(doing, words) {
+      try {
+        return await raw(words);
+      } catch (error) {
+        throw commandFailure(error, doing, place);
+      }
+    },
+    async attempt(doing, words) {
+      try {
+        return { allowed: true, reply: await raw(words) };
+      } catch (error) {
+        if (isNotAllowed(error)) return { allowed: false };
+        throw commandFailure(error, doing, place);
+      }
+    },
+    end: () => client.destroy(),
+  };
+}
+
+const contexts = new Map<string, SecureContext>();
+
+function tlsOptions({ certificateAuthority }: Login): { rejectUnauthorized: true; secureContext?: SecureContext } {
+  if (certificateAuthority === undefined) return { rejectUnauthorized: true };
+  let secureContext = contexts.get(certificateAuthority);
+  if (secureContext === undefined) {
+    // Reading the system's 150 authorities takes milliseconds: once for each declared one.
+    secureContext = createSecureContext({ ca: [...getCACertificates('default'), certificateAuthority] });
+    contexts.set(certificateAuthority, secureContext);
+  }
+  return { rejectUnauthorized: true, secureContext };
+}

@@ -1,0 +1,62 @@
+import { ErrorReply } from '@redis/client';
+import { TransientFailure } from '../../errors.ts';
+import type { Session } from './connect.ts';
+import { commandFailure, isNotAllowed } from './redis-errors.ts';
+import type { ServerFacts } from './server-facts.ts';
+
+const NO_ACL_FILE = /not configured to use an ACL file/;
+const IN_MEMORY = 'not persisted: users are kept in memory only, a restart brings back what the server starts with';
+const BY_SOMEBODY = 'not persisted: users are kept by whoever runs the server, Rekey may not save them';
+const UNWRITABLE = 'not persisted: users are kept in the configuration file, which the server cannot rewrite';
+const UNQUOTABLE =
+  'not persisted: users are kept in the configuration file, and one has a quote in its name or rules, with which Redis would not start again';
+
+/**
+ * Has the server write its users down, so that a restart keeps them: in its ACL file, else in its configuration file
+ * (with whatever else has been changed there at run time). Answers how. Where a server has neither, or somebody else
+ * keeps its users, that is the answer; an ACL file that cannot be written throws `TransientFailure`.
+ */
+export async function persist(session: Session): Promise<string> {
+  const doing = 'saving the ACL file (ACL SAVE)';
+  try {
+    await session.raw(['ACL', 'SAVE']);
+    return 'ACL SAVE';
+  } catch (error) {
+    if (isNotAllowed(error)) return BY_SOMEBODY;
+    if (!(error instanceof ErrorReply) || !error.message.startsWith('ERR ')) {
+      throw commandFailure(error, doing, session.place);
+    }
+    if (!NO_ACL_FILE.test(error.message)) {
+      throw new TransientFailure(
+        `${session.place} cannot write its ACL file (ACL SAVE); its log says why. A restart would bring the old users back.`,
+        { cause: error },
+      );
+    }
+  }
+  return rewriteConfiguration(session);
+}
+
+/** What `persist` will do, for all that can be known without doing it. */
+export async function foreseePersistence(session: Session, server: ServerFacts | undefined): Promise<string> {
+  const file = await session.attempt('reading the configuration', ['CONFIG', 'GET', 'aclfile']);
+  if (!file.allowed || !Array.isArray(file.reply)) return 'unknown: Rekey may not read the configuration (CONFIG GET)';
+  const [, path] = file.reply as readonly unknown[];
+  if (typeof path === 'string' && path !== '') return 'ACL SAVE';
+  if (server === undefined) return 'unknown: Rekey may not read about the server (INFO)';
+  return server.configurationFile === undefined ? IN_MEMORY : 'CONFIG REWRITE';
+}
+
+async function rewriteConfiguration(session: Session): Promise<string> {
+  // Redis writes names and rules without quoting them, and reads them with quotes: one of them, and it does not start.
+  const users = await session.attempt('reading the users', ['ACL', 'LIST']);
+  if (!users.allowed || !Array.isArray(users.reply)) return BY_SOMEBODY;
+  if (users.reply.some((line) => /["']/.test(String(line)))) return UNQUOTABLE;
+  try {
+    await session.raw(['CONFIG', 'REWRITE']);
+    return 'CONFIG REWRITE';
+  } catch (error) {
+    if (isNotAllowed(error)) return BY_SOMEBODY;
+    if (!(error instanceof ErrorReply)) throw commandFailure(error, 'saving the configuration', session.place);
+    return /without a config file/.test(error.message) ? IN_MEMORY : UNWRITABLE;
+  }
+}

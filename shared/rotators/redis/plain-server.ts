@@ -1,0 +1,35 @@
+import { connect } from 'node:net';
+
+const CONNECT_MILLISECONDS = 5_000;
+/** A server that has no word for `PING` in this time speaks something else. */
+const ANSWER_MILLISECONDS = 2_000;
+const PING = '*1\r\n$4\r\nPING\r\n';
+
+/**
+ * Whether a server answers in Redis's own protocol without TLS: it is sent `PING`, no credential. A server with TLS ends
+ * such a connection; one without waits for ever when it is sent a TLS handshake, so that must not be the question.
+ * Throws the socket's error when nobody listens.
+ */
+export function speaksPlain(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    let isConnected = false;
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(CONNECT_MILLISECONDS, () => {
+      if (isConnected) return end(false);
+      socket.destroy(Object.assign(new Error('no connection in time'), { code: 'ETIMEDOUT' }));
+    });
+    socket.once('connect', () => {
+      isConnected = true;
+      socket.setTimeout(ANSWER_MILLISECONDS);
+      socket.write(PING);
+    });
+    // +PONG, -NOAUTH, -DENIED, -LOADING: every reply to it begins with one of the two.
+    socket.once('data', ([first]) => end(first === 0x2b || first === 0x2d));
+    socket.once('error', (error) => (isConnected ? end(false) : reject(error)));
+    socket.once('close', () => end(false));
+  });
+}
