@@ -20,7 +20,8 @@ import type { RotationInput } from '../shared/rotation/payloads.ts';
 import { requireRotator, rotatorSettings } from '../shared/rotation/credential-values.ts';
 import { retire } from '../shared/rotation/retire.ts';
 import { test } from '../shared/rotation/test.ts';
-import { isRotatable, rotatorFor } from '../shared/rotators/rotator-for.ts';
+import { postgresqlRotator } from '../shared/rotators/postgresql/postgresql-rotator.ts';
+import { isRotatable } from '../shared/rotators/rotator-for.ts';
 import { declaration } from '../test/harness/rotation-world.ts';
 import { RecordingAlertPublisher } from '../test/fakes/recording-alert-publisher.ts';
 import { createAuditTable, createConsumersTable, createRegistryTable } from '../test/harness/tables.ts';
@@ -56,7 +57,7 @@ async function measure(note: (text: string) => void): Promise<Measurement> {
     counting(() => (counts.secretsManager += 1)),
     { step: 'deserialize' },
   );
-  const rotator = await rotatorFor('postgresql', {
+  const rotator = postgresqlRotator({
     clock: systemClock,
     onConnect: () => void (counts.connections += 1),
   });

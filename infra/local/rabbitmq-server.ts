@@ -29,6 +29,8 @@ export interface RabbitmqOptions {
   /** Where the log goes; the data is in the system's temporary directory. Default `.local`. */
   readonly directory?: string;
   readonly onProgress?: (line: string) => void;
+  /** Erlang terms of the application `rabbit`, for example `{ channel_max: '100' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Files of PEM text. */
   readonly tls?: { readonly authority: string; readonly certificate: string; readonly key: string };
 }
@@ -61,7 +63,7 @@ export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rabb
   await assertRoom(tmpdir(), NEEDED_MEGABYTES);
   await removeOldLogs(directory, 'rabbitmq-');
   const installed = findInstallation();
-  const adminPassword = randomBytes(18).toString('base64url');
+  const adminPassword = randomBytes(48).toString('base64url');
   for (let attempt = 1; ; attempt++) {
     const home = await mkdtemp(join(tmpdir(), 'rekey-rabbitmq-'));
     // Also when this process ends in the middle, on Ctrl-C for example.
@@ -70,7 +72,7 @@ export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rabb
     const ports = await freePorts();
     let server: ChildProcess | undefined;
     try {
-      await configure({ home, installed, ports, adminPassword, tls: options.tls });
+      await configure({ home, installed, ports, adminPassword, options });
       options.onProgress?.('RabbitMQ: starting');
       server = await launch({ home, ports, logFile });
       if (await answers({ server, port: ports.management, adminPassword })) {
@@ -127,9 +129,10 @@ async function configure(work: {
   readonly installed: string;
   readonly ports: Ports;
   readonly adminPassword: string;
-  readonly tls: RabbitmqOptions['tls'];
+  readonly options: RabbitmqOptions;
 }): Promise<void> {
-  const { home, ports, tls } = work;
+  const { home, ports } = work;
+  const { tls, settings = {} } = work.options;
   const local = '{ip, "127.0.0.1"}';
   const files =
     tls &&
@@ -141,7 +144,9 @@ async function configure(work: {
   {rabbit, [
     {tcp_listeners, [{"127.0.0.1", ${ports.amqp}}]}, ${secureListener ?? ''}
     {default_user, <<"${ADMIN_USER}">>}, {default_pass, <<"${work.adminPassword}">>},
-    {default_user_tags, [administrator]}
+    {default_user_tags, [administrator]}${Object.entries(settings)
+      .map(([key, term]) => `, {${key}, ${term}}`)
+      .join('')}
   ]},
   {rabbitmq_management, [{tcp_config, [${local}, {port, ${ports.management}}]}${secureManagement ?? ''}]}
 ].

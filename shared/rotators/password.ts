@@ -13,6 +13,9 @@ const CLASSES = { lower: LOWER, upper: UPPER, digit: DIGITS, symbol: SYMBOLS } a
 /** 32 characters of 64: 192 bits, which need no escape in a connection string. */
 export const DEFAULT_POLICY: PolicyDeclaration = { length: 32, alphabet: `${LOWER}${UPPER}${DIGITS}-_`, require: [] };
 
+/** Of so many draws one at least has every required class, on average: else a text would take seconds to find. */
+const DRAWS = 10_000;
+
 /** `integer(n)`: 0 … n - 1, each as likely. */
 export type RandomInteger = (below: number) => number;
 
@@ -22,37 +25,72 @@ export type RandomInteger = (below: number) => number;
  */
 export function randomPassword(policy: PolicyDeclaration = DEFAULT_POLICY, integer: RandomInteger = randomInt): string {
   const alphabet = alphabetOf(policy);
-  const classes = policy.require.map((name) => classIn(name, alphabet));
+  const classes = classesOf(policy, alphabet);
   assertPossible(policy, alphabet, classes);
   for (;;) {
     const drawn = Array.from({ length: policy.length }, () => alphabet[integer(alphabet.length)] ?? '');
-    if (classes.every((members) => drawn.some((character) => members.has(character)))) return drawn.join('');
+    if (hasEvery(classes, drawn)) return drawn.join('');
   }
 }
 
-/** The characters of a policy, each once. */
+/** Whether a text is one of those that `randomPassword` may answer. */
+export function meetsPolicy(text: string, policy: PolicyDeclaration = DEFAULT_POLICY): boolean {
+  const alphabet = alphabetOf(policy);
+  const members = new Set(alphabet);
+  const characters = [...text];
+  if (characters.length !== policy.length || !characters.every((character) => members.has(character))) return false;
+  return hasEvery(classesOf(policy, alphabet), characters);
+}
+
+/** The characters of a policy, each once; one outside the basic plane, which JavaScript has as two units, is one. */
 export function alphabetOf({ alphabet, exclude = '', require }: PolicyDeclaration): readonly string[] {
   const base = alphabet ?? `${LOWER}${UPPER}${DIGITS}${require.includes('symbol') ? SYMBOLS : '-_'}`;
   const excluded = new Set(exclude);
   return [...new Set(base)].filter((character) => !excluded.has(character));
 }
 
+type Classes = ReadonlyMap<keyof typeof CLASSES, ReadonlySet<string>>;
+
+function classesOf({ require }: PolicyDeclaration, alphabet: readonly string[]): Classes {
+  return new Map(require.map((name) => [name, classIn(name, alphabet)]));
+}
+
 function classIn(name: keyof typeof CLASSES, alphabet: readonly string[]): ReadonlySet<string> {
   // A declared alphabet may have symbols of its own: whatever is neither letter nor digit.
-  if (name === 'symbol') return new Set(alphabet.filter((character) => !`${LOWER}${UPPER}${DIGITS}`.includes(character)));
+  if (name === 'symbol')
+    return new Set(alphabet.filter((character) => !`${LOWER}${UPPER}${DIGITS}`.includes(character)));
   return new Set(alphabet.filter((character) => CLASSES[name].includes(character)));
 }
 
-function assertPossible(
-  { length, require }: PolicyDeclaration,
-  alphabet: readonly string[],
-  classes: readonly ReadonlySet<string>[],
-): void {
-  const missing = require.filter((_, index) => classes[index]?.size === 0);
+function hasEvery(classes: Classes, characters: readonly string[]): boolean {
+  return [...classes.values()].every((members) => characters.some((character) => members.has(character)));
+}
+
+function assertPossible({ length }: PolicyDeclaration, alphabet: readonly string[], classes: Classes): void {
+  const missing = [...classes].flatMap(([name, members]) => (members.size === 0 ? [name] : []));
   if (missing.length > 0) throw new Misconfigured(`policy requires ${missing.join(', ')}, which its alphabet has not.`);
   if (alphabet.length < 2) throw new Misconfigured('policy leaves fewer than two characters to choose from.');
-  if (length < require.length) throw new Misconfigured('policy requires more classes than its length has room for.');
-  // A draw must lack a class seldom enough: else drawing again and again would take for ever.
-  const unlikely = classes.reduce((sum, { size }) => sum + (1 - size / alphabet.length) ** length, 0);
-  if (unlikely > 0.999) throw new Misconfigured('policy is so narrow that hardly any text meets it; make length longer.');
+  if (alphabet.some((character) => !character.isWellFormed())) {
+    throw new Misconfigured('policy has half a character in its alphabet (a lone surrogate), which no text can hold.');
+  }
+  if (!Number.isSafeInteger(length) || length < 1) throw new Misconfigured('policy needs a length of at least 1.');
+  if (length < classes.size) throw new Misconfigured('policy requires more classes than its length has room for.');
+  const sizes = [...classes.values()].map(({ size }) => size);
+  if (chanceOfEvery(sizes, { length, among: alphabet.length }) * DRAWS >= 1) return;
+  throw new Misconfigured('policy is so narrow that hardly any text meets it; make length longer.');
+}
+
+/** That a draw has a member of every class: inclusion and exclusion, because no character is in two classes. */
+function chanceOfEvery(
+  sizes: readonly number[],
+  { length, among }: { readonly length: number; readonly among: number },
+): number {
+  const [size, ...rest] = sizes;
+  if (size === undefined || size === among) return 1;
+  const without = among - size;
+  // Of all draws, those that lack the first class are draws from the others only.
+  return (
+    chanceOfEvery(rest, { length, among }) -
+    (without / among) ** length * chanceOfEvery(rest, { length, among: without })
+  );
 }

@@ -93,7 +93,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     ...secrets('DescribeSecret', 'PutSecretValue', 'UpdateSecretVersionStage'),
     ...MANAGED.flatMap((arn) => on(ANY_KEY, ['kms:GenerateDataKey'], ` via secretsmanager for ${arn}`)),
   ],
-  FunctionsTestRole: [...own('Test'), ...registry, ...auditTrail, ...read(MANAGED)],
+  FunctionsTestRole: [...own('Test'), ...registry, ...auditTrail, ...read([...MANAGED, ...ADMIN])],
   FunctionsAuditRole: [...own('Audit'), ...registry, ...auditTrail, ...consumerList, ...consumers('GetItem')],
   FunctionsReleaseBatchRole: [
     ...own('ReleaseBatch'),
@@ -174,6 +174,27 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
       ['secret:pg_prod_main', 'secret:pg_prod_backup'],
       ['secretsmanager:CreateSecret', 'secretsmanager:TagResource'],
     ),
+  ],
+  FunctionsSweepRole: [
+    ...own('Sweep'),
+    ...registry,
+    'dynamodb:Scan on <RegistryTable>',
+    ...auditTrail,
+    ...secrets('DescribeSecret'),
+    ...starts('VersionRetirement'),
+  ],
+  FunctionsRotationContractRole: [
+    ...own('RotationContract'),
+    ...registry,
+    'dynamodb:ConditionCheckItem on <RegistryTable>',
+    ...auditTrail,
+    ...consumerList,
+    ...consumerNotice,
+    ...alerts,
+    ...read([...MANAGED, ...ADMIN]),
+    ...secrets('DescribeSecret', 'PutSecretValue', 'UpdateSecretVersionStage'),
+    ...MANAGED.flatMap((arn) => on(ANY_KEY, ['kms:GenerateDataKey'], ` via secretsmanager for ${arn}`)),
+    ...starts('VersionRetirement'),
   ],
   VersionRetirementRole: [...machine, ...invokes('Retire', 'Owed')],
   SecretRotationRole: [
@@ -279,6 +300,34 @@ describe('permissions', () => {
     ]);
   });
 
+  it('let the access keys of declared IAM users be made and ended, by those that do, and no others', async () => {
+    const user = 'arn:<AWS::Partition>:iam::<AWS::AccountId>:user/deployer';
+    const secrets = [declaration('deployer_key', { type: 'iam', provider: { user: 'deployer' } })];
+    const { workflow } = await synthesise({ secrets });
+    const keys = [...permissions(workflow)].flatMap(([role, statements]) =>
+      lines(statements)
+        .filter((line) => line.startsWith('iam:'))
+        .map((line) => `${role} ${line}`),
+    );
+    const issue = on(user, ['iam:CreateAccessKey', 'iam:GetUser']);
+    const end = on(user, [
+      'iam:DeleteAccessKey',
+      'iam:GetAccessKeyLastUsed',
+      'iam:ListAccessKeys',
+      'iam:UpdateAccessKey',
+    ]);
+    const expected = {
+      Generate: [...issue, ...end],
+      RotationContract: [...issue, ...end],
+      ...Object.fromEntries(['Apply', 'RollBack', 'Retire', 'Recover'].map((name) => [name, end])),
+    };
+    expect(keys.sort()).toEqual(
+      Object.entries(expected)
+        .flatMap(([name, granted]) => granted.map((line) => `<Functions${name}Role> ${line}`))
+        .sort(),
+    );
+  });
+
   it('cover what the code calls: a call that is new here needs its permission above', () => {
     expect(awsCalls()).toEqual({
       'shared/aws/dynamodb-registry.ts': ['GetItem', 'PutItem', 'Query', 'Scan', 'TransactWriteItems'],
@@ -295,6 +344,15 @@ describe('permissions', () => {
       'shared/aws/sns-alert-publisher.ts': ['Publish'],
       'functions/rollout/task-tokens.ts': ['SendTaskSuccess'],
       'functions/start-retirement.ts': ['StartExecution'],
+      'shared/rotators/iam/caller.ts': ['GetCallerIdentity'],
+      'shared/rotators/iam/user-keys.ts': [
+        'CreateAccessKey',
+        'DeleteAccessKey',
+        'GetAccessKeyLastUsed',
+        'GetUser',
+        'ListAccessKeys',
+        'UpdateAccessKey',
+      ],
     });
   });
 

@@ -108,6 +108,23 @@ describe('SecretRotation', () => {
     expect(outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
   });
 
+  it.each([
+    ['TransientFailure', 5],
+    ['Throttled', 6],
+    ['TargetUnreachable', 5],
+    ['RefusedByPolicy', 1],
+    ['Misconfigured', 1],
+    ['OrphanInDoubt', 1],
+  ])('tries a phase that throws %s %i times: each class of fault has its own policy', async (name, times) => {
+    const { tasks } = await run({
+      ...HAPPY,
+      Generate: throws(name),
+      RollBack: () => ({ outcome: 'rolled_back' }),
+      NotifyOfRollBack: nothing,
+    });
+    expect(tasks.filter((task) => task === 'Generate')).toHaveLength(times);
+  });
+
   it('goes on to people and the retirement when the roll back finds the switch done', async () => {
     const { tasks, inputs, outcome } = await run({
       ...HAPPY,
@@ -303,11 +320,17 @@ describe('RollOut', () => {
     expect(attempt.outcome).toEqual({ status: 'failed', error: 'RotationRolledBack' });
   });
 
-  it('tries a passing fault of ReleaseBatch again, five times in all, but not its timeout', async () => {
+  it('tries a passing fault of ReleaseBatch again, five times in all, throttling six times, but not its timeout', async () => {
+    const others: Readonly<Record<string, number>> = {
+      Throttled: 6,
+      'Lambda.TooManyRequestsException': 6,
+      'States.Timeout': 1,
+      TargetUnreachable: 1, // It reaches none.
+    };
     for (const name of TRANSIENT_ERRORS) {
       const attempt = await run({ HandOver: throws(name) }, { count: 1 });
       const times = attempt.tasks.filter((task) => task === 'HandOver').length;
-      expect(times, name).toBe(name === 'States.Timeout' ? 1 : 5);
+      expect(times, name).toBe(others[name] ?? 5);
     }
   });
 
@@ -372,6 +395,14 @@ describe('VersionRetirement', () => {
     expect(inputs.get('Retire')).toEqual(tasks.map(() => RETIREMENT));
     expect(outcome.status).toBe('succeeded');
     expect(retirement.States['WaitForConsumers']).toMatchObject({ Type: 'Wait', Seconds: 20, Next: 'Retire' });
+  });
+
+  it('waits for the end of what nobody can end before, without a word', async () => {
+    const Retire = retiresAfter(['EndsByItself', 'EndsByItself']);
+    const { tasks, outcome } = await interpret(retirement, RETIREMENT, { Retire });
+    expect(tasks).toEqual(['Retire', 'Retire', 'Retire']);
+    expect(outcome.status).toBe('succeeded');
+    expect(retirement.States['WaitForItsOwnEnd']).toMatchObject({ Type: 'Wait', Seconds: 600, Next: 'Retire' });
   });
 
   it('tells people of consumers that have not left for too long, and looks again', async () => {

@@ -174,6 +174,8 @@ describe('every function', () => {
       Owed: telling,
       Recover: retiring,
       Revert: retiring,
+      RotationContract: retiring,
+      Sweep: [...all, 'VERSION_RETIREMENT_ARN'],
     };
     for (const [name, names] of Object.entries(variables)) expect(names, name).toEqual(more[name] ?? all);
   });
@@ -192,7 +194,16 @@ describe('every function', () => {
       expect(config).toEqual({ SubnetIds: vpc.subnetIds, SecurityGroupIds: vpc.securityGroupIds });
       return [id.replace(/^Functions(\w+)Function.{8}$/, '$1')];
     });
-    expect(inside.sort()).toEqual(['Apply', 'Generate', 'Recover', 'Retire', 'Revert', 'RollBack', 'Test']);
+    expect(inside.sort()).toEqual([
+      'Apply',
+      'Generate',
+      'Recover',
+      'Retire',
+      'Revert',
+      'RollBack',
+      'RotationContract',
+      'Test',
+    ]);
   });
 });
 
@@ -221,7 +232,7 @@ describe('Configure', () => {
 describe('triggers', () => {
   it('hand every event over with retries and a dead-letter queue', () => {
     const rules = properties('workflow', 'AWS::Events::Rule');
-    expect(rules).toHaveLength(3);
+    expect(rules).toHaveLength(4);
     for (const { Targets } of rules) {
       for (const target of Targets as object[]) {
         expect(readable(target)).toMatchObject({
@@ -233,11 +244,12 @@ describe('triggers', () => {
     stacks.workflow.hasResourceProperties('AWS::Lambda::Function', { DeadLetterConfig: Match.anyValue() });
   });
 
-  it('are the schedule, a request, and an execution that failed', () => {
+  it('are the schedules, a request, and an execution that failed', () => {
     const rules = readable(properties('workflow', 'AWS::Events::Rule')) as Record<string, unknown>[];
     expect(rules.map(({ ScheduleExpression, EventPattern }) => ScheduleExpression ?? EventPattern)).toEqual(
       expect.arrayContaining([
         'rate(5 minutes)',
+        'rate(1 hour)',
         { source: ['rekey'], 'detail-type': ['Rotation Requested'], resources: ['rekey:production'] },
         {
           source: ['aws.states'],
@@ -400,6 +412,7 @@ describe('both templates', () => {
       'EventBusName',
       'ReloadFunction',
       'RevertFunction',
+      'RotationFunctionArn',
       'SecretRotationArn',
       'VersionRetirementArn',
     ]);

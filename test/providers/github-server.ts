@@ -258,7 +258,7 @@ export class GitHubServer extends ProviderServer {
     const { appId } = this.installation(token.installationId);
     const value = form === 'opaque' ? `ghs_${randomBytes(18).toString('hex')}` : `ghs_${appId}_${statelessPart()}`;
     const now = Math.floor(this.#now / 1000) * 1000;
-    const made = { ...token, value, worksFrom: now + newSeconds * 1000, endsAt: now + lifetimeSeconds * 1000, isUsed: false };
+    const made = { ...token, value, worksFrom: newSeconds === 0 ? 0 : now + newSeconds * 1000, endsAt: now + lifetimeSeconds * 1000, isUsed: false };
     this.#tokens.set(value, made);
     return made;
   }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, constant, constantFrom, dictionary, jsonValue, oneof, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Misconfigured, RekeyError } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
@@ -58,13 +58,7 @@ describe('the JSON of an access key', () => {
   });
 
   it('is read or refused, whatever it holds: never anything else, and no value in the text', () => {
-    const values = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.string(),
-      fc.constant(ID),
-      fc.constant(SECRET),
-      fc.jsonValue(),
-    );
+    const values = oneof(string({ unit: 'binary' }), string(), constant(ID), constant(SECRET), jsonValue());
     const names = [
       'AccessKeyId',
       'SecretAccessKey',
@@ -74,8 +68,8 @@ describe('the JSON of an access key', () => {
       '__proto__',
       'x',
     ];
-    fc.assert(
-      fc.property(fc.dictionary(fc.constantFrom(...names), values), (json) => {
+    assert(
+      property(dictionary(constantFrom(...names), values), (json) => {
         const error = thrown(() => {
           const incumbent = parsed(json);
           const after = JSON.parse(candidateJson(incumbent, MADE, 'u').reveal()) as Record<string, unknown>;

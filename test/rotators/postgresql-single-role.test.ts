@@ -3,11 +3,11 @@ import { escapeIdentifier } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { IncumbentRefused, Misconfigured, StillAlive } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
-import type { Rotator, RotatorSettings } from '../../shared/rotators/rotator.ts';
+import type { ChosenRotator, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { parsed, PostgresHarness, SECRET_ID } from './postgresql-harness.ts';
 
 let postgres: PostgresHarness;
-let rotator: Rotator;
+let rotator: ChosenRotator;
 let settings: RotatorSettings;
 let owner = 0;
 let name: string;

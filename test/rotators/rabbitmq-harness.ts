@@ -75,7 +75,7 @@ export class RabbitmqHarness {
   }
 
   /** A user with rights of every kind, and its secret. */
-  async createUser(name: string, password = randomBytes(12).toString('hex')): Promise<SecretText> {
+  async createUser(name: string, password = randomBytes(32).toString('hex')): Promise<SecretText> {
     await this.api('PUT', ['users', name], { password, tags: 'monitoring', limits: { 'max-channels': 500 } });
     await this.api('PUT', ['permissions', '/', name], { configure: '.*', write: '.*', read: '.*' });
     await this.api('PUT', ['permissions', OTHER_VHOST, name], { configure: '', write: '^a"\\\\', read: '.*' });

@@ -28,8 +28,10 @@ export function parseTokenSecret(value: SecretText, holder: string): TokenSecret
   const text = value.reveal().trim();
   // What is JSON otherwise is not sent to GitHub as a token.
   if (/^[[{"]/.test(text)) {
-    const parsed = secretSchema.safeParse(parseJson(text));
-    if (parsed.success) return { token: new SecretText(parsed.data.token), json: parsed.data };
+    const json = parseJson(text);
+    const parsed = secretSchema.safeParse(json);
+    // The object itself, not the schema's copy of it: every key is to be carried over, `__proto__` too.
+    if (parsed.success) return { token: new SecretText(parsed.data.token), json: json as Record<string, unknown> };
     throw new Misconfigured(`The ${holder}'s secret must be a token as plain text, or a JSON object with a text "token".`);
   }
   if (token.safeParse(text).success) return { token: new SecretText(text), json: undefined };

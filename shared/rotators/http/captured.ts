@@ -1,10 +1,9 @@
 import type { HttpDeclaration } from '../../config/declaration.ts';
 import { valueAt } from './json-pointer.ts';
+import { isPublicId } from './names.ts';
 import type { Answer } from './transport.ts';
 import { scalarText } from './words.ts';
 
-/** Public names of credentials: bounded, in one line. */
-const ID = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,256}$/u;
 /** Seconds since 1970 stay below this until the year 5138; what is above are milliseconds. */
 const MOST_SECONDS = 1e11;
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
@@ -42,9 +41,8 @@ export function captured({ capture }: HttpDeclaration['create'], answer: Answer)
   const found = new Map(Object.entries(capture).map(([name, pointer]) => [name, valueAt(json.document, pointer)]));
   const value = found.get('value');
   const idText = found.has('id') ? scalarText(found.get('id')) : undefined;
-  // What holds the value is no public name, whatever it is called.
-  const holdsValue = typeof value === 'string' && value !== '' && idText?.includes(value) === true;
-  const id = idText !== undefined && ID.test(idText) && !holdsValue ? idText : undefined;
+  // Without a value there is nothing that an id could give away.
+  const id = idText !== undefined && isPublicId(idText, scalarText(value) ?? '\0') ? idText : undefined;
   const fault = (text: string): Unusable => ({ unusable: `In the answer to http.create, ${text}.`, id });
 
   const fields: Record<string, string | number | boolean> = {};

@@ -81,13 +81,13 @@ function checkRequest(
     if (hasUnclosedTemplate(text)) say(`${quotable(place)} has a {{ that no }} closes.`);
   }
   for (const word of wordsOf(request)) {
-    if (!isKnownWord(declaration, name, word)) say(unknownWord(name, word));
+    if (!isKnownWord(declaration, name, word)) problems.push(unknownWord(name, word));
   }
   return problems;
 }
 
 function unknownWord(name: RequestName, word: string): string {
-  const template = `has {{${quotable(word)}}}`;
+  const template = `${name} has {{${quotable(word)}}}`;
   if (name === 'test' && isAdminWord(word)) return `${template}: it authenticates with the credential, not as administrator.`;
   if (name === 'create' || name === 'list') return `${template}; it can have {{name}}, {{admin}} and {{admin.KEY}}.`;
   if (word === 'name') return `${template}, which is not stored: capture it as name.`;

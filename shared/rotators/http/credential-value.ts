@@ -1,6 +1,7 @@
 import type { HttpDeclaration } from '../../config/declaration.ts';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { isPublicId } from './names.ts';
 import { jsonObject, scalarText, type Words, wordsFrom } from './words.ts';
 
 /** Shorter ones are in any text. */
@@ -28,7 +29,11 @@ export function readStored(secret: SecretText, holder: string, { create }: HttpD
   const fields = Object.fromEntries(
     Object.keys(create.capture).map((name) => [name, Object.hasOwn(json, name) ? scalarText(json[name]) : undefined]),
   );
-  return { value: json['value'], id: fields['id'], json, words: wordsFrom(fields) };
+  const { id } = fields;
+  if (id !== undefined && !isPublicId(id, json['value'])) {
+    throw new Misconfigured(`What the ${holder}'s value has under "id" is not an id.`);
+  }
+  return { value: json['value'], id, json, words: wordsFrom(fields) };
 }
 
 /** The secret's whole value: in the form that the incumbent's has, with every other key of it. */

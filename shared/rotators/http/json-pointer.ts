@@ -1,4 +1,4 @@
-const POINTER = /^(?:\/(?:[^~]|~[01])*)*$/s;
+const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
 const INDEX = /^(?:0|[1-9]\d{0,8})$/;
 
 /** Whether a text is a JSON Pointer (RFC 6901): empty, or `/` before each step, `~` only in `~0` and `~1`. */

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
 
+/** Bounded, in one line. */
+const PUBLIC_ID = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,256}$/u;
+
+/** Whether a text may be a credential's public name: what holds its value is none, whatever it is called. */
+export function isPublicId(id: string, value: string): boolean {
+  return PUBLIC_ID.test(id) && id.isWellFormed() && !id.includes(value);
+}
+
 /** Version ids of Secrets Manager that are fit for a name; AWS allows other characters too. */
 const FIT = /^[A-Za-z0-9-]{1,64}$/;
 

@@ -4,7 +4,7 @@ import { type Api, apiOf, type HttpDependencies, opens, prepare } from './api.ts
 import { assertValueOnce, readStored, type StoredCredential } from './credential-value.ts';
 import { findsLost, listNamed } from './leftovers.ts';
 import { attemptName, candidateName, unknownIdOf } from './names.ts';
-import { unknownToRevoke } from './revoke.ts';
+import { revocationWords, unknownToRevoke } from './revoke.ts';
 import { isAdminWord, wordsOf } from './vocabulary.ts';
 import { adminWords, wordsFrom } from './words.ts';
 
@@ -38,7 +38,7 @@ export async function preflightHttp(input: PreflightInput, dependencies: HttpDep
       api: host,
       tls: protocol === 'https:' ? 'verified' : 'none',
       lost_answers: findsLost(api) ? 'found by name' : 'not found: a person must look',
-      ...retirementFact(api, incumbent, identity),
+      ...retirementFact(api, input, incumbent, identity),
     },
   };
 }
@@ -66,9 +66,11 @@ function incumbentIdentity({ known, incumbentVersionId = '' }: PreflightInput, {
 /** Said before the switch: an incumbent that nobody can revoke will stay a debt. */
 function retirementFact(
   api: Api,
+  { incumbentVersionId = '' }: PreflightInput,
   incumbent: StoredCredential | undefined,
   identity: string | undefined,
 ): Readonly<Record<string, string>> {
   if (incumbent === undefined || identity === undefined) return {};
-  return { incumbent_revocable: unknownToRevoke(api, incumbent.words).length === 0 ? 'yes' : 'no' };
+  const words = revocationWords(api, { identity, versionId: incumbentVersionId, stored: incumbent });
+  return { incumbent_revocable: unknownToRevoke(api, words).length === 0 ? 'yes' : 'no' };
 }

@@ -1,6 +1,8 @@
 import { type Api, faultOf, prepare, transmit } from './api.ts';
+import type { StoredCredential } from './credential-value.ts';
+import { isNamedByApi } from './names.ts';
 import { isAdminWord, wordsOf } from './vocabulary.ts';
-import type { Words } from './words.ts';
+import { eitherOf, type Words, wordsFrom } from './words.ts';
 
 /** Statuses by which an API says that there is no such credential. */
 const GONE: readonly number[] = [404, 410];
@@ -20,4 +22,15 @@ export async function revoke(api: Api, words: Words): Promise<'revoked' | 'gone'
 /** The templates of `revoke` that nothing is known for: while there are any, it cannot be sent. */
 export function unknownToRevoke({ declaration }: Api, words: Words): readonly string[] {
   return wordsOf(declaration.revoke).filter((word) => !isAdminWord(word) && words(word) === undefined);
+}
+
+/** What is known of a credential when it is to end: what is stored of it, and what the ledger calls it. */
+export function revocationWords(
+  { declaration }: Api,
+  known: { readonly identity: string; readonly versionId: string; readonly stored: StoredCredential | undefined },
+): Words {
+  const { identity, versionId, stored } = known;
+  const hasId = Object.hasOwn(declaration.create.capture, 'id');
+  const named = isNamedByApi(identity, versionId) ? wordsFrom({ [hasId ? 'id' : 'name']: identity }) : wordsFrom({});
+  return stored === undefined ? named : eitherOf(stored.words, named);
 }

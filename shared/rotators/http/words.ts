@@ -20,7 +20,7 @@ export function jsonObject(text: string): Readonly<Record<string, unknown>> | un
 /** The text that a field of a JSON object is inserted as; `undefined` for what is no single value. */
 export function scalarText(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value;
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return String(value);
   return undefined;
 }
 

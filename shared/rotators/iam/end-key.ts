@@ -3,7 +3,7 @@ import { TransientFailure } from '../../errors.ts';
 import { until } from './until.ts';
 import type { LastUse, UserKeys } from './user-keys.ts';
 
-/** https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency */
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency */
 const SPREAD_WITHIN = { seconds: 20, everyMilliseconds: 1_000 } as const;
 
 /** What was found of a key and what became of it, for the audit entry. */

@@ -17,15 +17,3 @@ export interface AccountFacts extends AccountName {
   /** MySQL: the JSON that people and tools keep with the account. */
   readonly attributes: Readonly<Record<string, unknown>>;
 }
-
-/** The columns that `mysql.user` has in both kinds of server. */
-export interface LimitColumns {
-  readonly ssl_type: string;
-  readonly ssl_cipher: Buffer | string;
-  readonly x509_issuer: Buffer | string;
-  readonly x509_subject: Buffer | string;
-  readonly max_questions: number;
-  readonly max_updates: number;
-  readonly max_connections: number;
-  readonly max_user_connections: number;
-}

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { sha256Crypt } from './sha256-crypt.ts';
 
 /** A password as the server keeps it: the plugin that checks it, and what that compares with. */
@@ -19,9 +19,9 @@ export function makesHash(plugin: string): boolean {
   return ['caching_sha2_password', 'sha256_password', 'mysql_native_password'].includes(plugin);
 }
 
-/** What the server would store for `password`. The salt follows from password and `context`: the same again on a retry. */
+/** What the server would store for `password`. The salt follows from `context` alone: the same again on a retry. */
 export function storedFor(plugin: string, password: string, context: string): StoredPassword {
-  return { plugin, hash: hashWith(plugin, Buffer.from(password), saltFor(password, context)) };
+  return { plugin, hash: hashWith(plugin, Buffer.from(password), saltFor(context)) };
 }
 
 /** Whether `password` is the one that the server keeps. */
@@ -57,9 +57,9 @@ function nativeHash(password: Buffer): string {
   return `*${createHash('sha1').update(once).digest('hex').toUpperCase()}`;
 }
 
-/** Letters, digits, `-` and `_`: none that the format gives a meaning. */
-function saltFor(password: string, context: string): string {
-  return createHmac('sha256', password).update(context).digest('base64url').slice(0, SALT_CHARACTERS);
+/** Letters, digits, `-` and `_`: none that the format gives a meaning. Says nothing of the password. */
+function saltFor(context: string): string {
+  return createHash('sha256').update(context).digest('base64url').slice(0, SALT_CHARACTERS);
 }
 
 function isSame(one: string, other: string): boolean {

@@ -51,8 +51,9 @@ export async function preflightTwoUsers(input: PreflightInput, broker: Broker): 
  *
  * Twice is harmless: a user who has the candidate's password already keeps its hash, and only what differs is written. A
  * run that comes late is refused (`RotationEnded`) when the place is not as this rotation's preflight found it. The
- * management API has no conditional writes, so that two runs that find it free within the same milliseconds (one request
- * and its answer) both write; each reads it again at the end, and all but the one that wrote last are told.
+ * management API has no conditional writes: a run that comes between another's look and its write, which is the next
+ * request, is written over. It finds that out when it reads again at the end, unless it had come to its end by then.
+ * Within one secret Rekey's lease lets only one run go on at a time.
  */
 export async function installTwoUsers(input: InstallInput, broker: Broker): Promise<InstallReport> {
   const { settings, fence } = input;

@@ -8,8 +8,8 @@ import { adminLogin, type Credential } from './credential-json.ts';
 /** Who changes users: the administrator, or a user itself. */
 export interface Actor {
   readonly username: string;
-  at(node: Node): Login;
-  refused(cause: unknown): Error;
+  readonly at: (node: Node) => Login;
+  readonly refused: (cause: unknown) => Error;
 }
 
 /** The administrator where there is one, who may log in at the first of the nodes; else `self`. */

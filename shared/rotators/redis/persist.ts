@@ -9,7 +9,7 @@ const IN_MEMORY = 'not persisted: users are kept in memory only, a restart bring
 const BY_SOMEBODY = 'not persisted: users are kept by whoever runs the server, Rekey may not save them';
 const UNWRITABLE = 'not persisted: users are kept in the configuration file, which the server cannot rewrite';
 const UNQUOTABLE =
-  'not persisted: users are kept in the configuration file, and one has a quote in its name or rules, with which Redis would not start again';
+  'not persisted: a user has a quote in its name or rules, with which Redis could not read its configuration file again';
 
 /**
  * Has the server write its users down, so that a restart keeps them: in its ACL file, else in its configuration file

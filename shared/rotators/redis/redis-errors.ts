@@ -32,7 +32,10 @@ export function connectFailure(error: unknown, place: string): RekeyError {
       return new TransientFailure(`${place} takes no logins now (${code}).`, options);
     }
     if (code === 'DENIED') {
-      return new Misconfigured(`${place} is in protected mode: it takes connections from its own machine only.`, options);
+      return new Misconfigured(
+        `${place} is in protected mode: it takes connections from its own machine only.`,
+        options,
+      );
     }
     return new Misconfigured(`${place} does not take a login with a user name (${code}): it needs Redis 6.0.`, options);
   }
@@ -55,7 +58,10 @@ export function commandFailure(error: unknown, doing: string, place: string): Re
   }
   const code = codeOfReply(error);
   if (isNotAllowed(error)) {
-    return new Misconfigured(`${place} does not allow it to Rekey's user, or does not have it: ${doing} (${code}).`, options);
+    return new Misconfigured(
+      `${place} does not allow it to Rekey's user, or does not have it: ${doing} (${code}).`,
+      options,
+    );
   }
   if (PASSING.has(code)) return new TransientFailure(`${place} was busy while ${doing} (${code}).`, options);
   return new InternalFault(`${place} answered ${code} while ${doing}.`, options);

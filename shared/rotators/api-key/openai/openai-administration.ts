@@ -1,0 +1,150 @@
+import type OpenAI from 'openai';
+import * as z from 'zod/mini';
+import { AdminRefused, Misconfigured, type RekeyError, TransientFailure } from '../../../errors.ts';
+import { SecretText } from '../../../redact.ts';
+import type { KeyAdministration, ListedKey, MadeKey } from '../key-provider.ts';
+import { openaiFault, type Refusal, refusalOf, verdictOf } from './openai-faults.ts';
+import type { Scopes } from './openai-scopes.ts';
+
+/** https://developers.openai.com/api/reference: project API keys, list: 100 at most. */
+const PAGE_SIZE = 100;
+/** More keys than any project has: a server that goes on for ever does not hold us. */
+const MOST_PAGES = 100;
+
+const id = z.string().check(z.regex(/^[\w.:-]{1,256}$/));
+const listedSchema = z.object({
+  id,
+  name: z.nullish(z.string()),
+  redacted_value: z.nullish(z.string()),
+  owner: z.object({ service_account: z.nullish(z.object({ id: z.string() })) }),
+});
+const pageSchema = z.object({ data: z.array(listedSchema), has_more: z.boolean() });
+const madeSchema = z.object({
+  id,
+  value: z.string().check(z.regex(/^[\x21-\x7e]+$/)),
+  expires_at: z.nullish(z.number()),
+});
+const removedSchema = z.object({ deleted: z.literal(true) });
+
+/** A service account in its project. */
+export interface ServiceAccount {
+  readonly project: string;
+  readonly serviceAccount: string;
+}
+
+/** The keys of one service account, with an admin key. The client retries nothing: a second create is a second key. */
+export class OpenAIAdministration implements KeyAdministration {
+  readonly owner: string;
+  readonly facts: Readonly<Record<string, string>>;
+  readonly #client: OpenAI;
+  readonly #place: string;
+  readonly #account: ServiceAccount;
+  readonly #scopes: readonly string[] | undefined;
+
+  constructor(client: OpenAI, { place, account, scopes }: { readonly place: string; readonly account: ServiceAccount; readonly scopes: Scopes }) {
+    this.#client = client;
+    this.#place = place;
+    this.#account = account;
+    this.#scopes = scopes.scopes;
+    this.owner = `service account ${account.serviceAccount} of project ${account.project}`;
+    this.facts = scopes.facts;
+  }
+
+  get #projects(): OpenAI['admin']['organization']['projects'] {
+    return this.#client.admin.organization.projects;
+  }
+
+  async assertOwner(): Promise<void> {
+    const { project: project_id, serviceAccount } = this.#account;
+    await this.#answered('reading the service account', () => this.#projects.serviceAccounts.retrieve(serviceAccount, { project_id }));
+  }
+
+  async keys(): Promise<readonly ListedKey[]> {
+    const { project, serviceAccount } = this.#account;
+    const doing = 'listing the keys';
+    const found: ListedKey[] = [];
+    let after: string | undefined;
+    for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+      const query = { limit: PAGE_SIZE, ...(after === undefined ? {} : { after }), owner_project_access: 'any' as const };
+      const answer = await this.#answered(doing, () => this.#projects.apiKeys.list(project, query));
+      const page = this.#readable(pageSchema, { data: answer.data, has_more: answer.has_more }, doing);
+      for (const { id, name, redacted_value, owner } of page.data) {
+        if (owner.service_account?.id === serviceAccount) found.push({ id, name: name ?? '', redacted: redacted_value ?? '' });
+      }
+      after = page.data.at(-1)?.id;
+      if (!page.has_more || after === undefined) return found;
+    }
+    throw new Misconfigured(`Project ${project} has more than ${MOST_PAGES * PAGE_SIZE} keys: Rekey does not look through them.`);
+  }
+
+  async create(name: string): Promise<MadeKey> {
+    const { project: project_id, serviceAccount } = this.#account;
+    const doing = 'making a key';
+    const scopes = this.#scopes === undefined ? {} : { scopes: [...this.#scopes] };
+    const answer = await this.#answered(
+      doing,
+      () => this.#projects.serviceAccounts.apiKeys.create(serviceAccount, { project_id, name, ...scopes }),
+      ({ status, code }) =>
+        status === 400 || status === 422
+          ? new Misconfigured(
+              `${this.#place} makes no such key (HTTP ${status}${code === undefined ? '' : `, ${code}`}): check permissions, and whether a policy of the organization or project demands that keys expire.`,
+            )
+          : undefined,
+    );
+    const made = this.#readable(madeSchema, answer, doing);
+    return {
+      id: made.id,
+      value: new SecretText(made.value),
+      ...(made.expires_at == null ? {} : { expiresAt: new Date(made.expires_at * 1000) }),
+    };
+  }
+
+  async remove(id: string): Promise<'removed' | 'gone'> {
+    const { project: project_id } = this.#account;
+    const doing = 'deleting a key';
+    let answer: unknown;
+    try {
+      answer = await this.#projects.apiKeys.delete(id, { project_id });
+    } catch (error) {
+      if (refusalOf(error)?.status === 404) return 'gone';
+      throw this.#fault(error, doing);
+    }
+    this.#readable(removedSchema, answer, doing);
+    return 'removed';
+  }
+
+  async #answered<Answer>(
+    doing: string,
+    ask: () => Promise<Answer>,
+    meaning: (refusal: Refusal) => RekeyError | undefined = () => undefined,
+  ): Promise<Answer> {
+    try {
+      return await ask();
+    } catch (error) {
+      const refusal = refusalOf(error);
+      throw (refusal === undefined ? undefined : meaning(refusal)) ?? this.#fault(error, doing);
+    }
+  }
+
+  #fault(error: unknown, doing: string): RekeyError {
+    const refusal = refusalOf(error);
+    const verdict = refusal === undefined ? undefined : verdictOf(refusal);
+    if (verdict === 'refused') return new AdminRefused(`${this.#place} refused the admin key while ${doing}.`);
+    if (verdict === 'scope') {
+      return new Misconfigured(
+        `${this.#place} does not allow the admin key to go on with ${doing} (HTTP ${refusal?.status}): it must be an admin key that may write the project's API keys.`,
+      );
+    }
+    if (refusal?.status === 404) {
+      return new Misconfigured(`${this.#place} knows no ${this.owner} (HTTP 404, while ${doing}).`);
+    }
+    return openaiFault(error, this.#place, doing);
+  }
+
+  /** Whatever it holds, an answer that cannot be read is not repeated: it may hold a key. */
+  #readable<Schema extends z.ZodMiniType>(schema: Schema, answer: unknown, doing: string): z.infer<Schema> {
+    const parsed = schema.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    throw new TransientFailure(`${this.#place} answered what cannot be read while ${doing}.`);
+  }
+}

@@ -1,0 +1,76 @@
+import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import { InternalFault, Misconfigured, RekeyError, Throttled, TransientFailure } from '../../../errors.ts';
+import { connectionFault } from '../../github-token/connection-faults.ts';
+
+/** An answer that is no success, as far as it may be looked at. */
+export interface Refusal {
+  readonly status: number;
+  /** OpenAI's, where it looks like one: for error texts. */
+  readonly code: string | undefined;
+  /** OpenAI's own words: to be told apart, never to be repeated. `undefined` where the answer is not of its form. */
+  readonly message: string | undefined;
+  readonly retryAfter: string | undefined;
+}
+
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof APIError) || typeof error.status !== 'number') return undefined;
+  const { code, status, headers } = error;
+  const body: unknown = error.error;
+  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
+  const retryAfter: string | null | undefined = headers?.get('retry-after');
+  return {
+    status,
+    code: typeof code === 'string' && /^[a-z][a-z0-9_]{0,63}$/.test(code) ? code : undefined,
+    message: typeof message === 'string' ? message : undefined,
+    retryAfter: retryAfter != null && /^\d{1,6}$/.test(retryAfter) ? retryAfter : undefined,
+  };
+}
+
+/**
+ * What is the matter with the credential of a request: `refused`, `scope` (it is known, but may not do this), `place`
+ * (not from this network, or this country). `undefined`: nothing that is told by its status.
+ *
+ * A missing scope is told with 401 or 403, mostly, but not always, with a code of its own.
+ */
+export function verdictOf({ status, code, message = '' }: Refusal): 'refused' | 'scope' | 'place' | undefined {
+  if (status !== 401 && status !== 403) return undefined;
+  if (code === 'missing_scope' || /\bmissing scopes\b|\binsufficient permissions\b/i.test(message)) return 'scope';
+  if (code === 'unsupported_country_region_territory' || /\bIP\b.*\b(?:authorized|allowlist)\b/i.test(message)) return 'place';
+  if (status === 403) return 'scope';
+  // A proxy's 401 says nothing about the key.
+  return message === '' && code === undefined ? undefined : 'refused';
+}
+
+/** Out of credit: the key is known, and not the reason. */
+export function isUnpaid({ status, code = '' }: Refusal): boolean {
+  return status === 429 && /^(?:insufficient_quota|credit_balance_exhausted|billing_\w+)$/.test(code);
+}
+
+/**
+ * What an answer that the caller knows nothing better about means. Neither OpenAI's text nor the SDK's error is kept: they
+ * repeat parts of keys, and the parser's error repeats the answer.
+ */
+export function openaiFault(error: unknown, place: string, doing: string): RekeyError {
+  if (error instanceof RekeyError) return error;
+  const refusal = refusalOf(error);
+  if (refusal !== undefined) return faultOf(refusal, place, doing);
+  if (error instanceof APIConnectionTimeoutError || error instanceof APIUserAbortError) {
+    return new TransientFailure(`${place} did not answer in time while ${doing}.`);
+  }
+  if (error instanceof SyntaxError) return new TransientFailure(`${place} answered what cannot be read while ${doing}.`);
+  return connectionFault(error, place, doing);
+}
+
+function faultOf(refusal: Refusal, place: string, doing: string): RekeyError {
+  const { status, code, retryAfter } = refusal;
+  const told = `HTTP ${status}${code === undefined ? '' : `, ${code}`}`;
+  if (status === 429) {
+    const pause = retryAfter === undefined ? '' : `, for ${retryAfter} s`;
+    return new Throttled(`${place} asked to slow down while ${doing} (${told}${pause}).`);
+  }
+  if (status >= 500 || status === 408 || status === 409) return new TransientFailure(`${place} answered ${told} while ${doing}.`);
+  if (verdictOf(refusal) === 'place') {
+    return new Misconfigured(`${place} takes no requests from this network (${told}): see its IP allowlist and supported countries.`);
+  }
+  return new InternalFault(`${place} answered ${told} while ${doing}.`);
+}

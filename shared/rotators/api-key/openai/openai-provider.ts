@@ -1,0 +1,104 @@
+import OpenAI from 'openai';
+import { Misconfigured, TransientFailure } from '../../../errors.ts';
+import type { SecretText } from '../../../redact.ts';
+import { providerAddress } from '../../github-token/provider-address.ts';
+import type { RotatorSettings } from '../../rotator.ts';
+import { parseAdminKey } from '../admin-key.ts';
+import type { Abilities, KeyAdministration, KeyProvider, TriedKey } from '../key-provider.ts';
+import type { ProviderTools } from '../providers.ts';
+import { OpenAIAdministration, type ServiceAccount } from './openai-administration.ts';
+import { isUnpaid, openaiFault, refusalOf, verdictOf } from './openai-faults.ts';
+import { parseScopes } from './openai-scopes.ts';
+
+const OPENAI = 'https://api.openai.com/v1';
+
+/** Reading is free, and each needs a scope of its own. */
+const READS = ['models', 'files', 'batches', 'vector_stores', 'fine_tuning/jobs'] as const;
+
+/** OpenAI: keys of one service account in one project. */
+export function openaiProvider(settings: RotatorSettings, tools: ProviderTools): KeyProvider {
+  const baseURL = providerAddress(settings.provider?.baseUrl, OPENAI);
+  const place = new URL(baseURL).host;
+  const asKey = (value: SecretText) => client({ apiKey: value.reveal() }, baseURL, tools);
+  return {
+    place,
+    tryKey: (value) => tryKey(asKey(value), place),
+    abilities: (value) => abilities(asKey(value), place),
+    administration: (admin) => administration(admin, settings, (adminAPIKey) => client({ adminAPIKey }, baseURL, tools), place),
+  };
+}
+
+/** Everything that the SDK would take from the environment is said, and it tries once, and prints nothing. */
+function client(
+  credential: { readonly apiKey: string } | { readonly adminAPIKey: string },
+  baseURL: string,
+  { fetch }: ProviderTools,
+): OpenAI {
+  const nobody = { apiKey: null, adminAPIKey: null, organization: null, project: null, webhookSecret: null };
+  return new OpenAI({ ...nobody, ...credential, baseURL, fetch, maxRetries: 0, logLevel: 'off' });
+}
+
+async function tryKey(client: OpenAI, place: string): Promise<TriedKey | undefined> {
+  const doing = 'trying a key';
+  try {
+    const { data, response } = await client.models.list().withResponse();
+    // Some other server, or a gateway's page.
+    if (!Array.isArray(data.data)) throw new TransientFailure(`${place} answered what cannot be read while ${doing}.`);
+    const project = response.headers.get('openai-project');
+    return project !== null && /^proj_\w{1,128}$/.test(project) ? { belongsTo: `project ${project}` } : {};
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw openaiFault(error, place, doing);
+    const verdict = verdictOf(refusal);
+    if (verdict === 'refused') return undefined;
+    if (verdict === 'scope' || isUnpaid(refusal)) return {};
+    if (refusal.status === 404) throw new Misconfigured(`${place} is no OpenAI API at this path (HTTP 404): base_url ends with /v1.`);
+    throw openaiFault(error, place, doing);
+  }
+}
+
+async function abilities(client: OpenAI, place: string): Promise<Abilities | undefined> {
+  const found: Record<string, boolean | number> = {};
+  for (const read of READS) {
+    try {
+      await client.get(`/${read}`, { query: read === 'models' ? {} : { limit: 1 } });
+      found[read] = true;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      const verdict = refusal === undefined ? undefined : verdictOf(refusal);
+      if (verdict === 'refused') return undefined;
+      if (verdict === 'scope') found[read] = false;
+      else if (refusal !== undefined && refusal.status < 500 && refusal.status !== 429) found[read] = refusal.status;
+      else throw openaiFault(error, place, 'comparing keys');
+    }
+  }
+  return found;
+}
+
+function administration(
+  admin: SecretText | undefined,
+  settings: RotatorSettings,
+  open: (adminAPIKey: string) => OpenAI,
+  place: string,
+): KeyAdministration {
+  const account = accountOf(settings);
+  const scopes = parseScopes(settings.permissions);
+  const { scope } = settings;
+  const facts = {
+    ...scopes.facts,
+    ...(scope === undefined || scope.trim().toLowerCase() === 'service'
+      ? {}
+      : { scope: 'narrows nothing at OpenAI: a key is its service account, within permissions' }),
+  };
+  const key = parseAdminKey(admin, settings.secretId);
+  return new OpenAIAdministration(open(key.reveal()), { place, account, scopes: { ...scopes, facts } });
+}
+
+function accountOf({ provider, secretId }: RotatorSettings): ServiceAccount {
+  const { project, serviceAccount } = provider ?? {};
+  const isName = (name: string | undefined): name is string => name !== undefined && /^[\w-]{1,128}$/.test(name);
+  if (isName(project) && isName(serviceAccount)) return { project, serviceAccount };
+  throw new Misconfigured(
+    `provider of "${secretId}" must name the project (proj_…) and the service_account (svc_acct_…) whose keys rotate.`,
+  );
+}

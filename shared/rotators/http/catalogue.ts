@@ -1,0 +1,60 @@
+import type { CatalogueEntry } from '../catalogue-entry.ts';
+
+export const HTTP: CatalogueEntry = {
+  type: 'http',
+  rotates:
+    'Has any HTTP API make a new credential and revoke the old one, by requests that secrets.yaml describes, without code.',
+  kind: 'issued',
+  value:
+    '{"value":"…","id":"…"}: what create.capture names, and every other key that was there; or plain text, which is the value alone',
+  needs: [
+    'An API with requests that make a credential, use it, and revoke it, over https (http only on a loopback address).',
+    'admin_secret: what create, list and revoke authenticate with, as plain text ({{admin}}) or JSON ({{admin.KEY}}).',
+    'create: its answer is JSON and holds the value; capture names what is kept of it by JSON Pointers (RFC 6901): value always, id where revoke needs it, expires_at (RFC 3339, or seconds since 1970) where it ends by itself.',
+    'test: authenticates with {{value}}; a status of expect means accepted, 401 or 403 refused.',
+    'revoke: by {{id}}, {{value}}, {{name}} or another capture; 404 and 410 mean that it is gone.',
+    'list, to make lost answers good: the API must let {{name}} be given in create, and list credentials with it.',
+    'An adopted secret in plain text is revoked only where revoke needs nothing but {{value}}: else make it JSON with value and id.',
+  ],
+  overlap: 'Both are credentials of the API and work side by side until retirement.',
+  proofOfDeath: 'The test request with the retired value is answered with 401 or 403.',
+  limits: [
+    'Templates are inserted percent-encoded into paths, as one line of ASCII into headers, and into strings of the body, never into its keys. What is inserted is not read for templates. There is no encoding such as Base64, and the body is JSON.',
+    'Redirects are not followed, answers are read up to 1 MiB and for 15 s, and only JSON is read.',
+    'Without list, a lost answer leaves a credential that nobody knows: the rotation goes on with another, and the audit entry names the one to look for; a rotation that is taken back leaves a debt that says so.',
+    'list is read once, one page: ask for a page that holds every credential, or filter by {{name}}.',
+    'Without list, whether the administrator may create is found out by create.',
+    'Parity is that the test request succeeds: let it ask for something that only the right permissions open.',
+  ],
+  example: `- name: "prod/billing/api-key"
+  type: "http"
+  rotation: "30_days"
+  admin_secret: "prod/billing/administrator" # {"token":"…"}
+  http:
+    base_url: "https://api.billing.example.com/v1"
+    create:
+      method: POST
+      path: "/api-keys"
+      headers: { authorization: "Bearer {{admin.token}}" }
+      body: { name: "{{name}}", scopes: ["invoices:read"] }
+      expect: [201]
+      capture: { value: "/data/secret", id: "/data/id", expires_at: "/data/expires_at" }
+    test:
+      method: GET
+      path: "/invoices?limit=1"
+      headers: { authorization: "Bearer {{value}}" }
+      expect: [200]
+    revoke:
+      method: DELETE
+      path: "/api-keys/{{id}}"
+      headers: { authorization: "Bearer {{admin.token}}" }
+      expect: [200, 204]
+    list:
+      method: GET
+      path: "/api-keys?limit=1000"
+      headers: { authorization: "Bearer {{admin.token}}" }
+      expect: [200]
+      items: "/data"
+      id: "/id"
+      name: "/name"`,
+};

@@ -1,0 +1,122 @@
+import { IncumbentRefused, Misconfigured, OrphanInDoubt, StillAlive } from '../../errors.ts';
+import type { RetireInput, RetireReport } from '../rotator.ts';
+import { type Api, apiOf, type HttpDependencies, opens } from './api.ts';
+import { readStored, type StoredCredential } from './credential-value.ts';
+import { inDoubt } from './issue.ts';
+import { findsLost, removeLeftovers } from './leftovers.ts';
+import { attemptNames, isNamedByApi } from './names.ts';
+import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
+
+const RETRY_MILLISECONDS = 1_000;
+
+/**
+ * Has the API revoke one credential, by what the ledger and its value say, and proves with the test request that it is
+ * refused. What other attempts of its version have left is revoked with it. Nothing is ended unless the survivor works.
+ *
+ * Twice is harmless: the API does not know it any more, and it is refused.
+ */
+export async function retireHttp(input: RetireInput, dependencies: HttpDependencies): Promise<RetireReport> {
+  const api = apiOf(input.settings, input.admin, dependencies);
+  const { declaration } = api;
+  const survivor = input.survivor === undefined ? undefined : readStored(input.survivor, 'survivor', declaration);
+  const stored = input.value === undefined ? undefined : readStored(input.value, 'retired credential', declaration);
+  assertApart(input, stored, survivor);
+  if (survivor !== undefined && (await opens(api, survivor)) === 'refused') {
+    throw new IncumbentRefused('The API refuses the credential that must go on working: nothing is revoked.');
+  }
+  const facts = stored === undefined ? await endUnseen(api, input) : await endStored(api, input, stored);
+  return { refusedLogin: stored !== undefined, endedSessions: 0, facts };
+}
+
+/** Throws unless `value` is the credential of the ledger, and not the one that must go on. */
+function assertApart(
+  { identity, versionId }: RetireInput,
+  stored: StoredCredential | undefined,
+  survivor: StoredCredential | undefined,
+): void {
+  const id = stored?.id ?? identity;
+  if (survivor !== undefined && (survivor.value === stored?.value || survivor.id === id)) {
+    throw new Misconfigured('The credential to retire is the one that must go on working: it is kept.');
+  }
+  if (stored?.id !== undefined && isNamedByApi(identity, versionId) && stored.id !== identity) {
+    throw new Misconfigured(`The value to retire does not belong to credential "${identity}".`);
+  }
+}
+
+async function endStored(
+  api: Api,
+  input: RetireInput,
+  stored: StoredCredential,
+): Promise<Readonly<Record<string, string>>> {
+  const { identity, versionId } = input;
+  const words = revocationWords(api, { identity, versionId, stored });
+  const unknown = unknownToRevoke(api, words);
+  if (unknown.length > 0) {
+    if ((await opens(api, stored)) === 'refused') return { revoke: 'not needed: it is refused' };
+    throw new StillAlive(
+      `The credential cannot be revoked: http.revoke needs {{${unknown.join('}}, {{')}}} of it, which its value does not hold. Revoke it by hand.`,
+    );
+  }
+  const answer = await revokeOrSeeRefused(api, words, stored);
+  await proveRefused(api, stored, answer);
+  const { attempts = 0 } = issuanceOf(input) ?? {};
+  if (attempts < 2 || !findsLost(api)) return { revoke: answer };
+  const removed = await removeLeftovers(api, attemptNames(versionId, attempts), words('id'));
+  return { revoke: answer, ...(removed.length === 0 ? {} : { removed: removed.join(', ') }) };
+}
+
+/** An API that revokes only once has its own status for it; whatever that says, a refused value is the proof. */
+async function revokeOrSeeRefused(
+  api: Api,
+  words: Parameters<typeof revoke>[1],
+  stored: StoredCredential,
+): Promise<string> {
+  try {
+    return await revoke(api, words);
+  } catch (error) {
+    if (error instanceof Misconfigured && (await opens(api, stored)) === 'refused') return 'not needed: it is refused';
+    throw error;
+  }
+}
+
+/** APIs that keep credentials in several places take seconds: as long is waited as for a new one. */
+async function proveRefused(api: Api, stored: StoredCredential, answer: string): Promise<void> {
+  const { clock, settings } = api;
+  const deadline = clock.now().getTime() + settings.preheatSeconds * 1000;
+  while ((await opens(api, stored)) === 'accepted') {
+    if (clock.now().getTime() + RETRY_MILLISECONDS > deadline) {
+      throw new StillAlive(
+        answer === 'gone'
+          ? 'The API says that there is no such credential, and still accepts it: is http.revoke the right request?'
+          : 'The API has revoked the credential, and still accepts it.',
+      );
+    }
+    await clock.sleep(RETRY_MILLISECONDS);
+  }
+}
+
+/** A credential whose value nobody has: by what the API calls it, and by the names that its attempts gave. */
+async function endUnseen(api: Api, input: RetireInput): Promise<Readonly<Record<string, string>>> {
+  const { identity, versionId } = input;
+  const issuance = issuanceOf(input);
+  const facts: Record<string, string> = {};
+  const words = revocationWords(api, { identity, versionId, stored: undefined });
+  const isKnown = isNamedByApi(identity, versionId) && unknownToRevoke(api, words).length === 0;
+  if (isKnown) facts['revoke'] = await revoke(api, words);
+  if (issuance === undefined) {
+    if (isKnown) return facts;
+    throw new StillAlive('The credential cannot be revoked: neither its value nor what the API calls it is known.');
+  }
+  const names = attemptNames(versionId, issuance.attempts);
+  if (names.length === 0) return { ...facts, issued: 'nothing was asked for' };
+  if (!findsLost(api)) {
+    if (isKnown && names.length === 1) return facts;
+    throw new OrphanInDoubt(inDoubt(names));
+  }
+  const removed = await removeLeftovers(api, names, isKnown ? words('id') : undefined);
+  return { ...facts, removed: removed.length === 0 ? 'none was there' : removed.join(', ') };
+}
+
+function issuanceOf({ known = [], versionId }: RetireInput) {
+  return known.find((entry) => entry.versionId === versionId)?.issuance;
+}

@@ -1,0 +1,65 @@
+import type { PolicyDeclaration } from '../../config/declaration.ts';
+import { RefusedByPolicy } from '../../errors.ts';
+import { DEFAULT_POLICY } from '../password.ts';
+import type { Session } from './connect.ts';
+
+type CharacterClass = PolicyDeclaration['require'][number];
+
+/** What MySQL's component (or plugin) validate_password asks of every password; `undefined` where there is none. */
+export interface ServerPolicy {
+  readonly length: number;
+  readonly least: Readonly<Record<CharacterClass, number>>;
+}
+
+const CLASSES: Readonly<Record<CharacterClass, RegExp>> = {
+  lower: /\p{Ll}/gu,
+  upper: /\p{Lu}/gu,
+  digit: /\p{Nd}/gu,
+  symbol: /[^\p{L}\p{Nd}]/gu,
+};
+
+/**
+ * The server cannot look at a password that it gets as a hash only, so Rekey keeps to its rules by itself: what its
+ * variables say of length and characters. https://dev.mysql.com/doc/refman/8.4/en/validate-password.html
+ */
+export async function readServerPolicy(session: Session): Promise<ServerPolicy | undefined> {
+  const rows = await session.query<{ Variable_name: string; Value: string }>(
+    'reading the rules about passwords',
+    "SHOW GLOBAL VARIABLES LIKE 'validate\\_password%'",
+  );
+  const values = new Map(rows.map(({ Variable_name: name, Value }) => [name.replace(/^validate_password[._]/, ''), Value]));
+  if (values.size === 0) return undefined;
+  const count = (name: string): number => Number(values.get(name) ?? 0);
+  const isLow = ['LOW', '0'].includes(values.get('policy') ?? '');
+  const least = (name: string): number => (isLow ? 0 : count(name));
+  const mixed = least('mixed_case_count');
+  const classes = { lower: mixed, upper: mixed, digit: least('number_count'), symbol: least('special_char_count') };
+  return { length: count('length'), least: classes };
+}
+
+/** Throws `RefusedByPolicy` where what is declared does not make sure that every password meets the server's rules. */
+export function assertAlwaysMet(server: ServerPolicy | undefined, declared: PolicyDeclaration = DEFAULT_POLICY): void {
+  if (server === undefined) return;
+  if (declared.length < server.length) {
+    throw new RefusedByPolicy(`The server asks for passwords of ${server.length} characters: declare policy with length.`);
+  }
+  const loose = classesOf(server).filter((name) => server.least[name] > 0 && !declared.require.includes(name));
+  if (loose.length === 0) return;
+  throw new RefusedByPolicy(
+    `The server asks for ${loose.join(', ')} in every password: declare policy with require: [${classesOf(server).join(', ')}].`,
+  );
+}
+
+/** Throws `RefusedByPolicy` where this password does not meet the server's rules. */
+export function assertMet(server: ServerPolicy | undefined, password: string): void {
+  if (server === undefined) return;
+  const short = classesOf(server).filter((name) => (password.match(CLASSES[name])?.length ?? 0) < server.least[name]);
+  const words = [...([...password].length < server.length ? ['length'] : []), ...short];
+  if (words.length > 0) {
+    throw new RefusedByPolicy(`The password does not meet the server's rules (validate_password): ${words.join(', ')}.`);
+  }
+}
+
+function classesOf({ least }: ServerPolicy): readonly CharacterClass[] {
+  return (Object.keys(CLASSES) as CharacterClass[]).filter((name) => least[name] > 0);
+}

@@ -1,0 +1,73 @@
+import { Misconfigured, StillAlive } from '../../errors.ts';
+import type { RetireInput, RetireReport } from '../rotator.ts';
+import { userOf } from './account-names.ts';
+import { administratorFor, incumbentRefused } from './administrator.ts';
+import { closeUser } from './close-user.ts';
+import type { Connector, Session } from './connect.ts';
+import { type Credential, parseCredential } from './credential-json.ts';
+import { endPassword } from './end-password.ts';
+import type { Flavour } from './flavour.ts';
+import { inTurn } from './turn.ts';
+
+/** What is known of the credential to end. */
+export interface Ending {
+  readonly session: Session;
+  readonly flavour: Flavour;
+  readonly input: RetireInput;
+  readonly user: string;
+  readonly value: Credential | undefined;
+}
+
+/** What became of it at the server; the proof comes after. */
+export interface Ended {
+  readonly endedSessions: number;
+  readonly facts: Readonly<Record<string, string>>;
+  /** Without a value to try: whether the server lets it in, for all that is known. */
+  readonly mayLogIn: boolean;
+  /** MySQL: one failed login would block the account (FAILED_LOGIN_ATTEMPTS 1), the survivor's too. */
+  readonly isTouchy?: boolean;
+}
+
+/**
+ * Ends one credential: on the survivor's own user its password is taken away, any other user is closed. Then a login with
+ * the value must be refused. Nothing is ended unless the survivor opens the target; what is found in the credential's
+ * place and is not it is left alone, because a later rotation has made it, or somebody else.
+ *
+ * Twice is harmless: what is ended is not found again. Rolling a candidate back is the same.
+ */
+export async function retire(input: RetireInput, flavour: Flavour, connector: Connector): Promise<RetireReport> {
+  const { settings, identity, versionId } = input;
+  const { connection, secretId } = settings;
+  const survivor = input.survivor === undefined ? undefined : parseCredential(input.survivor, 'survivor', connection);
+  const value = input.value === undefined ? undefined : parseCredential(input.value, 'retired credential', connection);
+  const named = flavour.type === 'mysql' ? userOf(identity, versionId) : identity;
+  const user = value?.username ?? named;
+  if (user !== named && user !== identity) {
+    throw new Misconfigured(`The value to retire does not belong to user "${named}".`);
+  }
+  const isDual = survivor?.username === user;
+  const isSame = isDual && value?.login.password.reveal() === survivor.login.password.reveal();
+  if (isSame || (isDual && flavour.type !== 'mysql')) {
+    throw new Misconfigured(`User "${user}" is the one that must go on working: it is not retired.`);
+  }
+  const admin = administratorFor(input.admin, settings, { flavour, self: survivor ?? value });
+  if (survivor !== undefined && (await connector.probe(survivor.login)) === 'refused') {
+    throw incumbentRefused(survivor.username);
+  }
+
+  const ended = await connector.during(admin.login, admin.refused, (session) =>
+    inTurn(session, secretId, () => {
+      const ending = { session, flavour, input, user, value };
+      return isDual ? endPassword({ ...ending, survivor }) : closeUser(ending);
+    }),
+  );
+  const { endedSessions, facts } = ended;
+  if (value === undefined || ended.isTouchy === true) {
+    if (ended.mayLogIn) throw new StillAlive(`User "${user}" can still log in.`);
+    return { refusedLogin: false, endedSessions, facts };
+  }
+  if ((await connector.probe(value.login)) === 'accepted') throw new StillAlive(`User "${user}" can still log in.`);
+  // A failed login counts against the account: one that succeeds begins the count again.
+  if (isDual && (await connector.probe(survivor.login)) === 'refused') throw incumbentRefused(user);
+  return { refusedLogin: true, endedSessions, facts };
+}

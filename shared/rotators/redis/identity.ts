@@ -1,0 +1,12 @@
+import type { Credential } from './credential-json.ts';
+import type { Login, Node } from './connect.ts';
+
+/** A credential's public name: the user, and the version of the secret that holds the password. */
+export function identityOf(username: string, versionId: string | undefined): string {
+  return `${username}@${versionId ?? 'unknown'}`;
+}
+
+/** The same login at another server of the same users. */
+export function loginAt({ login: { username, password } }: Credential, node: Node): Login {
+  return { ...node, username, password };
+}

@@ -1,0 +1,101 @@
+import { IncumbentRefused, Misconfigured } from '../../errors.ts';
+import type { Preflight, PreflightInput } from '../rotator.ts';
+import { type AclUser, hashOf, quoted, readUser } from './acl-user.ts';
+import { type Actor, actorFor } from './administrator.ts';
+import { type Connector, type Node, placeOf, type Session } from './connect.ts';
+import { assertPasswordOnce, type Credential, declaredNode, declaredUser, parseCredential } from './credential-json.ts';
+import { assertNoInfrastructure } from './infrastructure-links.ts';
+import { identityOf, loginAt } from './identity.ts';
+import { nodesOf, onEvery, together } from './nodes.ts';
+import { foreseePersistence } from './persist.ts';
+import { assertMayRun } from './rights.ts';
+import { assertAllDeclared, readServer, type ServerFacts } from './server-facts.ts';
+
+interface Found {
+  readonly server: ServerFacts | undefined;
+  readonly persisted: string;
+  readonly isEncrypted: boolean;
+}
+
+/** On every server two connections, side by side: who will change the user, only reading, and the incumbent's login. */
+export async function preflight(input: PreflightInput, connector: Connector): Promise<Preflight> {
+  const { settings, versionId } = input;
+  const { connection } = settings;
+  const incumbent =
+    input.incumbent === undefined ? undefined : parseCredential(input.incumbent, 'incumbent', connection);
+  if (incumbent !== undefined) assertPasswordOnce(incumbent);
+  const username = incumbent?.username ?? declaredUser(connection);
+  const first = incumbent?.login ?? declaredNode(connection);
+  const nodes = nodesOf(first, connection);
+  const actor = actorFor({ admin: input.admin, self: incumbent, first, settings });
+
+  const found = await onEvery(nodes, async (node) => {
+    const looking = connector.during(actor.at(node), actor.refused, (session) =>
+      look(session, username, incumbent, actor),
+    );
+    const opening = incumbent === undefined ? 'accepted' : connector.probe(loginAt(incumbent, node));
+    // Both have ended before either's fault goes on; what the administrator sees goes first.
+    await Promise.allSettled([looking, opening]);
+    const seen = await looking;
+    if ((await opening) === 'refused') throw refused(username, node);
+    return seen;
+  });
+  assertAllDeclared(
+    nodes,
+    found.map(({ server }) => server),
+  );
+  const version = ({ server }: Found): string => server?.version ?? 'unknown';
+  return {
+    candidate: identityOf(username, versionId),
+    incumbent: incumbent === undefined ? undefined : identityOf(username, input.incumbentVersionId),
+    facts: {
+      server_version: together(nodes, found.map(version)),
+      tls: together(
+        nodes,
+        found.map(({ isEncrypted }) => (isEncrypted ? 'verified' : 'none')),
+      ),
+      nodes: String(nodes.length),
+      persistence: together(
+        nodes,
+        found.map(({ persisted }) => persisted),
+      ),
+    },
+  };
+}
+
+/** Throws for a user that a rotation cannot be true for. */
+export function assertRotatable(user: AclUser | undefined, username: string, place: string): AclUser {
+  if (user === undefined) throw new IncumbentRefused(`There is no user ${quoted(username)} at ${place}.`);
+  if (user.flags.includes('nopass')) {
+    throw new Misconfigured(
+      `User ${quoted(username)} at ${place} takes any password (nopass), so none could ever be ended: give it a password.`,
+    );
+  }
+  if (user.flags.includes('off')) throw new IncumbentRefused(`User ${quoted(username)} at ${place} is off.`);
+  return user;
+}
+
+async function look(
+  session: Session,
+  username: string,
+  incumbent: Credential | undefined,
+  actor: Actor,
+): Promise<Found> {
+  const { place, isEncrypted } = session;
+  const user = assertRotatable(await readUser(session, username), username, place);
+  if (incumbent !== undefined && !user.hashes.includes(hashOf(incumbent.login.password))) {
+    throw new IncumbentRefused(
+      `The incumbent's password is none of those that user ${quoted(username)} has at ${place}.`,
+    );
+  }
+  await assertNoInfrastructure(session, username);
+  const server = await readServer(session);
+  const persisted = await foreseePersistence(session, server);
+  const needed = [['ACL', 'SETUSER', username], ...(persisted === 'ACL SAVE' ? [['ACL', 'SAVE']] : [])];
+  await assertMayRun(session, actor.username, needed);
+  return { server, persisted, isEncrypted };
+}
+
+function refused(username: string, node: Node): IncumbentRefused {
+  return new IncumbentRefused(`The incumbent (${quoted(username)}) does not open ${placeOf(node)}.`);
+}

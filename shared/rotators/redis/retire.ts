@@ -1,0 +1,158 @@
+import type { Clock } from '../../clock.ts';
+import { IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
+import type { RetireInput, RetireReport } from '../rotator.ts';
+import { hashOf, quoted, readUser, removePassword } from './acl-user.ts';
+import { actorFor } from './administrator.ts';
+import { type Connector, type Node, placeOf, type Session } from './connect.ts';
+import { type Credential, parseCredential } from './credential-json.ts';
+import { identityOf, loginAt } from './identity.ts';
+import { nodesOf, onEvery, together } from './nodes.ts';
+import { persist } from './persist.ts';
+import { type EndedSessions, endSessions, openedBefore } from './sessions.ts';
+
+interface Tools {
+  readonly connector: Connector;
+  readonly clock: Clock;
+}
+
+/** What was done at one server. */
+interface Ended {
+  readonly persisted: string;
+  readonly sessions: EndedSessions;
+}
+
+/**
+ * Takes one password from the user on every server, has each write it down, ends the connections that can only be the
+ * retired credential's, and proves on every server that a login with it is refused. Every other password of the user,
+ * also one that Rekey does not know, stays as it is. Nothing is ended unless the survivor opens every server.
+ *
+ * Twice is harmless: a password that is gone is not taken away again. Rolling a candidate back is the same.
+ */
+export async function retire(input: RetireInput, { connector, clock }: Tools): Promise<RetireReport> {
+  const { settings, identity, versionId } = input;
+  const { connection } = settings;
+  const survivor = input.survivor === undefined ? undefined : parseCredential(input.survivor, 'survivor', connection);
+  const retired =
+    input.value === undefined ? undefined : parseCredential(input.value, 'retired credential', connection);
+  if (retired === undefined) return retireWithoutValue(input, survivor, connector);
+  const { username, login } = retired;
+  if (identityOf(username, versionId) !== identity) {
+    throw new Misconfigured(`The value to retire does not belong to ${quoted(identity)}.`);
+  }
+  if (survivor?.username === username && survivor.login.password.reveal() === login.password.reveal()) {
+    throw new Misconfigured(
+      `The value to retire (${quoted(identity)}) is the one that must go on working: it is kept.`,
+    );
+  }
+  const first = survivor?.login ?? login;
+  const nodes = nodesOf(first, connection);
+  const actor = actorFor({ admin: input.admin, self: survivor ?? retired, first, settings });
+  if (survivor !== undefined) await assertOpens(survivor, { identity, nodes, connector });
+
+  const until = openedBefore(input.known ?? [], versionId);
+  const ended = await onEvery(nodes, async (node): Promise<Ended> => {
+    const session = await connector.login(actor.at(node));
+    if ('refused' in session) {
+      // With nobody else to do it, it takes itself away: where it is refused, an earlier try has done so.
+      if (input.admin === undefined && survivor === undefined) return { persisted: 'unknown', sessions: NONE };
+      throw actor.refused(session.cause);
+    }
+    try {
+      const persisted = await takeAway(session, retired);
+      const work = { username, until, clock };
+      return { persisted, sessions: settings.endSessions ? await endSessions(session, work) : NONE };
+    } finally {
+      session.end();
+    }
+  });
+  await assertRefused(retired, { identity, nodes, connector });
+  return {
+    refusedLogin: true,
+    endedSessions: ended.reduce((sum, { sessions }) => sum + sessions.ended, 0),
+    facts: {
+      nodes: String(nodes.length),
+      persistence: together(
+        nodes,
+        ended.map(({ persisted }) => persisted),
+      ),
+      sessions: settings.endSessions
+        ? together(
+            nodes,
+            ended.map(({ sessions }) => describe(sessions, until)),
+          )
+        : 'left open, as configured',
+    },
+  };
+}
+
+const NONE: EndedSessions = { ended: 0, left: 0, isAllowed: true };
+
+/** Without the value there is no hash to look for. A candidate is installed only once its value is stored. */
+async function retireWithoutValue(
+  { identity, versionId, known = [], admin, settings }: RetireInput,
+  survivor: Credential | undefined,
+  connector: Connector,
+): Promise<RetireReport> {
+  const state = known.find((entry) => entry.versionId === versionId)?.state;
+  if (state === undefined || state === 'proposed' || state === 'retired') {
+    return { refusedLogin: false, endedSessions: 0, facts: { password: 'never stored, so it was never installed' } };
+  }
+  if (survivor === undefined) throw lost(identity, 'the secret has no other value');
+  const { username, login } = survivor;
+  if (!identity.startsWith(`${username}@`)) throw lost(identity, 'the secret is for another user now');
+  const nodes = nodesOf(login, settings.connection);
+  const actor = actorFor({ admin, self: survivor, first: login, settings });
+  await assertOpens(survivor, { identity, nodes, connector });
+  await onEvery(nodes, (node) =>
+    connector.during(actor.at(node), actor.refused, async (session) => {
+      const others = (await readUser(session, username))?.hashes.filter((sha256) => sha256 !== hashOf(login.password));
+      if (others === undefined || others.length === 0) return;
+      throw lost(identity, `user ${quoted(username)} has ${others.length} other passwords at ${session.place}`);
+    }),
+  );
+  return { refusedLogin: false, endedSessions: 0, facts: { password: 'the user has no password but the current one' } };
+}
+
+function lost(identity: string, reason: string): StillAlive {
+  return new StillAlive(
+    `The value of ${quoted(identity)} is no longer stored, and ${reason}: whether it is dead cannot be told.`,
+  );
+}
+
+async function takeAway(session: Session, { username, login }: Credential): Promise<string> {
+  const sha256 = hashOf(login.password);
+  const user = await readUser(session, username);
+  if (user?.hashes.includes(sha256) === true) await removePassword(session, username, sha256);
+  // Also where an earlier try has taken it away: it may not have come to this.
+  return persist(session);
+}
+
+interface Proof {
+  readonly identity: string;
+  readonly nodes: readonly Node[];
+  readonly connector: Connector;
+}
+
+async function assertOpens(survivor: Credential, { identity, nodes, connector }: Proof): Promise<void> {
+  await onEvery(nodes, async (node) => {
+    if ((await connector.probe(loginAt(survivor, node))) === 'accepted') return;
+    throw new IncumbentRefused(
+      `User ${quoted(survivor.username)} must go on working but is refused at ${placeOf(node)}: ${quoted(identity)} is kept.`,
+    );
+  });
+}
+
+async function assertRefused(retired: Credential, { identity, nodes, connector }: Proof): Promise<void> {
+  await onEvery(nodes, async (node) => {
+    if ((await connector.probe(loginAt(retired, node))) === 'refused') return;
+    throw new StillAlive(`${quoted(identity)} still opens ${placeOf(node)}.`);
+  });
+}
+
+function describe({ ended, left, isAllowed }: EndedSessions, until: Date | undefined): string {
+  if (!isAllowed) return 'left open: Rekey may not end them (CLIENT LIST, CLIENT ID, CLIENT KILL)';
+  if (until === undefined) {
+    return left === 0 ? 'none' : `${left} left open: which credential opened them cannot be told`;
+  }
+  return `${ended} ended, opened before ${until.toISOString()}; ${left} opened later, left open`;
+}
