@@ -55,6 +55,8 @@ export async function startMariadb(binaries: MariadbBinaries, settings: MysqlSet
           ],
           directory,
         ),
+      // One for each name of this machine, without passwords.
+      closing: ["DELETE FROM mysql.global_priv WHERE User = 'root'", 'FLUSH PRIVILEGES'],
     },
     settings,
   );

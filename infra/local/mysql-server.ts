@@ -37,6 +37,8 @@ export interface DatabaseKind {
   /** Empty data, made once and copied for every server. */
   readonly template: string;
   readonly initialise: (directory: string) => Promise<void>;
+  /** Statements that close what the empty data leaves open to everybody. */
+  readonly closing: readonly string[];
 }
 
 const ADMIN_USER = 'admin';
@@ -83,6 +85,7 @@ export async function startMysql(binaries: MysqlBinaries, settings: MysqlSetting
         // Every copy is a server of its own.
         await rm(join(directory, 'auto.cnf'), { force: true });
       },
+      closing: ["DROP USER 'root'@'localhost'"],
     },
     settings,
   );
@@ -105,7 +108,7 @@ export async function startDatabase(kind: DatabaseKind, settings: MysqlSettings)
     await cp(kind.template, dataDirectory, { recursive: true });
     // Read from a file: a command line is visible to every user of the machine.
     const first = join(home, 'first.sql');
-    await writeFile(first, firstStatements(adminPassword), { mode: 0o600 });
+    await writeFile(first, firstStatements(adminPassword, kind), { mode: 0o600 });
     const port = await freePort();
     const server = await launch({
       home,
@@ -169,11 +172,11 @@ function asOptions(settings: MysqlSettings): readonly string[] {
 }
 
 /** One account for administration; those that the empty data comes with are closed. One statement a line. */
-function firstStatements(password: string): string {
+function firstStatements(password: string, { closing }: DatabaseKind): string {
   return [
     `CREATE USER '${ADMIN_USER}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
     `GRANT ALL PRIVILEGES ON *.* TO '${ADMIN_USER}'@'127.0.0.1' WITH GRANT OPTION;`,
-    `ALTER USER 'root'@'localhost' ACCOUNT LOCK;`,
+    ...closing.map((statement) => `${statement};`),
     '',
   ].join('\n');
 }

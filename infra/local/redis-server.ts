@@ -20,8 +20,8 @@ export interface RedisServer {
   readonly logFile: string;
   /** What the server reads when it starts, and writes with ACL SAVE or CONFIG REWRITE. Gone after `stop`. */
   readonly home: string;
-  /** Ends the server and starts it again, at the same port, with what it has saved. */
-  restart(): Promise<void>;
+  /** Ends the server, and starts it again after `work`, at the same port, with what it has saved. */
+  restart(work?: () => Promise<void>): Promise<void>;
   /** Ends the server and removes its data. A second call does nothing. */
   stop(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
         adminPassword,
         logFile,
         home,
-        restart: () => running.restart(),
+        restart: (work) => running.restart(work),
         stop: () => running.stop(),
       };
     }
@@ -88,9 +88,10 @@ async function configure(work: {
   readonly options: RedisOptions;
 }): Promise<void> {
   const { home, port, options } = work;
-  const isDefaultGiven = options.users?.some((line) => line.startsWith('default ')) ?? false;
+  const isDefaultGiven =
+    options.settings?.['requirepass'] !== undefined || options.users?.some((line) => line.startsWith('default '));
   const lines = [
-    ...(isDefaultGiven ? [] : ['default off']),
+    ...(isDefaultGiven === true ? [] : ['default off']),
     // The hash, so that the password itself is in no file.
     `${ADMIN_USER} on #${hash('sha256', work.adminPassword)} ~* &* +@all`,
     ...(options.users ?? []),
@@ -179,12 +180,15 @@ class RunningRedis {
     }
   }
 
-  async restart(): Promise<void> {
+  async restart(work: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     const mark = join(this.#home, 'restarts');
     await writeFile(mark, '');
     await this.#end();
     await rm(mark);
+    // Up again whatever `work` throws: the next test is not to suffer for it.
+    const [worked] = await Promise.allSettled([work()]);
     if (!(await this.start())) throw notStarted(this.#logFile);
+    if (worked?.status === 'rejected') throw worked.reason;
   }
 
   async stop(): Promise<void> {

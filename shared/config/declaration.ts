@@ -39,6 +39,8 @@ export interface SecretDeclaration {
   readonly graceSeconds: number;
   /** `true` (default): the first rotation runs at once after adoption, as AWS does when rotation is turned on. */
   readonly rotateImmediately: boolean;
+  /** Who starts rotations: Secrets Manager's own scheduler. Absent: Rekey's. */
+  readonly scheduler?: 'secrets_manager';
   /** Name or ARN of the secret with the administrator's credential; absent: the secret's own `masterarn`. */
   readonly adminSecret?: string;
   readonly connection?: ConnectionDeclaration;
@@ -100,7 +102,7 @@ export interface ReloadDeclaration {
 export interface ConnectionDeclaration {
   readonly host: string;
   readonly port?: number;
-  /** Databases; PostgreSQL needs it. */
+  /** Databases; `postgresql` needs it. */
   readonly dbname?: string;
   /** `redis`: the further nodes that have users of their own, as `host:port`: every one is changed. */
   readonly nodes?: readonly string[];
@@ -108,7 +110,10 @@ export interface ConnectionDeclaration {
   readonly managementPort?: number;
   /** `rabbitmq`: the virtual host that a login is tried in; `/`. */
   readonly vhost?: string;
-  /** The role whose privileges the application has; both login roles are members of it. */
+  /**
+   * What the application is to the target. `postgresql`: the role whose privileges it has, and whose members both login
+   * roles are. `mysql`, `mariadb`: a role that the first user is granted. `redis`: the user of the first value.
+   */
   readonly ownerRole?: string;
   /** `prefer` (default): TLS, verified, when the server offers it; `require`: never without; `disable`. */
   readonly tls: 'prefer' | 'require' | 'disable';
@@ -120,7 +125,7 @@ export interface ConnectionDeclaration {
 export interface ProviderDeclaration {
   /** `api_key`: which provider (`openai`, the default). */
   readonly name?: string;
-  /** `iam`: the IAM user whose access keys rotate. */
+  /** `iam`: the IAM user whose access keys rotate, behind its path where it has one (`division/app`). */
   readonly user?: string;
   /** `github_token`: the GitHub App, its installation, and the repositories that the token is for (all, when absent). */
   readonly appId?: number;
@@ -165,9 +170,9 @@ export interface HttpRequestDeclaration {
 
 /** `policy:` of a secret. */
 export interface PolicyDeclaration {
-  /** Characters. */
+  /** Characters: 8-4096. */
   readonly length: number;
-  /** The characters it is made of; absent: letters and digits, and `-_` … by type. */
+  /** The characters that it is made of, without control characters; absent: letters, digits, and `-_` or more symbols. */
   readonly alphabet?: string;
   /** At least one of each. */
   readonly require: readonly ('lower' | 'upper' | 'digit' | 'symbol')[];

@@ -31,7 +31,7 @@ export function describeIssue(issue: Issue, context: IssueContext): readonly Fin
   const parent = nodeAt(context.node, issue.path.slice(0, -1));
   const key = String(issue.path.at(-1));
   const pair = isMap(parent) ? findPair(parent, key) : undefined;
-  const found = missing ? `${key} is missing` : describeNode(node, quoteText);
+  const found = missing ? `${key} is missing` : (param(issue, 'found') ?? describeNode(node, quoteText));
   const unquoted = issue.code === 'invalid_type' && issue.expected === 'string' && isBare(node);
   return [
     {
@@ -52,16 +52,19 @@ export function sentence(found: string, allowed: string, suggestion?: string): s
 }
 
 function suggestionOf(issue: Issue, node: unknown): string | undefined {
-  if (issue.code === 'custom') {
-    const suggestion: unknown = issue.params?.['suggestion'];
-    return typeof suggestion === 'string' ? suggestion : undefined;
-  }
+  if (issue.code === 'custom') return param(issue, 'suggestion');
   const value: unknown = (node as { value?: unknown } | undefined)?.value;
   if (issue.code !== 'invalid_value' || typeof value !== 'string') return undefined;
   return nearest(
     value,
     issue.values.filter((allowed) => typeof allowed === 'string'),
   );
+}
+
+/** What a check of our own says besides its message: `suggestion`, and `found` where the text itself is not to be quoted. */
+function param(issue: Issue, name: 'found' | 'suggestion'): string | undefined {
+  const given: unknown = issue.code === 'custom' ? issue.params?.[name] : undefined;
+  return typeof given === 'string' ? given : undefined;
 }
 
 function unknownKeys(node: unknown, issue: Issue & { code: 'unrecognized_keys' }, context: IssueContext): Finding[] {

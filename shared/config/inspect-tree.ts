@@ -1,12 +1,15 @@
 import { isAlias, isMap, isScalar, isSeq, type Pair, type Scalar, type YAMLMap } from 'yaml';
 
-import { hasSecretForm, isSensitiveKey } from './plaintext-detection.ts';
+import { hasSecretForm, isMadeOfTemplates, isSensitiveKey } from './plaintext-detection.ts';
 import { quoteText } from './quote-text.ts';
 import type { Finding } from './yaml-tokens.ts';
 import { keyText, offsetOf } from './yaml-tree.ts';
 
 export const PLAINTEXT =
   'found what looks like a plaintext secret; a value lives only in AWS Secrets Manager, so remove it here and replace it where it was issued';
+
+/** The mapping of `http:` whose keys name what an answer holds, and whose texts say where: `{ token: /data/token }`. */
+const POINTERS = 'capture';
 
 export interface TreeFindings {
   readonly findings: readonly Finding[];
@@ -35,14 +38,14 @@ export function inspectTree(root: unknown): TreeFindings {
     complain(node, PLAINTEXT);
   }
 
-  function visit(node: unknown, underSensitiveKey: boolean): void {
-    if (isMap(node)) visitMap(node);
+  function visit(node: unknown, underSensitiveKey: boolean, areValuesPointers = false): void {
+    if (isMap(node)) visitMap(node, areValuesPointers);
     else if (isSeq(node)) for (const item of node.items) visit(item, underSensitiveKey);
     else if (isAlias(node)) complained.add(node);
     else if (isScalar(node) && isPlaintext(node.value, underSensitiveKey)) complainOfPlaintext(node);
   }
 
-  function visitMap(map: YAMLMap): void {
+  function visitMap(map: YAMLMap, areValuesPointers: boolean): void {
     const seen = new Set<string>();
     for (const pair of map.items) {
       const key = keyText(pair);
@@ -56,14 +59,14 @@ export function inspectTree(root: unknown): TreeFindings {
         complain(pair.key, `the key ${quoteText(key)} is there twice; each key once is allowed`);
       }
       if (key !== undefined) seen.add(key);
-      visitValue(pair, key);
+      visitValue(pair, key, areValuesPointers && isPointer(pair.value));
     }
   }
 
-  function visitValue(pair: Pair, key: string | undefined): void {
+  function visitValue(pair: Pair, key: string | undefined, isHarmless: boolean): void {
     const before = findings.length;
-    const sensitive = key !== undefined && isSensitiveKey(key);
-    visit(pair.value, sensitive);
+    const sensitive = !isHarmless && key !== undefined && isSensitiveKey(key);
+    visit(pair.value, sensitive, key === POINTERS);
     // One clear complaint: that the key is unknown as well is no news.
     if (sensitive && findings.length > before) complained.add(pair.key);
   }
@@ -72,7 +75,12 @@ export function inspectTree(root: unknown): TreeFindings {
   return { findings, plaintext, complained };
 }
 
+function isPointer(node: unknown): boolean {
+  return isScalar(node) && typeof node.value === 'string' && node.value.startsWith('/');
+}
+
 function isPlaintext(value: unknown, underSensitiveKey: boolean): boolean {
-  if (typeof value === 'string') return (underSensitiveKey && value.trim() !== '') || hasSecretForm(value);
+  if (typeof value === 'string')
+    return hasSecretForm(value) || (underSensitiveKey && value.trim() !== '' && !isMadeOfTemplates(value));
   return underSensitiveKey && (typeof value === 'number' || typeof value === 'bigint');
 }

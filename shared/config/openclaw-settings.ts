@@ -3,10 +3,13 @@ import * as z from 'zod';
 
 import { fileText } from './file-text.ts';
 import { readJson5 } from './json5-document.ts';
+import type { KeyDefaults } from './key-defaults.ts';
+import { KEY_MANAGEMENT, readKeyManagement } from './key-management.ts';
 import { Positions } from './positions.ts';
 import { inFileOrder, type Problem } from './problem.ts';
 import { quoteText } from './quote-text.ts';
 import { Reading } from './reading.ts';
+import { REPORTED_KEYS, reportRepeated } from './repeated-keys.ts';
 import { DEFAULT_SETTINGS, reloadOf, type RolloutSettings } from './rollout-settings.ts';
 import { reloadSchema } from './schema.ts';
 import { flag } from './schema-text.ts';
@@ -14,13 +17,11 @@ import { nearest } from './suggestion.ts';
 import type { Finding } from './yaml-tokens.ts';
 import { findPair, keyText, offsetOf } from './yaml-tree.ts';
 
-/** OpenClaw's own configuration file; Rekey reads one block of it, where it lies beside `secrets.yaml`. */
+/** OpenClaw's own configuration file; Rekey reads two blocks of it, where it lies beside `secrets.yaml`. */
 export const OPENCLAW_FILE = 'openclaw.json';
 
 /** OpenClaw's settings are some KiB; `json5` takes up to 2 s for a MiB. */
 const MAX_BYTES = 256 * 1024;
-/** How many keys are reported: enough to see what is going on. */
-const REPORTED_KEYS = 200;
 const BLOCK = 'secretsManagement';
 
 const applySchema = z.strictObject(
@@ -57,16 +58,19 @@ const LABEL = {
 export interface OpenClawSettings {
   /** The defaults of every secret. */
   readonly settings: RolloutSettings;
+  /** The defaults of the secrets of some types. */
+  readonly keys: KeyDefaults;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
 
 /**
- * What an `openclaw.json` says about rollouts, and everything that is wrong with that part of it. Never throws; the work
- * is bounded by the file's size, and no problem quotes what may be a secret. Where there is no file, nothing is said.
+ * What an `openclaw.json` says about rollouts and keys, and everything that is wrong with these parts of it. Never throws;
+ * the work is bounded by the file's size, and no problem quotes what may be a secret. Where there is no file, nothing is
+ * said.
  */
 export function parseOpenClaw(path: string, bytes: Uint8Array | 'unreadable' | undefined): OpenClawSettings {
-  if (bytes === undefined) return { settings: DEFAULT_SETTINGS, problems: [], warnings: [] };
+  if (bytes === undefined) return { settings: DEFAULT_SETTINGS, keys: {}, problems: [], warnings: [] };
   if (bytes === 'unreadable')
     return wrong({
       path,
@@ -85,24 +89,25 @@ export function parseOpenClaw(path: string, bytes: Uint8Array | 'unreadable' | u
   const document = readJson5(decoded.text);
   if (!document.ok) return wrong(locate(document.finding));
   const reading = new Reading({ now: new Date(0), complained: new Set() });
-  const settings = readBlock(document.root, reading);
+  const { root } = document;
+  if (!isMap(root)) {
+    const message = `found no object; ${OPENCLAW_FILE} is an object in JSON5`;
+    return wrong(locate({ offset: offsetOf(root), message }));
+  }
+  const settings = readBlock(root, reading);
+  const keys = readKeyManagement(root, reading);
+  warnOfMisspelling(root, reading);
   return {
     settings,
+    keys,
     problems: inFileOrder(reading.problems.map(locate)),
     warnings: inFileOrder(reading.warnings.map(locate)),
   };
 }
 
-function readBlock(root: unknown, reading: Reading): RolloutSettings {
-  if (!isMap(root)) {
-    reading.report({ offset: offsetOf(root), message: `found no object; ${OPENCLAW_FILE} is an object in JSON5` });
-    return DEFAULT_SETTINGS;
-  }
+function readBlock(root: YAMLMap, reading: Reading): RolloutSettings {
   const pair = findPair(root, BLOCK);
-  if (!pair) {
-    warnOfMisspelling(root, reading);
-    return DEFAULT_SETTINGS;
-  }
+  if (!pair) return DEFAULT_SETTINGS;
   const block = pair.value;
   const enabled = isMap(block) ? findPair(block, 'enabled')?.value : undefined;
   if (isScalar(enabled) && enabled.value === false) {
@@ -126,34 +131,20 @@ function readBlock(root: unknown, reading: Reading): RolloutSettings {
   };
 }
 
-/** JSON5 lets the last of two equal keys win; nobody means that. */
-function reportRepeated(map: YAMLMap, reading: Reading, isOurs: (key: string) => boolean = () => true): void {
-  const seen = new Set<string>();
-  const repeated = map.items.filter((pair) => {
-    const key = keyText(pair) ?? '';
-    if (seen.has(key)) return isOurs(key);
-    seen.add(key);
-    return false;
-  });
-  for (const pair of repeated.slice(0, REPORTED_KEYS))
-    reading.report({
-      offset: offsetOf(pair.key),
-      message: `the key ${quoteText(keyText(pair) ?? '')} is there twice; each key once is allowed`,
-    });
-}
-
 /** Other keys are OpenClaw's, so a misspelt one is only suspicious. */
 function warnOfMisspelling(root: YAMLMap, reading: Reading): void {
+  const absent = [BLOCK, KEY_MANAGEMENT].filter((block) => !findPair(root, block));
   for (const pair of root.items.slice(0, REPORTED_KEYS)) {
     const key = keyText(pair) ?? '';
-    if (nearest(key, [BLOCK]) === BLOCK)
+    const meant = nearest(key, absent);
+    if (meant !== undefined)
       reading.warn({
         offset: offsetOf(pair.key),
-        message: `found the key ${quoteText(key)}, which Rekey ignores; did you mean "${BLOCK}"?`,
+        message: `found the key ${quoteText(key)}, which Rekey ignores; did you mean "${meant}"?`,
       });
   }
 }
 
 function wrong(problem: Problem): OpenClawSettings {
-  return { settings: DEFAULT_SETTINGS, problems: [problem], warnings: [] };
+  return { settings: DEFAULT_SETTINGS, keys: {}, problems: [problem], warnings: [] };
 }

@@ -5,6 +5,7 @@ import type { Configuration } from './declaration.ts';
 import { fileText } from './file-text.ts';
 import { inspectTree, PLAINTEXT } from './inspect-tree.ts';
 import { OPENCLAW_FILE, parseOpenClaw } from './openclaw-settings.ts';
+import type { KeyDefaults } from './key-defaults.ts';
 import { findSecretForms } from './plaintext-detection.ts';
 import { Positions } from './positions.ts';
 import { inFileOrder, type Problem } from './problem.ts';
@@ -35,7 +36,7 @@ export function parseConfiguration(
   now: Date = new Date(),
 ): ParseResult {
   const openClaw = parseOpenClaw(join(dirname(file.path), OPENCLAW_FILE), readBeside?.(OPENCLAW_FILE));
-  const result = parseSecrets(file, { readBeside, now, defaults: openClaw.settings });
+  const result = parseSecrets(file, { readBeside, now, defaults: openClaw.settings, keys: openClaw.keys });
   const problems = [...(result.ok ? [] : result.problems), ...openClaw.problems];
   if (!result.ok || problems.length > 0) return { ok: false, problems };
   return { ...result, warnings: [...result.warnings, ...openClaw.warnings] };
@@ -43,7 +44,12 @@ export function parseConfiguration(
 
 function parseSecrets(
   file: ConfigurationFile,
-  options: { readonly readBeside: ReadBeside | undefined; readonly now: Date; readonly defaults: RolloutSettings },
+  options: {
+    readonly readBeside: ReadBeside | undefined;
+    readonly now: Date;
+    readonly defaults: RolloutSettings;
+    readonly keys: KeyDefaults;
+  },
 ): ParseResult {
   const decoded = fileText(file.bytes);
   if (!decoded.ok) {

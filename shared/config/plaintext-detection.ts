@@ -43,6 +43,17 @@ export function isSensitiveKey(key: string): boolean {
 }
 
 /**
+ * True if a text says by templates what to insert, and holds nothing itself: `{{value}}`, `Bearer {{admin.token}}`. Beside
+ * its templates it may have punctuation and two words of letters, as schemes of authentication are.
+ */
+export function isMadeOfTemplates(text: string): boolean {
+  const rest = text.replaceAll(/\{\{[^{}]*\}\}/g, ' ');
+  if (rest === text) return false;
+  const words = rest.match(/[^\s:;,."'=&-]+/g) ?? [];
+  return words.length <= 2 && words.every((word) => /^[A-Za-z]{1,20}$/.test(word));
+}
+
+/**
  * True if `text` must not be repeated in a message: a known form, or a long run that mixes capitals, small letters and
  * digits as generated values do. Wider than `hasSecretForm`, because not quoting costs little.
  */

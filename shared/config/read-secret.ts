@@ -1,10 +1,15 @@
 import { readCertificateAuthority } from './certificate-authority.ts';
 import type { ConnectionDeclaration, SecretDeclaration } from './declaration.ts';
-import { secretSchema } from './schema.ts';
-import { brokenRules, defaultGraceSeconds, doubtfulRules } from './secret-rules.ts';
+import { HTTP_KEYS, httpDeclaration } from './http-schema.ts';
+import { narrowingOf } from './key-defaults.ts';
+import { policyDeclaration } from './policy-schema.ts';
+import { providerDeclaration } from './provider-schema.ts';
 import type { Reading } from './reading.ts';
 import { brokenRolloutRules, doubtfulRolloutRules } from './rollout-rules.ts';
 import { settingsOf } from './rollout-settings.ts';
+import { type SecretEntry, secretSchema } from './schema.ts';
+import { brokenRules, defaultGraceSeconds, doubtfulRules } from './secret-rules.ts';
+import { fieldFindings } from './type-fields.ts';
 import { nodeAt, offsetOf } from './yaml-tree.ts';
 
 const DEFAULT_PREHEAT_SECONDS = 30;
@@ -13,6 +18,9 @@ const DEFAULT_HEALTHY_THRESHOLD = 2;
 const KEYS = {
   '': Object.keys(secretSchema.shape),
   connection: Object.keys(secretSchema.shape.connection.unwrap().shape),
+  provider: Object.keys(secretSchema.shape.provider.unwrap().shape),
+  ...HTTP_KEYS,
+  policy: Object.keys(secretSchema.shape.policy.unwrap().shape),
   preheat: Object.keys(secretSchema.shape.preheat.unwrap().shape),
   apply: Object.keys(secretSchema.shape.apply.unwrap().shape),
   reload: Object.keys(secretSchema.shape.reload.unwrap().shape),
@@ -20,41 +28,35 @@ const KEYS = {
 
 /** One entry of `secrets:`, completed with defaults; undefined if something was reported. */
 export function readSecret(node: unknown, reading: Reading): SecretDeclaration | undefined {
+  const misplaced = fieldFindings(node);
+  for (const finding of misplaced) reading.report(finding);
   const entry = reading.check(secretSchema, node, { what: 'a secret', keys: KEYS });
   if (!entry) return undefined;
-  const offsetAt = (path: readonly string[]): number => offsetOf(nodeAt(node, path) ?? node);
   const settings = settingsOf(entry, reading.defaults);
-  const doubtful = [...doubtfulRules(entry, reading.now), ...doubtfulRolloutRules(entry, settings)];
-  for (const { at, message } of doubtful) reading.warn({ offset: offsetAt(at), message });
+  const target = targetOf(entry, reading);
+  const doubtful = [
+    ...doubtfulRules(entry, { declaration: target, now: reading.now }),
+    ...doubtfulRolloutRules(entry, settings),
+  ];
+  for (const { at, message } of doubtful) reading.warn({ offset: offsetAt(node, at), message });
   const broken = [...brokenRules(entry), ...brokenRolloutRules(entry, settings)];
-  for (const { at, message } of broken) reading.report({ offset: offsetAt(at), message });
+  for (const { at, message } of broken) reading.report({ offset: offsetAt(node, at), message });
 
-  let connection: ConnectionDeclaration | undefined;
-  if (entry.connection) {
-    const { certificate_authority: file, owner_role: ownerRole, port, ...rest } = entry.connection;
-    const authority = file === undefined ? undefined : readCertificateAuthority(file, reading.readBeside);
-    if (authority?.ok === false) {
-      reading.report({ offset: offsetAt(['connection', 'certificate_authority']), message: authority.message });
-      return undefined;
-    }
-    connection = {
-      ...rest,
-      ...(port === undefined ? {} : { port }),
-      ...(ownerRole === undefined ? {} : { ownerRole }),
-      ...(authority ? { certificateAuthority: authority.pem } : {}),
-    };
+  const connection = connectionOf(entry, reading);
+  if (typeof connection === 'string') {
+    reading.report({ offset: offsetAt(node, ['connection', 'certificate_authority']), message: connection });
+    return undefined;
   }
-  if (broken.length > 0) return undefined;
+  if (broken.length + misplaced.length > 0) return undefined;
   return {
     name: entry.name,
-    ...(entry.type === undefined ? {} : { type: entry.type }),
-    ...(entry.scope === undefined ? {} : { scope: entry.scope }),
+    ...target,
     ...(entry.access_level === undefined ? {} : { accessLevel: entry.access_level }),
     schedule: entry.rotation.schedule,
     rotation: entry.rotation.written,
     graceSeconds: settings.reload.backwardsCompat ? (entry.grace ?? defaultGraceSeconds(entry)) : 0,
-    rotateImmediately: entry.rotate_immediately,
-    ...(entry.admin_secret === undefined ? {} : { adminSecret: entry.admin_secret }),
+    rotateImmediately: entry.rotate_immediately ?? true,
+    ...(entry.scheduler === 'secrets_manager' ? { scheduler: entry.scheduler } : {}),
     ...(connection ? { connection } : {}),
     mode: entry.mode,
     preheatSeconds: entry.preheat?.timeout ?? DEFAULT_PREHEAT_SECONDS,
@@ -62,4 +64,44 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     endSessions: entry.end_sessions,
     ...settings,
   };
+}
+
+/** What is rotated, by whom and within what bounds. */
+function targetOf(entry: SecretEntry, { keys }: Reading) {
+  const { type, admin_secret: adminSecret, provider, http, policy, privileges } = entry;
+  return {
+    ...(type === undefined ? {} : { type }),
+    ...narrowingOf(entry, keys),
+    ...(adminSecret === undefined ? {} : { adminSecret }),
+    ...(provider === undefined ? {} : { provider: providerDeclaration(provider) }),
+    ...(http === undefined ? {} : { http: httpDeclaration(http) }),
+    ...(policy === undefined ? {} : { policy: policyDeclaration(policy) }),
+    ...(privileges === undefined ? {} : { privileges }),
+  };
+}
+
+/** The declared connection with the certificates that it names, or what is wrong with those. */
+function connectionOf(entry: SecretEntry, { readBeside }: Reading): ConnectionDeclaration | string | undefined {
+  if (!entry.connection) return undefined;
+  const { host, port, dbname, nodes, vhost, tls, ...more } = entry.connection;
+  const { owner_role: ownerRole, management_port: managementPort, certificate_authority: file } = more;
+  const authority = file === undefined ? undefined : readCertificateAuthority(file, readBeside);
+  if (authority?.ok === false) return authority.message;
+  return {
+    host,
+    ...(port === undefined ? {} : { port }),
+    ...(dbname === undefined ? {} : { dbname }),
+    ...(nodes === undefined ? {} : { nodes }),
+    ...(managementPort === undefined ? {} : { managementPort }),
+    ...(vhost === undefined ? {} : { vhost }),
+    ...(ownerRole === undefined ? {} : { ownerRole }),
+    tls,
+    ...(authority ? { certificateAuthority: authority.pem } : {}),
+  };
+}
+
+/** Where a path inside the secret begins, or the nearest part of it that is there. */
+function offsetAt(secret: unknown, path: readonly string[]): number {
+  const node = nodeAt(secret, path);
+  return node === undefined && path.length > 0 ? offsetAt(secret, path.slice(0, -1)) : offsetOf(node);
 }

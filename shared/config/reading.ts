@@ -2,6 +2,7 @@ import type * as z from 'zod';
 
 import type { ReadBeside } from './configuration-file.ts';
 import { describeIssue } from './describe-issue.ts';
+import type { KeyDefaults } from './key-defaults.ts';
 import { DEFAULT_SETTINGS, type RolloutSettings } from './rollout-settings.ts';
 import type { Finding } from './yaml-tokens.ts';
 import { toPlain } from './yaml-tree.ts';
@@ -20,6 +21,7 @@ export class Reading {
   readonly now: Date;
   readonly readBeside: ReadBeside | undefined;
   readonly defaults: RolloutSettings;
+  readonly keys: KeyDefaults;
   readonly #complained: ReadonlySet<unknown>;
 
   constructor(options: {
@@ -27,12 +29,15 @@ export class Reading {
     readonly readBeside?: ReadBeside | undefined;
     /** What holds for a secret that does not say otherwise. */
     readonly defaults?: RolloutSettings;
+    /** What holds for a secret of a type that does not say otherwise. */
+    readonly keys?: KeyDefaults;
     /** Nodes about which something has been said already. */
     readonly complained: ReadonlySet<unknown>;
   }) {
     this.now = options.now;
     this.readBeside = options.readBeside;
     this.defaults = options.defaults ?? DEFAULT_SETTINGS;
+    this.keys = options.keys ?? {};
     this.#complained = options.complained;
   }
 

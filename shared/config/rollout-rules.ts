@@ -1,6 +1,6 @@
 import type { RolloutSettings } from './rollout-settings.ts';
+import type { RuleFinding } from './rule-finding.ts';
 import type { SecretEntry } from './schema.ts';
-import type { RuleFinding } from './secret-rules.ts';
 
 /** What a secret's `apply`, `reload` and `grace` say against each other. */
 export function brokenRolloutRules(

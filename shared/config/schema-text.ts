@@ -28,6 +28,30 @@ export function wholeNumber(what: string, bounds: { readonly min: number; readon
   return z.number({ error }).int({ error }).min(bounds.min, { error }).max(bounds.max, { error });
 }
 
+/**
+ * A mapping of any names to texts; `entry` is what is allowed for one of them. Zod's own records leave `__proto__` out in
+ * silence; here it is a name like any other.
+ */
+export function textsByName(allowed: string, entry: string) {
+  return z.unknown().transform((value, context): Readonly<Record<string, string>> => {
+    if (!isMapping(value)) {
+      context.addIssue({ code: 'custom', message: allowed });
+      return z.NEVER;
+    }
+    const texts: [string, string][] = [];
+    for (const [name, text] of Object.entries(value)) {
+      if (typeof text === 'string') texts.push([name, text]);
+      else context.addIssue({ code: 'invalid_type', expected: 'string', message: entry, path: [name], input: text });
+    }
+    return Object.fromEntries(texts);
+  });
+}
+
+/** Whether a value is a mapping: no list, no scalar. */
+export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Percent, as a whole number or a text such as "10%". */
 export function percent(what: string) {
   return z.unknown().transform((value, context): number => {

@@ -1,8 +1,12 @@
 import * as z from 'zod';
 
+import { connectionSchema } from './connection-schema.ts';
 import { SECRET_TYPES } from './declaration.ts';
+import { httpSchema } from './http-schema.ts';
+import { policySchema } from './policy-schema.ts';
+import { providerSchema } from './provider-schema.ts';
 import { parseSchedule } from './schedule.ts';
-import { flag, oneOf, percent, seconds, text, textLike, wholeNumber } from './schema-text.ts';
+import { flag, isMapping, oneOf, percent, seconds, text, textLike, wholeNumber } from './schema-text.ts';
 
 /*
  * The fields of the file, by level. Each message is the "what is allowed" half of a problem; what was found is added
@@ -12,7 +16,6 @@ import { flag, oneOf, percent, seconds, text, textLike, wholeNumber } from './sc
 
 const NAME = /^[A-Za-z0-9/_+=.@-]{1,512}$/;
 const ARN = /^arn:aws[a-z-]{0,20}:secretsmanager:[a-z0-9-]{1,30}:\d{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$/;
-const HOST = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$|^[0-9A-Fa-f:.]{2,45}$/;
 const NO_LIST = 'secrets is a list of secrets, each beginning with - name:';
 const NO_ALERTS = 'alerts is a list of subscriptions, each one of email, sqs or https';
 
@@ -36,7 +39,8 @@ export const environmentSchema = z.strictObject(
   { error: 'an environment is a mapping with secrets:' },
 );
 
-const rotation = z
+/** The same in `secrets.yaml` and in `openclaw.json`, like `scope` and `permissions`. */
+export const rotationSchema = z
   .string({ error: 'rotation is a text such as daily, 90_days or rate(5 minutes)' })
   .transform((written, context) => {
     const parsed = parseSchedule(written);
@@ -45,17 +49,14 @@ const rotation = z
     return z.NEVER;
   });
 
-const connection = z.strictObject(
-  {
-    host: textLike(HOST, 'host is a host name or an IP address, without port'),
-    port: wholeNumber('port', { min: 1, max: 65_535 }).optional(),
-    dbname: text('dbname is the name of a database, at most 63 characters', 63),
-    owner_role: text('owner_role is the name of a role, at most 63 characters', 63).optional(),
-    tls: oneOf('tls', ['prefer', 'require', 'disable']).default('prefer'),
-    certificate_authority: text('certificate_authority is the path of a PEM file beside this file').optional(),
-  },
-  { error: 'connection is a mapping with host and dbname' },
-);
+export const scopeSchema = text('scope is a text of at most 256 characters');
+
+const PERMISSIONS = 'permissions is a list of 1 to 100 texts such as "contents:read"';
+// An empty list would read like none, and mean all.
+export const permissionsSchema = z
+  .array(text('a permission is a text of at most 128 characters', 128), { error: PERMISSIONS })
+  .min(1, { error: PERMISSIONS })
+  .max(100, { error: PERMISSIONS });
 
 const preheat = z.strictObject(
   {
@@ -92,18 +93,24 @@ export const secretSchema = z.strictObject(
   {
     name: textLike(NAME, 'name is a text of 1 to 512 letters, digits and /_+=.@-'),
     type: oneOf('type', SECRET_TYPES).optional(),
-    scope: text('scope is a text of at most 256 characters').optional(),
-    rotation,
+    scope: scopeSchema.optional(),
+    rotation: rotationSchema,
     access_level: text('access_level is a text of at most 256 characters').optional(),
     grace: seconds('grace', { min: 0, max: 31_536_000, bounds: 'at most 365d' }).optional(),
-    rotate_immediately: flag('rotate_immediately').default(true),
+    rotate_immediately: flag('rotate_immediately').optional(),
     admin_secret: z
       .string({ error: 'admin_secret is the name or the ARN of a secret' })
       .refine((value) => NAME.test(value) || ARN.test(value), {
         error: 'admin_secret is the name or the ARN of a secret',
       })
       .optional(),
-    connection: connection.optional(),
+    connection: connectionSchema.optional(),
+    provider: providerSchema.optional(),
+    http: httpSchema.optional(),
+    policy: policySchema.optional(),
+    privileges: oneOf('privileges', ['same', 'read_only']).optional(),
+    permissions: permissionsSchema.optional(),
+    scheduler: oneOf('scheduler', ['rekey', 'secrets_manager']).optional(),
     mode: oneOf('mode', ['two_roles', 'single_role']).default('two_roles'),
     preheat: preheat.optional(),
     end_sessions: flag('end_sessions').default(true),
@@ -114,7 +121,3 @@ export const secretSchema = z.strictObject(
 );
 
 export type SecretEntry = z.output<typeof secretSchema>;
-
-function isMapping(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

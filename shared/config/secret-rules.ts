@@ -1,20 +1,20 @@
 import type { SecretType } from './declaration.ts';
+import { brokenHttpRules } from './http-rules.ts';
+import { brokenPolicyRules, doubtfulPolicyRules } from './policy-rules.ts';
 import { quoteText } from './quote-text.ts';
+import { missingFor } from './required-fields.ts';
+import type { RuleFinding } from './rule-finding.ts';
 import { approximateIntervalSeconds, isOver } from './schedule.ts';
 import type { SecretEntry } from './schema.ts';
 
-/** A rule's finding; `at` is the path of keys inside the secret, the secret itself when empty. */
-export interface RuleFinding {
-  readonly at: readonly string[];
-  readonly message: string;
-}
-
-const TYPES_WITH_CONNECTION: ReadonlySet<SecretType | undefined> = new Set(['postgresql', undefined]);
+const TYPES_WITH_SINGLE_ROLE: ReadonlySet<SecretType | undefined> = new Set(['postgresql', undefined]);
+/** Types whose users an administrator changes: a declared connection means that there is one. */
+const TYPES_WITH_ADMINISTRATOR: ReadonlySet<SecretType | undefined> = new Set(['mysql', 'mariadb', 'rabbitmq']);
 const HOUR = 3600;
 
 /** What a secret's fields say against each other although each is well by itself. */
 export function brokenRules(entry: SecretEntry): readonly RuleFinding[] {
-  const findings: RuleFinding[] = [];
+  const findings: RuleFinding[] = [...brokenModeRules(entry), ...brokenPolicyRules(entry), ...brokenHttpRules(entry)];
   if (entry.grace !== undefined) {
     const interval = approximateIntervalSeconds(entry.rotation.schedule);
     if (entry.grace >= interval) {
@@ -24,27 +24,19 @@ export function brokenRules(entry: SecretEntry): readonly RuleFinding[] {
       });
     }
   }
-  if (entry.connection && !TYPES_WITH_CONNECTION.has(entry.type)) {
-    findings.push({
-      at: ['connection'],
-      message: `found connection in a secret of type ${entry.type}; only postgresql has one`,
-    });
-  } else if (entry.connection && entry.mode === 'two_roles' && entry.admin_secret === undefined) {
-    findings.push({
-      at: ['connection'],
-      message:
-        'found connection without admin_secret; mode two_roles with connection needs admin_secret, or write mode: single_role',
-    });
-  }
+  if (entry.connection && entry.admin_secret === undefined) findings.push(...administratorMissing(entry));
   if (entry.admin_secret !== undefined && entry.admin_secret === entry.name) {
     findings.push({ at: ['admin_secret'], message: 'found the secret itself; admin_secret is another secret' });
   }
   return findings;
 }
 
-/** What is allowed and will probably not do what was meant. */
-export function doubtfulRules(entry: SecretEntry, now: Date): readonly RuleFinding[] {
-  const findings: RuleFinding[] = [];
+/** What is allowed and will probably not do what was meant. `declaration` is what the entry means. */
+export function doubtfulRules(
+  entry: SecretEntry,
+  { declaration, now }: { readonly declaration: Parameters<typeof missingFor>[0]; readonly now: Date },
+): readonly RuleFinding[] {
+  const findings: RuleFinding[] = [...doubtfulPolicyRules(entry)];
   if (/-[A-Za-z0-9]{6}$/.test(entry.name)) {
     findings.push({
       at: ['name'],
@@ -54,10 +46,50 @@ export function doubtfulRules(entry: SecretEntry, now: Date): readonly RuleFindi
   if (isOver(entry.rotation.schedule, now)) {
     findings.push({ at: ['rotation'], message: 'found a cron(…) whose years are over; the secret will not rotate' });
   }
+  if (entry.scheduler === 'secrets_manager' && entry.rotate_immediately !== undefined) {
+    findings.push({
+      at: ['rotate_immediately'],
+      message: `found rotate_immediately: ${entry.rotate_immediately} beside scheduler: secrets_manager; Secrets Manager decides when the first rotation begins`,
+    });
+  }
+  const missing = missingFor(declaration);
+  if (missing.length > 0) {
+    findings.push({
+      at: [],
+      message: `found no ${missing.join(' and no ')}; without ${missing.length === 1 ? 'it' : 'them'} the secret is registered, but not rotated`,
+    });
+  }
   return findings;
 }
 
 /** The grace period of a secret that names none: 1 hour, or half of a shorter rotation interval. */
 export function defaultGraceSeconds(entry: SecretEntry): number {
   return Math.min(HOUR, Math.floor(approximateIntervalSeconds(entry.rotation.schedule) / 2));
+}
+
+function brokenModeRules({ mode, type, privileges }: SecretEntry): readonly RuleFinding[] {
+  if (mode !== 'single_role') return [];
+  if (!TYPES_WITH_SINGLE_ROLE.has(type))
+    return [{ at: ['mode'], message: `found single_role in a secret of type ${type}; only postgresql has it` }];
+  if (privileges !== 'read_only') return [];
+  return [
+    {
+      at: ['privileges'],
+      message:
+        'found privileges: read_only, and mode: single_role; the two contradict each other, because one role cannot have other privileges than itself',
+    },
+  ];
+}
+
+function administratorMissing({ type, mode }: SecretEntry): readonly RuleFinding[] {
+  const found = 'found connection without admin_secret';
+  if (TYPES_WITH_ADMINISTRATOR.has(type))
+    return [{ at: ['connection'], message: `${found}; a secret of type ${type} with connection needs admin_secret` }];
+  if (!TYPES_WITH_SINGLE_ROLE.has(type) || mode === 'single_role') return [];
+  return [
+    {
+      at: ['connection'],
+      message: `${found}; mode two_roles with connection needs admin_secret, or write mode: single_role`,
+    },
+  ];
 }

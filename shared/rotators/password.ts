@@ -37,7 +37,7 @@ export function randomPassword(policy: PolicyDeclaration = DEFAULT_POLICY, integ
 export function meetsPolicy(text: string, policy: PolicyDeclaration = DEFAULT_POLICY): boolean {
   const alphabet = alphabetOf(policy);
   const members = new Set(alphabet);
-  const characters = [...text];
+  const characters = Array.from(text);
   if (characters.length !== policy.length || !characters.every((character) => members.has(character))) return false;
   return hasEvery(classesOf(policy, alphabet), characters);
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '../../shared/clock.ts';
 import { verifyTrail } from '../../shared/audit/verify-trail.ts';
 import type { SecretDeclaration } from '../../shared/config/declaration.ts';
 import { configure } from '../../shared/configure/configure.ts';
@@ -29,6 +30,8 @@ const GRACE_SECONDS = 60;
 const WAITS: Readonly<Record<string, number>> = { [StillHeld.errorName]: 20, [EndsByItself.errorName]: 600 };
 /** More rounds than any retirement here needs. */
 const MOST_ROUNDS = 60;
+const QUICK_ROUNDS = 5;
+const REAL_MILLISECONDS = 50;
 /** Records, entries and messages open no door: only after what changes a value, a label or the target it is tried. */
 const OPENS_NOTHING: ReadonlySet<string> = new Set(['save', 'append', 'publish', 'openBatch', 'addAnswers']);
 
@@ -240,16 +243,22 @@ export class ChaosWorld {
 
   async #retire(retirement: RetirementInput, beforeTask: () => void): Promise<void> {
     let rounds = 0;
+    let last = '';
     await runVersionRetirement(retirement, {
       ...this.#options(beforeTask),
       beforeRetire: async () => {
         rounds += 1;
+        // The workflow's waits are over at once, but targets live in real time: connections close, statistics follow.
+        if (rounds > QUICK_ROUNDS) await systemClock.sleep(REAL_MILLISECONDS);
         await this.#consumersLook();
         return rounds <= MOST_ROUNDS;
       },
-      onWait: (name) => this.#clock.advance(WAITS[name] ?? 3600),
+      onWait: (error) => {
+        last = `${error.name}: ${error.message}`;
+        this.#clock.advance(WAITS[error.name] ?? 3600);
+      },
     });
-    if (rounds > MOST_ROUNDS) this.broken.push('a retirement did not come to its end');
+    if (rounds > MOST_ROUNDS) this.broken.push(`a retirement did not come to its end: ${last}`);
   }
 
   async #consumersLook(): Promise<void> {

@@ -87,8 +87,8 @@ export async function runSecretRotation(
 export interface RetirementOptions extends Pick<WorkflowOptions, 'invocation' | 'onStep'> {
   /** Before each try; `false`: it is taken for retired, so that a test comes to its end. */
   readonly beforeRetire?: () => Promise<boolean>;
-  /** In place of the wait after a try that threw an error of this name. */
-  readonly onWait?: (errorName: string) => void;
+  /** In place of the wait after a try that threw this. */
+  readonly onWait?: (error: Error) => void;
 }
 
 /** The deployed definition of VersionRetirement, likewise; its waits are over at once. */
@@ -108,7 +108,7 @@ export async function runVersionRetirement(
       try {
         return await retire(given, invocation());
       } catch (error) {
-        onWait((error as Error).name);
+        onWait(error as Error);
         throw error;
       }
     },

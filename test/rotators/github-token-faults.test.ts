@@ -45,11 +45,18 @@ async function adopt(change: Partial<Adopted> = {}, settings: Partial<RotatorSet
   return { adopted, rotations, installed: harness.installed(adopted.name) };
 }
 
-const answers = (status: number, more: { readonly body?: unknown; readonly headers?: Record<string, string> } = {}) => ({
+const answers = (
+  status: number,
+  more: { readonly body?: unknown; readonly headers?: Record<string, string> } = {},
+) => ({
   kind: 'answers' as const,
   answer: { status, body: { message: 'words of a server' }, ...more },
 });
-const fault = (attempt: Promise<unknown>) => attempt.then(() => undefined, (error: unknown) => error);
+const fault = (attempt: Promise<unknown>) =>
+  attempt.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 /** A fault, whatever is looked at, holds none of these. */
 function expectSilent(error: unknown, ...secrets: readonly string[]): void {
@@ -65,14 +72,22 @@ describe('a server in trouble', () => {
     ['429', answers(429, { headers: { 'retry-after': '17' } }), Throttled],
     ['403 with retry-after', answers(403, { headers: { 'retry-after': '60' } }), Throttled],
     ['403 with nothing remaining', answers(403, { headers: { 'x-ratelimit-remaining': '0' } }), Throttled],
-    ['403 of a secondary limit', answers(403, { body: { message: 'You have exceeded a secondary rate limit' } }), Throttled],
+    [
+      '403 of a secondary limit',
+      answers(403, { body: { message: 'You have exceeded a secondary rate limit' } }),
+      Throttled,
+    ],
     ['418', answers(418), InternalFault],
     ['a server that says nothing', { kind: 'hangs' }, TransientFailure],
     ['a body that never comes', { kind: 'hangs after its head' }, TransientFailure],
     ['a connection that breaks', { kind: 'breaks before' }, TransientFailure],
     ['half an answer', { kind: 'garbles' }, TransientFailure],
     ['an empty object', answers(200, { body: {} }), TransientFailure],
-    ['a redirect', { kind: 'answers', answer: { status: 302, headers: { location: 'http://127.0.0.1:1/' } } }, Misconfigured],
+    [
+      'a redirect',
+      { kind: 'answers', answer: { status: 302, headers: { location: 'http://127.0.0.1:1/' } } },
+      Misconfigured,
+    ],
   ];
 
   it.each(kinds)('(%s) is told as what it is while the installation is read', async (_, does, kind) => {
@@ -83,18 +98,21 @@ describe('a server in trouble', () => {
     expect((error as RekeyError).safeMessage).not.toContain('words of a server');
   });
 
-  it.each(kinds)('(%s) is told as what it is while a token is made, once, and repeats no token', async (_, does, kind) => {
-    const { rotations, installed, adopted } = await adopt();
-    const preflight = await rotations.preflight('v1');
-    rotations.journal('v1', preflight);
-    const before = harness.server.log.length;
-    harness.server.plan({ method: 'POST', does });
-    const error = await fault(rotations.issue('v1', preflight));
-    expect(error).toBeInstanceOf(kind);
-    const tokens = harness.server.tokens(installed.installationId).map(({ value }) => value);
-    expectSilent(error, 'words of a server', ...tokens, 'PRIVATE KEY', bodyOf(adopted.admin));
-    expect(harness.server.log.slice(before).filter((line) => line.startsWith('POST'))).toHaveLength(1);
-  });
+  it.each(kinds)(
+    '(%s) is told as what it is while a token is made, once, and repeats no token',
+    async (_, does, kind) => {
+      const { rotations, installed, adopted } = await adopt();
+      const preflight = await rotations.preflight('v1');
+      rotations.journal('v1', preflight);
+      const before = harness.server.log.length;
+      harness.server.plan({ method: 'POST', does });
+      const error = await fault(rotations.issue('v1', preflight));
+      expect(error).toBeInstanceOf(kind);
+      const tokens = harness.server.tokens(installed.installationId).map(({ value }) => value);
+      expectSilent(error, 'words of a server', ...tokens, 'PRIVATE KEY', bodyOf(adopted.admin));
+      expect(harness.server.log.slice(before).filter((line) => line.startsWith('POST'))).toHaveLength(1);
+    },
+  );
 
   it.each(kinds)('(%s) is not taken for a refused token', async (_, does, kind) => {
     const { rotations, adopted } = await adopt();
@@ -104,11 +122,9 @@ describe('a server in trouble', () => {
     expectSilent(error, tokenOf(adopted.incumbent), 'words of a server');
   });
 
-  it.each(kinds)('(%s) while a token is revoked leaves a debt that the next try settles', async (_, does, kind) => {
-    if (kind === InternalFault || kind === Misconfigured || isSuccess(does)) {
-      // DELETE answers without a body: there is nothing to garble.
-      return;
-    }
+  // DELETE answers without a body: there is nothing to garble.
+  const ofDelete = kinds.filter(([, does]) => !isSuccess(does));
+  it.each(ofDelete)('(%s) while a token is revoked leaves a debt that the next try settles', async (_, does, kind) => {
     const { rotations, adopted } = await adopt();
     const replaced = rotations.promote(await rotations.bringIn());
     harness.server.plan({ method: 'DELETE', does });
@@ -131,7 +147,7 @@ describe('a server in trouble', () => {
     const { rotations } = await adopt();
     harness.server.remaining = 0;
     await expect(rotations.preflight('v1')).rejects.toBeInstanceOf(Throttled);
-    harness.server.remaining = 5000;
+    harness.server.remaining = Number.POSITIVE_INFINITY;
     await rotations.rotate();
   });
 
@@ -141,9 +157,19 @@ describe('a server in trouble', () => {
     const clock = new ManualClock(new Date().toISOString());
     const patient = new RotationByHand(harness.rotator(clock), { ...(await adopt()).adopted }, rotations.settings);
     harness.server.plan({ path: /repositories/, does: answers(503) }, 2);
-    expect(await patient.rotator.test({ settings: rotations.settings, candidate: brought.value, incumbentIdentity: undefined })).toMatchObject({ healthy: 2 });
+    expect(
+      await patient.rotator.test({
+        settings: rotations.settings,
+        candidate: brought.value,
+        incumbentIdentity: undefined,
+      }),
+    ).toMatchObject({ healthy: 2 });
     harness.server.plan({ path: /repositories/, does: answers(503) }, 4);
-    const failed = patient.rotator.test({ settings: rotations.settings, candidate: brought.value, incumbentIdentity: undefined });
+    const failed = patient.rotator.test({
+      settings: rotations.settings,
+      candidate: brought.value,
+      incumbentIdentity: undefined,
+    });
     await expect(failed).rejects.toBeInstanceOf(CandidateUnproven);
   });
 
@@ -166,7 +192,13 @@ describe('an address', () => {
     const away = new RotationByHand(rotations.rotator, adopted, { provider });
     await expect(away.preflight('v1')).rejects.toBeInstanceOf(TargetUnreachable);
     await expect(away.probe(adopted.incumbent)).rejects.toBeInstanceOf(TargetUnreachable);
-    const known = { settings: away.settings, admin: adopted.admin, identity: 't', versionId: 'v0', survivor: undefined };
+    const known = {
+      settings: away.settings,
+      admin: adopted.admin,
+      identity: 't',
+      versionId: 'v0',
+      survivor: undefined,
+    };
     await expect(away.rotator.retire({ ...known, value: adopted.incumbent })).rejects.toBeInstanceOf(TargetUnreachable);
   });
 
@@ -187,7 +219,10 @@ describe('an address', () => {
   it('with a proxy that wants to be logged in to says nothing about the token', async () => {
     const { rotations, adopted } = await adopt();
     const body = '<html>log in</html>';
-    harness.server.plan({ path: /repositories/, does: answers(401, { body, headers: { 'content-type': 'text/html' } }) });
+    harness.server.plan({
+      path: /repositories/,
+      does: answers(401, { body, headers: { 'content-type': 'text/html' } }),
+    });
     await expect(rotations.probe(adopted.incumbent)).rejects.toBeInstanceOf(InternalFault);
   });
 
@@ -285,9 +320,14 @@ describe('the App', () => {
     const other = await adopt();
     const { appId } = installed;
     const { baseUrl } = harness.server;
-    for (const provider of [{ appId, baseUrl }, { installationId: 1, baseUrl }]) {
+    for (const provider of [
+      { appId, baseUrl },
+      { installationId: 1, baseUrl },
+    ]) {
       const before = harness.server.log.length;
-      await expect(new RotationByHand(rotations.rotator, adopted, { provider }).preflight('v1')).rejects.toBeInstanceOf(Misconfigured);
+      await expect(new RotationByHand(rotations.rotator, adopted, { provider }).preflight('v1')).rejects.toBeInstanceOf(
+        Misconfigured,
+      );
       expect(harness.server.log.length).toBe(before);
     }
     for (const installationId of [999_999, other.installed.installationId]) {
@@ -310,6 +350,8 @@ function bodyOf(admin: SecretText | undefined): string {
 
 function isSuccess(does: Mishap['does']): boolean {
   return (
-    does.kind === 'garbles' || does.kind === 'hangs after its head' || (does.kind === 'answers' && does.answer.status === 200)
+    does.kind === 'garbles' ||
+    does.kind === 'hangs after its head' ||
+    (does.kind === 'answers' && does.answer.status === 200)
   );
 }

@@ -57,7 +57,12 @@ export class GitHubTokenHarness implements TargetHarness {
   async state({ name }: Adopted): Promise<string> {
     const { installationId } = this.installed(name);
     const { permissions, repositories, suspendedAt } = this.server.installation(installationId);
-    return JSON.stringify({ permissions, repositories, suspendedAt, tokens: this.server.tokens(installationId).length });
+    return JSON.stringify({
+      permissions,
+      repositories,
+      suspendedAt,
+      tokens: this.server.tokens(installationId).length,
+    });
   }
 
   /** A token whose answer was lost is nobody's: it has never been used, and ends by itself. */

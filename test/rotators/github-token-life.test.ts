@@ -67,7 +67,10 @@ describe("a token's own end", () => {
     const brought = await rotations.bringIn();
     const replaced = rotations.promote(brought);
     clock.advance(HOUR + 1);
-    expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true, facts: { token: 'it had ended before' } });
+    expect(await rotations.retire(replaced)).toMatchObject({
+      refusedLogin: true,
+      facts: { token: 'it had ended before' },
+    });
   });
 });
 
@@ -138,7 +141,9 @@ describe('retirement', () => {
     try {
       const clock = new ManualClock(new Date().toISOString());
       const rotations = new RotationByHand(slow.rotator(clock), await slow.adopt('slow'));
-      expect(await rotations.retire(rotations.promote(await rotations.bringIn()))).toMatchObject({ refusedLogin: true });
+      expect(await rotations.retire(rotations.promote(await rotations.bringIn()))).toMatchObject({
+        refusedLogin: true,
+      });
     } finally {
       await slow.stop();
     }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CandidateUnproven, Misconfigured } from '../../shared/errors.ts';
 import { differences, narrow, parsePermissions } from '../../shared/rotators/github-token/permissions.ts';
@@ -15,7 +15,9 @@ beforeAll(async () => {
 afterAll(() => harness.stop());
 
 /** A secret with these rights declared; `createToken`'s request as GitHub got it. */
-async function adopt(declared: Pick<RotatorSettings, 'permissions' | 'scope'> & { readonly repositories?: readonly string[] }) {
+async function adopt(
+  declared: Pick<RotatorSettings, 'permissions' | 'scope'> & { readonly repositories?: readonly string[] },
+) {
   made += 1;
   const adopted = await harness.adopt(`rights${made}`);
   const { repositories, ...settings } = declared;
@@ -25,7 +27,13 @@ async function adopt(declared: Pick<RotatorSettings, 'permissions' | 'scope'> & 
 }
 
 describe('declared permissions', () => {
-  const granted = { metadata: 'read', contents: 'write', issues: 'read', repository_hooks: 'write', workflows: 'write' };
+  const granted = {
+    metadata: 'read',
+    contents: 'write',
+    issues: 'read',
+    repository_hooks: 'write',
+    workflows: 'write',
+  };
   const narrowed = (...words: readonly string[]) => narrow(parsePermissions(words), granted);
 
   it.each([
@@ -63,7 +71,10 @@ describe('declared permissions', () => {
   it('never ask for more than is granted, whatever is declared', () => {
     const name = fc.constantFrom('contents', 'issues', 'all', 'workflows', 'pages', 'repo_hook');
     const access = fc.constantFrom('read', 'write', 'admin');
-    const grants = fc.dictionary(fc.constantFrom('contents', 'issues', 'workflows', 'pages', 'repository_hooks'), access);
+    const grants = fc.dictionary(
+      fc.constantFrom('contents', 'issues', 'workflows', 'pages', 'repository_hooks'),
+      access,
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(access, name), { minLength: 1 }), grants, (asked, has) => {
         const levels = ['read', 'write', 'admin'];
@@ -101,9 +112,15 @@ describe('declared permissions', () => {
 
 describe('a narrowed token', () => {
   it('has the declared permissions and repositories, and says so', async () => {
-    const { rotations } = await adopt({ permissions: ['contents:read', 'write:repo_hook'], repositories: ['two', 'octo-org/three'] });
+    const { rotations } = await adopt({
+      permissions: ['contents:read', 'write:repo_hook'],
+      repositories: ['two', 'octo-org/three'],
+    });
     const preflight = await rotations.preflight('v1');
-    expect(preflight.facts).toMatchObject({ permissions: 'contents:read, repository_hooks:write', repositories: 'two, three' });
+    expect(preflight.facts).toMatchObject({
+      permissions: 'contents:read, repository_hooks:write',
+      repositories: 'two, three',
+    });
     const brought = await rotations.bringIn('v1');
     expect(await rotations.test(brought)).toMatchObject({ parity: ['repositories'] });
     const { token } = JSON.parse(brought.value.reveal()) as { token: string };
@@ -147,7 +164,10 @@ describe('a narrowed token', () => {
       kind: 'answers' as const,
       answer: { status: 201, body: { token: wide, expires_at: new Date(Date.now() + 1000).toISOString(), ...more } },
     });
-    const one = { permissions: { contents: 'read', metadata: 'read' }, repositories: [{ name: 'one', full_name: 'octo-org/one' }] };
+    const one = {
+      permissions: { contents: 'read', metadata: 'read' },
+      repositories: [{ name: 'one', full_name: 'octo-org/one' }],
+    };
     const two = [...one.repositories, { name: 'two', full_name: 'octo-org/two' }];
     for (const unlike of [
       { ...one, permissions: { contents: 'write', metadata: 'read' } },

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Misconfigured, RekeyError } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
@@ -16,7 +16,9 @@ afterAll(() => harness.stop());
 
 async function rotated(shape: (token: string) => string): Promise<string> {
   made += 1;
-  const adopted = await harness.adopt(`secrets${made}`, ({ installationId }) => shape(harness.server.mint(installationId)));
+  const adopted = await harness.adopt(`secrets${made}`, ({ installationId }) =>
+    shape(harness.server.mint(installationId)),
+  );
   const rotations = new RotationByHand(harness.rotator(), adopted);
   return (await rotations.rotate()).value.reveal();
 }
@@ -28,7 +30,9 @@ describe("the secret's shape", () => {
   });
 
   it('stays JSON with every other key', async () => {
-    const value = JSON.parse(await rotated((token) => JSON.stringify({ token, host: 'github.com', tags: ['a'], expires_at: 'x' })));
+    const value = JSON.parse(
+      await rotated((token) => JSON.stringify({ token, host: 'github.com', tags: ['a'], expires_at: 'x' })),
+    );
     expect(value).toMatchObject({ host: 'github.com', tags: ['a'] });
     expect(Object.keys(value)).toEqual(['token', 'host', 'tags', 'expires_at']);
     expect(Date.parse(value.expires_at)).toBeGreaterThan(Date.now());
@@ -43,9 +47,16 @@ describe("the secret's shape", () => {
     const preflight = await rotator.preflight(values);
     expect(preflight.incumbent).toBeUndefined();
     const issuance = { since: new Date(), existing: [], attempts: 1 };
-    const { value } = await rotator.issue({ ...values, startedAt: new Date(), candidate: preflight.candidate, issuance });
+    const { value } = await rotator.issue({
+      ...values,
+      startedAt: new Date(),
+      candidate: preflight.candidate,
+      issuance,
+    });
     expect(Object.keys(JSON.parse(value.reveal()))).toEqual(['token', 'expires_at']);
-    expect(await rotator.test({ settings, candidate: value, incumbentIdentity: undefined })).toMatchObject({ healthy: 1 });
+    expect(await rotator.test({ settings, candidate: value, incumbentIdentity: undefined })).toMatchObject({
+      healthy: 1,
+    });
   });
 
   it('stops where another key holds the token too', async () => {
@@ -78,7 +89,19 @@ describe("the secret's shape", () => {
 describe('hostile texts', () => {
   const hostile = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),
-    fc.constantFrom('\u0000', 'a\r\nx-evil: 1', 'ghs_\u{1F511}', ' ', '', '"', '[', '{', '\\', '\ud800', 'a'.repeat(65_536)),
+    fc.constantFrom(
+      '\u0000',
+      'a\r\nx-evil: 1',
+      'ghs_\u{1F511}',
+      ' ',
+      '',
+      '"',
+      '[',
+      '{',
+      '\\',
+      '\ud800',
+      'a'.repeat(65_536),
+    ),
     fc.json(),
   );
 

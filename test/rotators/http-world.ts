@@ -53,7 +53,14 @@ export class HttpWorld {
     const admin = adminText === undefined ? undefined : new SecretText(adminText);
     const incumbent = new SecretText(hold(key));
     const adopted = { name: account, declared: { http: declaration }, incumbent, admin };
-    return { account, key, rotations: new RotationByHand(this.rotator, adopted, settings), declaration, incumbent, admin };
+    return {
+      account,
+      key,
+      rotations: new RotationByHand(this.rotator, adopted, settings),
+      declaration,
+      incumbent,
+      admin,
+    };
   }
 
   /** One attempt, with its whole report. */
@@ -82,8 +89,9 @@ export class HttpWorld {
 }
 
 /** The declaration without a list, by which lost answers could be found. */
-export function withoutList({ list: _, ...declaration }: HttpDeclaration): HttpDeclaration {
-  return declaration;
+export function withoutList(declaration: HttpDeclaration): HttpDeclaration {
+  const { list: _, ...rest } = declaration;
+  return rest;
 }
 
 /** What a promise was rejected with. */

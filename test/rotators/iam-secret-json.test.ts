@@ -90,6 +90,7 @@ describe('the JSON of an access key', () => {
 
   it.each([
     ['in a URL', { url: `s3://${ID}:${encodeURIComponent(SECRET)}@bucket` }],
+    ['in a query', { url: `smtp://mail?password=${encodeURIComponent(SECRET)}` }],
     ['in a file', { credentials: `[default]\naws_access_key_id = ${ID}\n` }],
     ['deep down', { a: [{ b: { [SECRET]: 1 } }] }],
     ['under its own name', { [SECRET]: 1 }],
@@ -97,6 +98,12 @@ describe('the JSON of an access key', () => {
     const error = thrown(() => assertKeyOnce(parsed({ AccessKeyId: ID, SecretAccessKey: SECRET, ...more })));
     expect(error).toBeInstanceOf(Misconfigured);
     expect((error as RekeyError).safeMessage).not.toContain(SECRET);
+  });
+
+  it('does not repeat the name of a key that is the secret itself', () => {
+    const json = { AccessKeyId: ID, SecretAccessKey: 'x'.repeat(40), ['x'.repeat(40)]: 1, y: 'z' };
+    const error = thrown(() => assertKeyOnce(parsed(json)));
+    expect((error as RekeyError).safeMessage).toMatch(/^Another key of/);
   });
 
   it('may hold anything else beside it', () => {

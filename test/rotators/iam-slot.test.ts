@@ -179,12 +179,23 @@ describe('the incumbent', () => {
     expect(error.safeMessage).toMatch(new RegExp(`user/applications/${userOf(other)}, but .*${user}\\.$`));
   });
 
-  it('must not be the key of a user who was made anew under the same name', async () => {
+  it.each([
+    ['a user who was made anew under the same name', { UserId: 'AIDAOLDOLDOLDOLDOLD' }],
+    ['a user of the same name in another account', { Arn: 'arn:aws:iam::999999999999:user/applications/x' }],
+  ])('must not be the key of %s', async (_, told) => {
     iam.around = async ({ action }, send) => {
       const answer = await send();
-      return action === 'GetCallerIdentity' ? { ...answer, UserId: 'AIDAOLDOLDOLDOLDOLD' } : answer;
+      return action === 'GetCallerIdentity' ? { ...answer, ...told } : answer;
     };
     expect(await failure()).toBeInstanceOf(Misconfigured);
+  });
+
+  it('must not stand in its JSON a second time', async () => {
+    const json = JSON.parse(adopted.incumbent.reveal()) as Record<string, string>;
+    const url = `s3://${json['AccessKeyId']}@bucket`;
+    expect(await failure({ incumbent: new SecretText(JSON.stringify({ ...json, url })) })).toBeInstanceOf(
+      Misconfigured,
+    );
   });
 });
 

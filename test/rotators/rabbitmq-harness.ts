@@ -107,6 +107,11 @@ export class RabbitmqHarness {
     return (await this.api('GET', ['users', name])) as UserOnBroker | undefined;
   }
 
+  /** Imports definitions: also names that cannot stand in a path. */
+  async define(definitions: object): Promise<void> {
+    await this.api('POST', ['definitions'], definitions);
+  }
+
   async usernames(): Promise<readonly string[]> {
     return ((await this.api('GET', ['users'])) as readonly UserOnBroker[]).map(({ name }) => name);
   }
@@ -128,7 +133,7 @@ export class RabbitmqHarness {
   }
 
   /** What the management API answers to its administrator; `undefined` where nothing is there. */
-  async api(method: 'GET' | 'PUT' | 'DELETE', path: readonly string[], body?: unknown): Promise<unknown> {
+  async api(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: readonly string[], body?: unknown): Promise<unknown> {
     const { adminUser, adminPassword, managementPort } = this.server;
     const url = `http://127.0.0.1:${managementPort}/api/${path.map(encodeURIComponent).join('/')}`;
     const response = await fetch(url, {

@@ -289,7 +289,7 @@ describe('install', () => {
     const policy = { length: 12, alphabet: '"\\/:@%ü😀 \n\t', require: [] };
     const odd = new RotationByHand(rotator, adopted, { policy });
     const { value } = await odd.rotate();
-    expect([...parsed(value).password]).toHaveLength(12);
+    expect(Array.from(parsed(value).password)).toHaveLength(12);
     expect(await odd.probe(value)).toBe('accepted');
   });
 

@@ -1,5 +1,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+/** In place of a text that a client says. */
+const AUTHENTICATED = '\0authenticated';
+
 /** Stands between a client and a port of 127.0.0.1, and keeps what the client sends. */
 export class RabbitmqProxy {
   readonly port: number;
@@ -9,7 +12,7 @@ export class RabbitmqProxy {
   readonly #sockets = new Set<Socket>();
   readonly #held: (() => void)[] = [];
   /** From when on nothing of a client is passed on; `undefined`: everything is. */
-  #hold: { readonly at: 'authenticated' | string; readonly isBefore: boolean } | undefined;
+  #hold: { readonly at: string; readonly isBefore: boolean } | undefined;
   #swapped: readonly [Buffer, Buffer] | undefined;
 
   private constructor(server: Server, port: number) {
@@ -31,7 +34,7 @@ export class RabbitmqProxy {
 
   /** A client that the broker has authenticated (it offers `connection.tune`) gets no further until `release`. */
   holdOpening(): void {
-    this.#hold = { at: 'authenticated', isBefore: true };
+    this.#hold = { at: AUTHENTICATED, isBefore: true };
   }
 
   /** A client that says `text` gets no further, `before` or `after` it, until `release`. */
@@ -81,8 +84,7 @@ export class RabbitmqProxy {
     });
     broker.on('data', (data) => {
       // A method frame on channel 0: type, channel, length, then class 10 (connection), method 30 (tune).
-      if (this.#hold?.at === 'authenticated' && data[0] === 1 && data.readUInt32BE(7) === (10 << 16) + 30)
-        isHeld = true;
+      if (this.#hold?.at === AUTHENTICATED && data[0] === 1 && data.readUInt32BE(7) === (10 << 16) + 30) isHeld = true;
       client.write(data);
     });
   }

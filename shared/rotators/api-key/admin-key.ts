@@ -17,7 +17,9 @@ export function parseAdminKey(admin: SecretText | undefined, secretId: string): 
   const text = admin.reveal().trim();
   const found = text.startsWith('{') ? fromJson(text) : key.safeParse(text).data;
   if (found !== undefined) return new SecretText(found);
-  throw new Misconfigured(`The administrator's secret must be an admin key as plain text, or JSON with one of ${FIELDS.join(', ')}.`);
+  throw new Misconfigured(
+    `The administrator's secret must be an admin key as plain text, or JSON with one of ${FIELDS.join(', ')}.`,
+  );
 }
 
 function fromJson(text: string): string | undefined {

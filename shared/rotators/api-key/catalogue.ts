@@ -2,9 +2,11 @@ import type { CatalogueEntry } from '../catalogue-entry.ts';
 
 export const API_KEY: CatalogueEntry = {
   type: 'api_key',
-  rotates: 'API keys of one OpenAI service account: a new key by the Administration API, then the old one deleted by its id.',
+  rotates:
+    'API keys of one OpenAI service account: a new key by the Administration API, then the old one deleted by its id.',
   kind: 'issued',
-  value: '{"api_key":"…","key_id":"…"} (apiKey, key and OPENAI_API_KEY are taken too), or the key as plain text where the secret was plain text',
+  value:
+    '{"api_key":"…","key_id":"…"} (apiKey and OPENAI_API_KEY are taken too), or the key as plain text where the secret was plain text',
   needs: [
     'admin_secret: an admin key, as plain text or as JSON with admin_key, api_key or apiKey, that may write the API keys of the project',
     'provider: project (proj_…) and service_account (svc_acct_…); name is openai',

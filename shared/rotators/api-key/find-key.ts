@@ -24,15 +24,25 @@ export function fits(redacted: string, value: SecretText): boolean | undefined {
 export function findIncumbent(
   { key, keyId }: KeySecret,
   keys: readonly ListedKey[],
-  { known, versionId, owner }: { readonly known: readonly KnownCredential[]; readonly versionId: string | undefined } & Pick<KeyAdministration, 'owner'>,
+  {
+    known,
+    versionId,
+    owner,
+  }: { readonly known: readonly KnownCredential[]; readonly versionId: string | undefined } & Pick<
+    KeyAdministration,
+    'owner'
+  >,
 ): string {
   const journaled = known.find((entry) => entry.versionId === versionId)?.identity;
   if (journaled !== undefined && keys.some(({ id }) => id === journaled)) return journaled;
   if (keyId !== undefined) {
     const named = keys.find(({ id }) => id === keyId);
-    if (named === undefined) throw new Misconfigured(`"key_id" of the incumbent's secret (${keyId}) is no key of the ${owner}.`);
+    if (named === undefined)
+      throw new Misconfigured(`"key_id" of the incumbent's secret (${keyId}) is no key of the ${owner}.`);
     if (fits(named.redacted, key) === false) {
-      throw new Misconfigured(`"key_id" of the incumbent's secret (${keyId}) is the id of another key than the one it holds.`);
+      throw new Misconfigured(
+        `"key_id" of the incumbent's secret (${keyId}) is the id of another key than the one it holds.`,
+      );
     }
     return keyId;
   }

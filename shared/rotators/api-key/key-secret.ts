@@ -4,7 +4,7 @@ import { SecretText } from '../../redact.ts';
 import type { MadeKey } from './key-provider.ts';
 
 /** Where a secret's JSON has its key; a new secret has it in the first. */
-const FIELDS = ['api_key', 'apiKey', 'key', 'OPENAI_API_KEY'] as const;
+const FIELDS = ['api_key', 'apiKey', 'OPENAI_API_KEY'] as const;
 type Field = (typeof FIELDS)[number];
 
 /** Longer than what any provider makes. */
@@ -14,7 +14,6 @@ const key = z.string().check(z.maxLength(LONGEST), z.regex(/^[\x21-\x7e]+$/));
 const secretSchema = z.looseObject({
   api_key: z.optional(key),
   apiKey: z.optional(key),
-  key: z.optional(key),
   OPENAI_API_KEY: z.optional(key),
   key_id: z.optional(z.nullable(z.string().check(z.regex(/^[\w.:-]{1,256}$/)))),
 });
@@ -29,7 +28,7 @@ export interface KeySecret {
 }
 
 /**
- * Reads a secret: the key as plain text, or JSON with `api_key` (or `apiKey`, `key`, `OPENAI_API_KEY`) and, if it likes,
+ * Reads a secret: the key as plain text, or JSON with `api_key` (or `apiKey`, `OPENAI_API_KEY`) and, if it likes,
  * `key_id`. `holder` is its owner in error texts. Throws `Misconfigured` that names keys, never what they hold.
  */
 export function parseKeySecret(value: SecretText, holder: string): KeySecret {
@@ -37,7 +36,9 @@ export function parseKeySecret(value: SecretText, holder: string): KeySecret {
   // What is JSON otherwise is not sent to the provider as a key.
   if (!/^[[{"]/.test(text)) {
     if (key.safeParse(text).success) return { key: new SecretText(text), keyId: undefined, json: undefined };
-    throw new Misconfigured(`The ${holder}'s secret is no API key: empty, longer than ${LONGEST} characters, or not all of it printable ASCII.`);
+    throw new Misconfigured(
+      `The ${holder}'s secret is no API key: empty, longer than ${LONGEST} characters, or not all of it printable ASCII.`,
+    );
   }
   const json = parseJson(text);
   const parsed = secretSchema.safeParse(json).data;
@@ -45,11 +46,18 @@ export function parseKeySecret(value: SecretText, holder: string): KeySecret {
   const [field] = fields;
   const held = field === undefined ? undefined : parsed?.[field];
   if (field === undefined || held === undefined) {
-    throw new Misconfigured(`The ${holder}'s secret must be an API key as plain text, or a JSON object with a text "api_key" (and "key_id", a text, if any).`);
+    throw new Misconfigured(
+      `The ${holder}'s secret must be an API key as plain text, or a JSON object with a text "api_key" (and "key_id", a text, if any).`,
+    );
   }
-  if (fields.length > 1) throw new Misconfigured(`The ${holder}'s secret holds several keys (${fields.join(', ')}): leave one.`);
+  if (fields.length > 1)
+    throw new Misconfigured(`The ${holder}'s secret holds several keys (${fields.join(', ')}): leave one.`);
   // The object itself, not the schema's copy of it: every key is to be carried over, `__proto__` too.
-  return { key: new SecretText(held), keyId: parsed?.key_id ?? undefined, json: { held: json as Record<string, unknown>, field } };
+  return {
+    key: new SecretText(held),
+    keyId: parsed?.key_id ?? undefined,
+    json: { held: json as Record<string, unknown>, field },
+  };
 }
 
 /**
@@ -59,7 +67,10 @@ export function parseKeySecret(value: SecretText, holder: string): KeySecret {
 export function withKey(incumbent: KeySecret | undefined, { id, value, expiresAt }: MadeKey): SecretText {
   if (incumbent !== undefined && incumbent.json === undefined) return value;
   const { held = {}, field = FIELDS[0] } = incumbent?.json ?? {};
-  const ends = expiresAt !== undefined || Object.hasOwn(held, 'expires_at') ? { expires_at: expiresAt?.toISOString() ?? null } : {};
+  const ends =
+    expiresAt !== undefined || Object.hasOwn(held, 'expires_at')
+      ? { expires_at: expiresAt?.toISOString() ?? null }
+      : {};
   return new SecretText(JSON.stringify({ ...held, [field]: value.reveal(), key_id: id, ...ends }));
 }
 

@@ -30,7 +30,9 @@ export async function assertParity(work: {
   if (might === undefined) return compared;
   const differ = Object.keys(might).filter((request) => may?.[request] !== might[request]);
   if (differ.length > 0) {
-    throw new CandidateUnproven(`The candidate and the incumbent may not do the same: ${differ.join(', ')}. Declare permissions.`);
+    throw new CandidateUnproven(
+      `The candidate and the incumbent may not do the same: ${differ.join(', ')}. Declare permissions.`,
+    );
   }
   return [...compared, ...Object.keys(might).map((request) => `reading ${request}`)];
 }

@@ -5,7 +5,7 @@ import type { RetireInput, RetireReport } from '../rotator.ts';
 import { fits } from './find-key.ts';
 import { removeAttempts } from './issue-key.ts';
 import { attemptOf, preliminaryIdentity } from './key-names.ts';
-import type { KeyAdministration, KeyProvider, ListedKey } from './key-provider.ts';
+import type { KeyProvider, ListedKey } from './key-provider.ts';
 import { type KeySecret, parseKeySecret } from './key-secret.ts';
 
 /** "Revoking an API key takes effect within seconds": https://developers.openai.com/api/reference/overview */
@@ -60,7 +60,9 @@ function keyOf(
 ): ListedKey | undefined {
   if (identity !== preliminaryIdentity(versionId)) return listed.find(({ id }) => id === identity);
   if (value === undefined) return undefined;
-  return listed.find(({ name, redacted }) => attemptOf(name, versionId) !== undefined && fits(redacted, value.key) === true);
+  return listed.find(
+    ({ name, redacted }) => attemptOf(name, versionId) !== undefined && fits(redacted, value.key) === true,
+  );
 }
 
 /** The journal's id and the value must be of one key, and not of the one that must go on. */
@@ -95,7 +97,9 @@ async function proveRefused(key: SecretText, identity: string, provider: KeyProv
   const deadline = clock.now().getTime() + PROOF_MILLISECONDS;
   while ((await provider.tryKey(key)) !== undefined) {
     if (clock.now().getTime() + AGAIN_MILLISECONDS > deadline) {
-      throw new StillAlive(`Key "${identity}" is not among the owner's keys, but ${provider.place} still takes it after ${PROOF_MILLISECONDS / 1000} s.`);
+      throw new StillAlive(
+        `Key "${identity}" is not among the owner's keys, but ${provider.place} still takes it after ${PROOF_MILLISECONDS / 1000} s.`,
+      );
     }
     await clock.sleep(AGAIN_MILLISECONDS);
   }

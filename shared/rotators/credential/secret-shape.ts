@@ -1,6 +1,7 @@
+import type { PolicyDeclaration } from '../../config/declaration.ts';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
-import type { PolicyDeclaration } from '../../config/declaration.ts';
+import { isStructured, parseLossless } from './lossless-json.ts';
 
 const DEFAULT_KEY = 'password';
 
@@ -31,12 +32,14 @@ export type SecretShape =
 /** Reads a secret. Throws `Misconfigured` that names keys, never what they hold. */
 export function readShape(value: SecretText, holder: string, policy: PolicyDeclaration | undefined): SecretShape {
   const text = value.reveal();
-  const parsed = parse(text);
-  if (typeof parsed === 'object' && parsed !== null && !JSON.isRawJSON(parsed)) {
+  const parsed = parseLossless(text);
+  if (isStructured(parsed)) {
     return readObject(parsed as Record<string, unknown>, holder, policy);
   }
   if (policy?.key !== undefined) {
-    throw new Misconfigured(`policy names the key ${named(policy.key)}, but the ${holder}'s secret is no JSON object.`);
+    throw new Misconfigured(
+      `policy names the key ${JSON.stringify(policy.key)}, but the ${holder}'s secret is no JSON object.`,
+    );
   }
   // Whatever else parses (a number, null) is a plain text that happens to look so.
   return typeof parsed === 'string' ? { kind: 'json_text', generated: parsed } : { kind: 'text', generated: text };
@@ -48,10 +51,11 @@ export function withGenerated(
   generated: string,
   policy: PolicyDeclaration | undefined,
 ): SecretText {
-  if (shape === undefined && policy?.key !== undefined)
-    return new SecretText(JSON.stringify({ [policy.key]: generated }));
-  if (shape?.kind === 'object') return new SecretText(JSON.stringify({ ...shape.json, [shape.key]: generated }));
-  return new SecretText(shape?.kind === 'json_text' ? JSON.stringify(generated) : generated);
+  if (shape === undefined) {
+    return new SecretText(policy?.key === undefined ? generated : JSON.stringify({ [policy.key]: generated }));
+  }
+  if (shape.kind === 'object') return new SecretText(JSON.stringify({ ...shape.json, [shape.key]: generated }));
+  return new SecretText(shape.kind === 'json_text' ? JSON.stringify(generated) : generated);
 }
 
 /** Everything of a secret but what is generated, as one text to compare. */
@@ -61,8 +65,9 @@ export function frameOf(shape: SecretShape): string {
 
 function readObject(json: Record<string, unknown>, holder: string, policy: PolicyDeclaration | undefined): SecretShape {
   const key = policy?.key ?? DEFAULT_KEY;
-  if (Array.isArray(json))
+  if (Array.isArray(json)) {
     throw new Misconfigured(`The ${holder}'s secret is a JSON list: a text or an object can be rotated.`);
+  }
   const { engine } = json;
   const type = typeof engine === 'string' ? TYPE_BY_ENGINE.get(engine.toLowerCase()) : undefined;
   if (type !== undefined) {
@@ -72,11 +77,12 @@ function readObject(json: Record<string, unknown>, holder: string, policy: Polic
   }
   if (!Object.hasOwn(json, key)) {
     throw new Misconfigured(
-      `The ${holder}'s secret is a JSON object without the key ${named(key)}: name the one to replace as policy.key.`,
+      `The ${holder}'s secret is a JSON object without the key ${JSON.stringify(key)}: name the one to replace as policy.key.`,
     );
   }
   const generated = json[key];
-  if (typeof generated !== 'string') throw new Misconfigured(`${named(key)} of the ${holder}'s secret is not a text.`);
+  if (typeof generated !== 'string')
+    throw new Misconfigured(`${JSON.stringify(key)} of the ${holder}'s secret is not a text.`);
   assertOnce(json, key, generated, holder);
   return { kind: 'object', generated, key, json };
 }
@@ -86,24 +92,16 @@ function assertOnce(json: Record<string, unknown>, key: string, generated: strin
   if (generated.length < 8) return; // So short that any text may hold it.
   const forms = [generated, generated.isWellFormed() ? encodeURIComponent(generated) : generated];
   for (const [other, held] of Object.entries(json)) {
-    if (other === key || typeof held !== 'string' || !forms.some((form) => held.includes(form))) continue;
+    if (other === key) continue;
+    const text = typeof held === 'string' ? held : JSON.stringify(held);
+    if (!forms.some((form) => text.includes(form))) continue;
     throw new Misconfigured(
-      `${named(other)} of the ${holder}'s secret holds what is under ${named(key)} as well; Rekey changes only that, so it would go stale. Remove it.`,
+      `${named(other)} of the ${holder}'s secret holds what is under ${JSON.stringify(key)} as well; Rekey changes only that, so it would go stale. Remove it.`,
     );
   }
 }
 
-/** Numbers keep the digits that they were written with: a long id is not rounded. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text, (_, value: unknown, { source }) =>
-      typeof value === 'number' && source !== undefined ? JSON.rawJSON(source) : value,
-    );
-  } catch {
-    return undefined; // Plain text.
-  }
-}
-
+/** A key of the secret, which nobody has declared: shown only where it looks like one. */
 function named(key: string): string {
-  return /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'another key';
+  return /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'Another key';
 }

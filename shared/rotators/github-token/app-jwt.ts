@@ -17,7 +17,10 @@ export interface AppJwt {
 export function appJwt({ appId, key }: Pick<App, 'appId' | 'key'>, now: Date): AppJwt {
   const iat = Math.floor(now.getTime() / 1000) - BACKDATED_SECONDS;
   const exp = iat + LIFETIME_SECONDS;
-  const unsigned = [{ alg: 'RS256', typ: 'JWT' }, { iat, exp, iss: appId }]
+  const unsigned = [
+    { alg: 'RS256', typ: 'JWT' },
+    { iat, exp, iss: appId },
+  ]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
   const signature = sign('sha256', Buffer.from(unsigned), key).toString('base64url');

@@ -25,10 +25,14 @@ const adminSchema = z.looseObject({
 export function parseApp(admin: SecretText | undefined, { provider, secretId }: RotatorSettings): App {
   const installationId = provider?.installationId;
   if (installationId === undefined) {
-    throw new Misconfigured(`provider of "${secretId}" must name the installation of the GitHub App (installation_id).`);
+    throw new Misconfigured(
+      `provider of "${secretId}" must name the installation of the GitHub App (installation_id).`,
+    );
   }
   if (admin === undefined) {
-    throw new Misconfigured(`Declare admin_secret for "${secretId}": the secret with the private key of the GitHub App.`);
+    throw new Misconfigured(
+      `Declare admin_secret for "${secretId}": the secret with the private key of the GitHub App.`,
+    );
   }
   const { text, appId: own } = readAdmin(admin);
   const appId = provider?.appId ?? own;
@@ -51,7 +55,9 @@ function readAdmin(admin: SecretText): { readonly text: string; readonly appId?:
   const parsed = adminSchema.safeParse(json);
   const found = parsed.data?.private_key ?? parsed.data?.privateKey;
   if (found === undefined) {
-    throw new Misconfigured("The administrator's secret is JSON without a private_key (PEM text), or with an app_id that is no number.");
+    throw new Misconfigured(
+      "The administrator's secret is JSON without a private_key (PEM text), or with an app_id that is no number.",
+    );
   }
   const appId = parsed.data?.app_id;
   return { text: found, ...(appId === undefined ? {} : { appId }) };
@@ -63,8 +69,11 @@ function parseKey(text: string): KeyObject {
     // Keys that once were environment variables have their line ends escaped.
     key = createPrivateKey(text.replaceAll('\\n', '\n'));
   } catch {
-    throw new Misconfigured("The administrator's secret holds no private key in PEM form (PKCS#1 or PKCS#8, not encrypted).");
+    throw new Misconfigured(
+      "The administrator's secret holds no private key in PEM form (PKCS#1 or PKCS#8, not encrypted).",
+    );
   }
-  if (key.asymmetricKeyType !== 'rsa') throw new Misconfigured('The private key of a GitHub App is an RSA key; this one is not.');
+  if (key.asymmetricKeyType !== 'rsa')
+    throw new Misconfigured('The private key of a GitHub App is an RSA key; this one is not.');
   return key;
 }

@@ -4,7 +4,8 @@ export const GITHUB_TOKEN: CatalogueEntry = {
   type: 'github_token',
   rotates: 'Installation access tokens of a GitHub App, narrowed to declared repositories and permissions.',
   kind: 'issued',
-  value: '{"token":"…","expires_at":"…"}, or the token as plain text where the secret was plain text; other keys are carried over',
+  value:
+    '{"token":"…","expires_at":"…"}, or the token as plain text where the secret was plain text; other keys are carried over',
   needs: [
     "admin_secret: the App's private key, as PEM text or as JSON with private_key (and app_id, if it likes)",
     'provider: app_id and installation_id; repositories to narrow, base_url for GitHub Enterprise Server (https://HOST/api/v3)',

@@ -30,8 +30,10 @@ export function connectionFault(error: unknown, place: string, doing: string): R
     return new Misconfigured(`${place} redirects: base_url must be the address of the API itself.`, options);
   }
   const code = errors.map(codeOf).find((found) => found !== undefined) ?? 'connection ended';
-  if (UNVERIFIED.test(code)) return new TargetUnreachable(`The certificate of ${place} is not trusted (${code}).`, options);
-  if (NOT_REACHED.has(code) || NO_TLS.test(code)) return new TargetUnreachable(`${place} cannot be reached (${code}).`, options);
+  if (UNVERIFIED.test(code))
+    return new TargetUnreachable(`The certificate of ${place} is not trusted (${code}).`, options);
+  if (NOT_REACHED.has(code) || NO_TLS.test(code))
+    return new TargetUnreachable(`${place} cannot be reached (${code}).`, options);
   return new TransientFailure(`The connection to ${place} was lost while ${doing} (${code}).`, options);
 }
 

@@ -60,7 +60,11 @@ export class GitHubApi {
   readonly #clock: Clock;
   readonly #fetch: typeof fetch;
 
-  constructor({ baseUrl, clock, fetch }: { readonly baseUrl: string; readonly clock: Clock; readonly fetch: typeof globalThis.fetch }) {
+  constructor({
+    baseUrl,
+    clock,
+    fetch,
+  }: { readonly baseUrl: string; readonly clock: Clock; readonly fetch: typeof globalThis.fetch }) {
     this.#baseUrl = baseUrl;
     this.#place = new URL(baseUrl).host;
     this.#clock = clock;
@@ -151,7 +155,10 @@ export class GitHubApi {
   #asApp({ appId, key }: App): Octokit {
     // With a difference, when GitHub has just said that the machine's clock is wrong: then its own time counts.
     const createJwt = async (_: unknown, differenceSeconds?: number) =>
-      appJwt({ appId, key }, differenceSeconds === undefined ? this.#clock.now() : new Date(Date.now() + differenceSeconds * 1000));
+      appJwt(
+        { appId, key },
+        differenceSeconds === undefined ? this.#clock.now() : new Date(Date.now() + differenceSeconds * 1000),
+      );
     return new Octokit({ ...this.#options(), authStrategy: createAppAuth, auth: { appId, createJwt } });
   }
 
@@ -189,7 +196,9 @@ export class GitHubApi {
           `${this.#place} does not accept the private key for App ${appId} (or this machine's clock is wrong by more than it can tell).`,
         );
       case 403:
-        return new Misconfigured(`${this.#place} does not let App ${appId} act on installation ${installationId} (HTTP 403): is it suspended?`);
+        return new Misconfigured(
+          `${this.#place} does not let App ${appId} act on installation ${installationId} (HTTP 403): is it suspended?`,
+        );
       case 404:
         return new Misconfigured(`${this.#place} knows no App ${appId} with an installation ${installationId}.`);
       default:
@@ -198,7 +207,9 @@ export class GitHubApi {
   }
 
   #notTheApi(): Misconfigured {
-    return new Misconfigured(`${this.#place} is no GitHub API at this path (HTTP 404): on an Enterprise Server base_url ends with /api/v3.`);
+    return new Misconfigured(
+      `${this.#place} is no GitHub API at this path (HTTP 404): on an Enterprise Server base_url ends with /api/v3.`,
+    );
   }
 }
 
@@ -208,7 +219,11 @@ function isBadCredentials(refusal: Refusal | undefined): boolean {
 }
 
 /** Whatever it holds, an answer that cannot be read is not repeated: it may hold a token. */
-function readable<Schema extends z.ZodMiniType>(schema: Schema, data: unknown, { place, doing }: Asking): z.infer<Schema> {
+function readable<Schema extends z.ZodMiniType>(
+  schema: Schema,
+  data: unknown,
+  { place, doing }: Asking,
+): z.infer<Schema> {
   const parsed = schema.safeParse(data);
   if (parsed.success) return parsed.data;
   throw new TransientFailure(`${place} answered what cannot be read while ${doing}.`);

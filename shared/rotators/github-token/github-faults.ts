@@ -35,7 +35,8 @@ export function githubFault(error: unknown, asking: Asking): RekeyError {
   const { place, doing } = asking;
   if (refusal === undefined) return connectionFault(error, place, doing);
   const { status } = refusal;
-  if (isThrottled(refusal)) return new Throttled(`${place} asked to slow down while ${doing} (HTTP ${status}${pause(refusal)}).`);
+  if (isThrottled(refusal))
+    return new Throttled(`${place} asked to slow down while ${doing} (HTTP ${status}${pause(refusal)}).`);
   if (status >= 500 || status === 408) return new TransientFailure(`${place} answered HTTP ${status} while ${doing}.`);
   return new InternalFault(`${place} answered HTTP ${status} while ${doing}.`);
 }
@@ -47,7 +48,9 @@ export function githubFault(error: unknown, asking: Asking): RekeyError {
 export function isThrottled({ status, headers, message = '' }: Refusal): boolean {
   if (status === 429) return true;
   if (status !== 403) return false;
-  return headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0' || /\brate limit\b/i.test(message);
+  return (
+    headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0' || /\brate limit\b/i.test(message)
+  );
 }
 
 function pause({ headers }: Refusal): string {

@@ -72,7 +72,9 @@ async function incumbentFact({ token }: TokenSecret, isOurs: boolean, github: Gi
   const reach = await github.reach(token);
   if (reach === undefined) {
     if (isOurs || looksLikeToken(token)) return 'refused: it has ended, and this rotation replaces it';
-    throw new Misconfigured(`The incumbent's secret holds no token of GitHub's: ${github.place} refuses it, and it does not look like one.`);
+    throw new Misconfigured(
+      `The incumbent's secret holds no token of GitHub's: ${github.place} refuses it, and it does not look like one.`,
+    );
   }
   if (!isPersonal(token)) return 'works';
   return 'works; made for a person, so its retirement stays owed until that person deletes it';

@@ -22,7 +22,9 @@ export async function readNarrowing(github: GitHubApi, app: App, settings: Rotat
   const asked = parsePermissions(words);
   const installation = await github.installation(app);
   if (installation.isSuspended) {
-    throw new Misconfigured(`Installation ${app.installationId} of App ${app.appId} is suspended: unsuspend it in GitHub's settings.`);
+    throw new Misconfigured(
+      `Installation ${app.installationId} of App ${app.appId} is suspended: unsuspend it in GitHub's settings.`,
+    );
   }
   const permissions = asked.length === 0 ? undefined : narrow(asked, installation.permissions);
   const omitted = leftOut(asked, installation.permissions);
@@ -32,10 +34,15 @@ export async function readNarrowing(github: GitHubApi, app: App, settings: Rotat
     facts: {
       api: github.place,
       installation: String(app.installationId),
-      permissions: permissions === undefined ? 'all that the installation has: none are declared' : describePermissions(permissions),
+      permissions:
+        permissions === undefined
+          ? 'all that the installation has: none are declared'
+          : describePermissions(permissions),
       ...(omitted.length === 0 ? {} : { permissions_left_out: `${omitted.join(', ')}: exist as write only` }),
       repositories: repositories?.join(', ') ?? `all that the installation has (${installation.repositories})`,
-      ...(scope === undefined || isEverything(scope) ? {} : { scope: 'narrows nothing at GitHub: repositories and permissions do' }),
+      ...(scope === undefined || isEverything(scope)
+        ? {}
+        : { scope: 'narrows nothing at GitHub: repositories and permissions do' }),
     },
   };
 }
@@ -45,13 +52,17 @@ export function nameOf(repository: string): string {
   return repository.slice(repository.lastIndexOf('/') + 1);
 }
 
-function repositoriesOf(declared: readonly string[] | undefined, scope: string | undefined): readonly string[] | undefined {
+function repositoriesOf(
+  declared: readonly string[] | undefined,
+  scope: string | undefined,
+): readonly string[] | undefined {
   if (declared === undefined) return undefined;
   if (scope !== undefined && isEverything(scope)) {
     throw new Misconfigured('scope says all repositories, provider names some: remove one of the two.');
   }
   const names = [...new Set(declared.map(nameOf))];
-  if (names.length === 0) throw new Misconfigured('repositories of the provider is empty: leave it out for all of them.');
+  if (names.length === 0)
+    throw new Misconfigured('repositories of the provider is empty: leave it out for all of them.');
   return names;
 }
 

@@ -57,12 +57,14 @@ export async function issueToken(input: IssueInput, github: GitHubApi, clock: Cl
 function unlikeAsked(made: CreatedToken, asked: Narrowing, { provider }: RotatorSettings): string | undefined {
   if (asked.permissions !== undefined && made.permissions !== undefined) {
     const differ = differences(asked.permissions, made.permissions);
-    if (differ.length > 0) return `permissions differ (${describePermissions(Object.fromEntries(differ.map((name) => [name, made.permissions?.[name] ?? 'none'])))})`;
+    if (differ.length > 0)
+      return `permissions differ (${describePermissions(Object.fromEntries(differ.map((name) => [name, made.permissions?.[name] ?? 'none'])))})`;
   }
   if (asked.repositories === undefined || made.repositories === undefined) return undefined;
   const given = made.repositories.map(({ full_name }) => full_name.toLowerCase());
   const isGiven = (declared: string) =>
     given.some((name) => (declared.includes('/') ? name : nameOf(name)) === declared.toLowerCase());
-  if (given.length !== asked.repositories.length) return `it is for ${given.length} repositories, not ${asked.repositories.length}`;
+  if (given.length !== asked.repositories.length)
+    return `it is for ${given.length} repositories, not ${asked.repositories.length}`;
   return (provider?.repositories ?? []).every(isGiven) ? undefined : 'it is for other repositories';
 }

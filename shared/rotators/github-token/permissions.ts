@@ -50,7 +50,8 @@ export function narrow(asked: readonly Asked[], granted: Permissions): Permissio
       if (levelOf(level) > levelOf(found[name])) found[name] = level;
     }
   }
-  if (Object.keys(found).length === 0) throw new Misconfigured('permissions: the installation grants none of what is declared.');
+  if (Object.keys(found).length === 0)
+    throw new Misconfigured('permissions: the installation grants none of what is declared.');
   return found;
 }
 
@@ -83,7 +84,9 @@ function assertGranted(word: string, name: string, access: Access, most: string 
     throw new Misconfigured(`permissions: "${word}" is declared, but the installation does not grant "${name}".`);
   }
   if (levelOf(access) > levelOf(most)) {
-    throw new Misconfigured(`permissions: "${word}" is declared, but the installation grants "${name}" as ${quoted(most)} only.`);
+    throw new Misconfigured(
+      `permissions: "${word}" is declared, but the installation grants "${name}" as ${quoted(most)} only.`,
+    );
   }
 }
 

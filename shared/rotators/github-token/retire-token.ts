@@ -8,7 +8,8 @@ import { isPersonal, parseTokenSecret } from './token-secret.ts';
 
 const PROOF_MILLISECONDS = 20_000;
 const AGAIN_MILLISECONDS = 1_000;
-const BY_HAND = 'A person must delete it in the settings of the account that made it; then this retirement proves it dead.';
+const BY_HAND =
+  'A person must delete it in the settings of the account that made it; then this retirement proves it dead.';
 
 /**
  * Revokes a token, as itself, and proves that GitHub refuses it. One that is refused already is dead: it has ended by
@@ -43,13 +44,21 @@ export async function retireToken(input: RetireInput, github: GitHubApi, clock: 
 function retireLost({ identity, versionId, known = [] }: RetireInput, clock: Clock): RetireReport {
   const issuance = known.find((entry) => entry.versionId === versionId)?.issuance;
   if (issuance === undefined) {
-    throw new StillAlive(`The value of "${identity}" is gone, and nothing says when it was made: it can be neither ended nor tried.`);
+    throw new StillAlive(
+      `The value of "${identity}" is gone, and nothing says when it was made: it can be neither ended nor tried.`,
+    );
   }
   const end = endOfLost(issuance);
   if (clock.now() < end) {
-    throw new EndsByItself(`"${identity}" was never stored, so nobody has it; it ends by itself before ${end.toISOString()}.`);
+    throw new EndsByItself(
+      `"${identity}" was never stored, so nobody has it; it ends by itself before ${end.toISOString()}.`,
+    );
   }
-  return { refusedLogin: false, endedSessions: 0, facts: { token: `never stored; ended by itself before ${end.toISOString()}` } };
+  return {
+    refusedLogin: false,
+    endedSessions: 0,
+    facts: { token: `never stored; ended by itself before ${end.toISOString()}` },
+  };
 }
 
 async function proveRefused(token: SecretText, identity: string, github: GitHubApi, clock: Clock): Promise<void> {

@@ -32,10 +32,14 @@ export function parseTokenSecret(value: SecretText, holder: string): TokenSecret
     const parsed = secretSchema.safeParse(json);
     // The object itself, not the schema's copy of it: every key is to be carried over, `__proto__` too.
     if (parsed.success) return { token: new SecretText(parsed.data.token), json: json as Record<string, unknown> };
-    throw new Misconfigured(`The ${holder}'s secret must be a token as plain text, or a JSON object with a text "token".`);
+    throw new Misconfigured(
+      `The ${holder}'s secret must be a token as plain text, or a JSON object with a text "token".`,
+    );
   }
   if (token.safeParse(text).success) return { token: new SecretText(text), json: undefined };
-  throw new Misconfigured(`The ${holder}'s secret is no token: empty, longer than ${LONGEST} characters, or not all of it printable ASCII.`);
+  throw new Misconfigured(
+    `The ${holder}'s secret is no token: empty, longer than ${LONGEST} characters, or not all of it printable ASCII.`,
+  );
 }
 
 /**
@@ -44,7 +48,9 @@ export function parseTokenSecret(value: SecretText, holder: string): TokenSecret
  */
 export function withToken(incumbent: TokenSecret | undefined, made: SecretText, expiresAt: Date): SecretText {
   if (incumbent !== undefined && incumbent.json === undefined) return made;
-  return new SecretText(JSON.stringify({ ...incumbent?.json, token: made.reveal(), expires_at: expiresAt.toISOString() }));
+  return new SecretText(
+    JSON.stringify({ ...incumbent?.json, token: made.reveal(), expires_at: expiresAt.toISOString() }),
+  );
 }
 
 /** Throws `Misconfigured` where another key holds the token too (a clone URL): it would go stale in silence. */

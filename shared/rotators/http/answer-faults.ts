@@ -23,7 +23,9 @@ export function answerFault(
     return new TransientFailure(`The API failed at http.${name} (status ${status})${wait(retryAfter, now)}.`);
   }
   if (status >= 300 && status < 400) {
-    return new Misconfigured(`http.${name} is answered with a redirect (status ${status}), which Rekey does not follow.`);
+    return new Misconfigured(
+      `http.${name} is answered with a redirect (status ${status}), which Rekey does not follow.`,
+    );
   }
   return new Misconfigured(`http.${name} is answered with status ${status}; it expects ${expect.join(', ')}.`);
 }

@@ -33,7 +33,7 @@ export function checkHttpDeclaration(declaration: HttpDeclaration): readonly str
   const { baseUrl, create, test, revoke, list } = declaration;
   const problem = baseUrlProblem(baseUrl);
   return [
-    ...(problem === undefined ? [] : [`baseUrl ${problem}.`]),
+    ...(problem === undefined ? [] : [`base_url ${problem}.`]),
     ...checkCaptures(create.capture),
     ...checkRequest(declaration, 'create', create),
     ...checkRequest(declaration, 'test', test),
@@ -47,11 +47,15 @@ export function checkHttpDeclaration(declaration: HttpDeclaration): readonly str
 function checkCaptures(capture: HttpDeclaration['create']['capture']): readonly string[] {
   const problems: string[] = [];
   for (const [name, pointer] of Object.entries(capture)) {
-    if (!CAPTURE_NAME.test(name)) problems.push(`create.capture.${quotable(name)} is not a name of letters, digits, - and _.`);
-    if (name === 'admin') problems.push('create.capture.admin is the name of the administrator: capture under another.');
-    if (!isJsonPointer(pointer)) problems.push(`create.capture.${quotable(name)} is not a JSON Pointer such as /data/id.`);
+    if (!CAPTURE_NAME.test(name))
+      problems.push(`create.capture.${quotable(name)} is not a name of letters, digits, - and _.`);
+    if (name === 'admin')
+      problems.push('create.capture.admin is the name of the administrator: capture under another.');
+    if (!isJsonPointer(pointer))
+      problems.push(`create.capture.${quotable(name)} is not a JSON Pointer such as /data/id.`);
   }
-  if (!Object.hasOwn(capture, 'value')) problems.push('create.capture.value is missing: where the answer has the value.');
+  if (!Object.hasOwn(capture, 'value'))
+    problems.push('create.capture.value is missing: where the answer has the value.');
   else if (capture['id'] === capture['value'])
     problems.push('create.capture.id is the value itself: an id is no secret. Leave it out, and revoke by {{value}}.');
   return problems;
@@ -71,7 +75,8 @@ function checkRequest(
   for (const [header, text] of Object.entries(headers)) {
     if (!HEADER_NAME.test(header)) say('headers has a name that is none.');
     else if (OWN_HEADERS.has(header.toLowerCase())) say(`headers.${header} is not yours to set.`);
-    if (!HEADER_TEXT.test(text)) say(`headers.${quotable(header)} has a line break or another character outside ASCII.`);
+    if (!HEADER_TEXT.test(text))
+      say(`headers.${quotable(header)} has a line break or another character outside ASCII.`);
   }
   const folded = Object.keys(headers).map((header) => header.toLowerCase());
   if (new Set(folded).size < folded.length) say('headers names one header twice.');
@@ -88,7 +93,8 @@ function checkRequest(
 
 function unknownWord(name: RequestName, word: string): string {
   const template = `${name} has {{${quotable(word)}}}`;
-  if (name === 'test' && isAdminWord(word)) return `${template}: it authenticates with the credential, not as administrator.`;
+  if (name === 'test' && isAdminWord(word))
+    return `${template}: it authenticates with the credential, not as administrator.`;
   if (name === 'create' || name === 'list') return `${template}; it can have {{name}}, {{admin}} and {{admin.KEY}}.`;
   if (word === 'name') return `${template}, which is not stored: capture it as name.`;
   return `${template}, which create.capture does not name.`;

@@ -4,7 +4,7 @@ import { type Api, apiOf, ask, type HttpDependencies } from './api.ts';
 import { captured } from './captured.ts';
 import { candidateValue, readStored } from './credential-value.ts';
 import { findsLost, removeLeftovers } from './leftovers.ts';
-import { attemptName, attemptNames } from './names.ts';
+import { attemptName, attemptNames, idsOfOthers } from './names.ts';
 import { revoke, unknownToRevoke } from './revoke.ts';
 import { jsonObject, wordsFrom } from './words.ts';
 
@@ -20,10 +20,17 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
   const api = apiOf(input.settings, input.admin, dependencies);
   const { declaration } = api;
   const incumbent = input.incumbent === undefined ? undefined : readStored(input.incumbent, 'incumbent', declaration);
-  const facts = await clearEarlier(api, attemptNames(versionId, issuance.attempts - 1));
+  const others = idsOfOthers(input.known, versionId, incumbent?.id);
+  const facts = await clearEarlier(api, attemptNames(versionId, issuance.attempts - 1), others);
 
   const name = attemptName(versionId, issuance.attempts);
   const made = captured(declaration.create, await ask(api, 'create', wordsFrom({ name })));
+  if (made.id !== undefined && others.has(made.id)) {
+    // Revoking by it would end the credential that is in use.
+    throw new OrphanInDoubt(
+      `create.capture.id leads to the id of another credential of this secret: the one named "${name}" was made and is not revoked.`,
+    );
+  }
   if ('unusable' in made) throw await withdrawn(api, made, name);
   const isPlain = incumbent !== undefined && incumbent.json === undefined;
   if (isPlain && jsonObject(made.value) !== undefined) {
@@ -39,10 +46,14 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
   };
 }
 
-async function clearEarlier(api: Api, names: readonly string[]): Promise<Readonly<Record<string, string>>> {
+async function clearEarlier(
+  api: Api,
+  names: readonly string[],
+  others: ReadonlySet<string>,
+): Promise<Readonly<Record<string, string>>> {
   if (names.length === 0) return {};
   if (!findsLost(api)) return { in_doubt: inDoubt(names) };
-  const removed = await removeLeftovers(api, names);
+  const removed = await removeLeftovers(api, names, { others });
   return removed.length === 0 ? {} : { removed: removed.join(', ') };
 }
 

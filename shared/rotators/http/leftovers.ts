@@ -17,11 +17,22 @@ export function findsLost(api: Api): boolean {
 }
 
 /**
- * Revokes every credential at the API that has exactly one of `names`, all of which Rekey alone gives, but `keep` (an
- * id). Answers the names that were there. Twice is harmless: the second finds none, or what the API says is gone.
+ * Revokes every credential at the API that has exactly one of `names`, all of which Rekey alone gives. Answers the names
+ * that were there. `others`: ids of credentials that must live; `own`: the id of one that has been ended already. Twice
+ * is harmless: the second time there are none, or the API says that they are gone.
  */
-export async function removeLeftovers(api: Api, names: readonly string[], keep?: string): Promise<readonly string[]> {
-  const found = (await listNamed(api, names)).filter(({ id }) => id !== keep);
+export async function removeLeftovers(
+  api: Api,
+  names: readonly string[],
+  { others, own }: { readonly others: ReadonlySet<string>; readonly own?: string | undefined },
+): Promise<readonly string[]> {
+  const found = (await listNamed(api, names)).filter(({ id }) => id !== own);
+  const wrong = found.find(({ id }) => others.has(id));
+  if (wrong !== undefined) {
+    throw new OrphanInDoubt(
+      `http.list.id gives the credential named "${wrong.name}" the id of another one of this secret: nothing is revoked.`,
+    );
+  }
   const missing: Listed[] = [];
   for (const leftover of found) {
     const words = wordsFrom({ ...leftover });
@@ -49,13 +60,16 @@ export async function listNamed(api: Api, names: readonly string[]): Promise<rea
   if (list === undefined) return [];
   const asksByName = wordsOf(list).includes('name');
   const found = await Promise.all(
-    (asksByName ? names : names.slice(0, 1)).map(async (name) => itemsOf(api, await ask(api, 'list', wordsFrom({ name })))),
+    (asksByName ? names : names.slice(0, 1)).map(async (name) =>
+      itemsOf(api, await ask(api, 'list', wordsFrom({ name }))),
+    ),
   );
   return found.flat().flatMap((item) => {
     const name = valueAt(item, list.name);
     if (typeof name !== 'string' || !names.includes(name)) return [];
     const id = scalarText(valueAt(item, list.id));
-    if (id === undefined) throw new Misconfigured(`http.list.id does not lead to an id of the credential named "${name}".`);
+    if (id === undefined)
+      throw new Misconfigured(`http.list.id does not lead to an id of the credential named "${name}".`);
     return [{ id, name }];
   });
 }

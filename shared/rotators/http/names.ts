@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { KnownCredential } from '../rotator.ts';
 
 /** Bounded, in one line. */
 const PUBLIC_ID = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,256}$/u;
@@ -24,6 +25,16 @@ export function attemptName(versionId: string, attempt: number): string {
 /** The names of the attempts 1 … `attempts`. */
 export function attemptNames(versionId: string, attempts: number): readonly string[] {
   return Array.from({ length: attempts }, (_, index) => attemptName(versionId, index + 1));
+}
+
+/** What the API calls this secret's other credentials that may live: never to be ended for `versionId`. */
+export function idsOfOthers(
+  known: readonly KnownCredential[],
+  versionId: string,
+  ...more: readonly (string | undefined)[]
+): ReadonlySet<string> {
+  const alive = known.filter((entry) => entry.versionId !== versionId && entry.state !== 'retired');
+  return new Set([...alive.map(({ identity }) => identity), ...more.filter((id) => id !== undefined)]);
 }
 
 /** Stands for the id of a credential that was made by hand and does not say its own. No API's id: those have no blank. */

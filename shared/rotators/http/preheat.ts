@@ -9,7 +9,10 @@ const RETRY_MILLISECONDS = 500;
  * Sends the test request until `healthyThreshold` in a row are accepted. A failure starts the count again and is tried
  * anew until `preheatSeconds` have passed: then `CandidateUnproven`.
  */
-export async function testHttp({ settings, candidate }: TestInput, dependencies: HttpDependencies): Promise<TestReport> {
+export async function testHttp(
+  { settings, candidate }: TestInput,
+  dependencies: HttpDependencies,
+): Promise<TestReport> {
   const api = apiOf(settings, undefined, dependencies);
   const stored = readStored(candidate, 'candidate', api.declaration);
   const { clock } = api;

@@ -4,7 +4,7 @@ import { type Api, apiOf, type HttpDependencies, opens } from './api.ts';
 import { readStored, type StoredCredential } from './credential-value.ts';
 import { inDoubt } from './issue.ts';
 import { findsLost, removeLeftovers } from './leftovers.ts';
-import { attemptNames, isNamedByApi } from './names.ts';
+import { attemptNames, idsOfOthers, isNamedByApi } from './names.ts';
 import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
 
 const RETRY_MILLISECONDS = 1_000;
@@ -24,7 +24,9 @@ export async function retireHttp(input: RetireInput, dependencies: HttpDependenc
   if (survivor !== undefined && (await opens(api, survivor)) === 'refused') {
     throw new IncumbentRefused('The API refuses the credential that must go on working: nothing is revoked.');
   }
-  const facts = stored === undefined ? await endUnseen(api, input) : await endStored(api, input, stored);
+  const facts = await (stored === undefined
+    ? endUnseen(api, input, survivor)
+    : endStored(api, input, stored, survivor));
   return { refusedLogin: stored !== undefined, endedSessions: 0, facts };
 }
 
@@ -47,6 +49,7 @@ async function endStored(
   api: Api,
   input: RetireInput,
   stored: StoredCredential,
+  survivor: StoredCredential | undefined,
 ): Promise<Readonly<Record<string, string>>> {
   const { identity, versionId } = input;
   const words = revocationWords(api, { identity, versionId, stored });
@@ -61,7 +64,10 @@ async function endStored(
   await proveRefused(api, stored, answer);
   const { attempts = 0 } = issuanceOf(input) ?? {};
   if (attempts < 2 || !findsLost(api)) return { revoke: answer };
-  const removed = await removeLeftovers(api, attemptNames(versionId, attempts), words('id'));
+  const removed = await removeLeftovers(api, attemptNames(versionId, attempts), {
+    others: othersOf(input, survivor),
+    own: words('id'),
+  });
   return { revoke: answer, ...(removed.length === 0 ? {} : { removed: removed.join(', ') }) };
 }
 
@@ -96,7 +102,11 @@ async function proveRefused(api: Api, stored: StoredCredential, answer: string):
 }
 
 /** A credential whose value nobody has: by what the API calls it, and by the names that its attempts gave. */
-async function endUnseen(api: Api, input: RetireInput): Promise<Readonly<Record<string, string>>> {
+async function endUnseen(
+  api: Api,
+  input: RetireInput,
+  survivor: StoredCredential | undefined,
+): Promise<Readonly<Record<string, string>>> {
   const { identity, versionId } = input;
   const issuance = issuanceOf(input);
   const facts: Record<string, string> = {};
@@ -113,8 +123,15 @@ async function endUnseen(api: Api, input: RetireInput): Promise<Readonly<Record<
     if (isKnown && names.length === 1) return facts;
     throw new OrphanInDoubt(inDoubt(names));
   }
-  const removed = await removeLeftovers(api, names, isKnown ? words('id') : undefined);
+  const removed = await removeLeftovers(api, names, {
+    others: othersOf(input, survivor),
+    own: isKnown ? words('id') : undefined,
+  });
   return { ...facts, removed: removed.length === 0 ? 'none was there' : removed.join(', ') };
+}
+
+function othersOf({ known = [], versionId }: RetireInput, survivor: StoredCredential | undefined): ReadonlySet<string> {
+  return idsOfOthers(known, versionId, survivor?.id);
 }
 
 function issuanceOf({ known = [], versionId }: RetireInput) {

@@ -83,7 +83,8 @@ export async function send(
     });
   } catch (error) {
     const code = codeOf(error);
-    if (isConnected) throw new TransientFailure(`The answer of ${host} to http.${name} was lost (${code}).`, { cause: error });
+    if (isConnected)
+      throw new TransientFailure(`The answer of ${host} to http.${name} was lost (${code}).`, { cause: error });
     const isUntrusted = /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME|ALTNAME/.test(code);
     throw new TargetUnreachable(
       isUntrusted
@@ -117,7 +118,8 @@ async function read(message: IncomingMessage): Promise<Answer> {
 function usable({ headers }: IncomingMessage, body: Buffer, bytes: number): Answer['body'] {
   if (bytes > MOST_BYTES) return { unusable: 'is larger than 1 MiB' };
   if (!['', 'identity'].includes(headers['content-encoding'] ?? '')) return { unusable: 'is compressed, unasked' };
-  if (headers['content-type'] !== undefined && !JSON_TYPE.test(headers['content-type'])) return { unusable: 'is not JSON' };
+  if (headers['content-type'] !== undefined && !JSON_TYPE.test(headers['content-type']))
+    return { unusable: 'is not JSON' };
   return { text: body.toString() };
 }
 

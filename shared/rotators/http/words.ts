@@ -42,7 +42,9 @@ export function adminWords(admin: SecretText | undefined, secretId: string): Wor
       );
     }
     if (json === undefined) {
-      throw new Misconfigured(`{{${word}}} needs a JSON object, and the administrator's secret is none: say {{admin}}.`);
+      throw new Misconfigured(
+        `{{${word}}} needs a JSON object, and the administrator's secret is none: say {{admin}}.`,
+      );
     }
     const key = word.slice('admin.'.length);
     const value = Object.hasOwn(json, key) ? scalarText(json[key]) : undefined;

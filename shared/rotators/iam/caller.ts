@@ -13,6 +13,11 @@ export interface Caller {
   readonly userId: string;
 }
 
+/** A user's id is its own for ever; its ARN says in which account, and changes with its name and path. */
+export function isSameUser(one: Caller, other: Caller): boolean {
+  return one.arn === other.arn && one.userId === other.userId;
+}
+
 /** A key that was made or used as the current one a moment ago is not refused for good before it was so long. */
 const PATIENCE = { seconds: 10, everyMilliseconds: 2_000 } as const;
 

@@ -1,7 +1,7 @@
 import { IncumbentRefused, Misconfigured } from '../../errors.ts';
 import type { Preflight, PreflightInput, RotatorSettings } from '../rotator.ts';
 import { assertKeyOnce, type AccessKey, parseAccessKey } from './access-key-json.ts';
-import { type Caller, expectedCaller } from './caller.ts';
+import { type Caller, expectedCaller, isSameUser } from './caller.ts';
 import { declaredUser } from './declared-user.ts';
 import type { IamContext } from './iam-context.ts';
 import { assertSlotFree, MOST_KEYS } from './slot.ts';
@@ -58,7 +58,7 @@ async function assertIncumbent(
   if (caller === 'refused') {
     throw new IncumbentRefused(`AWS refuses the incumbent, access key ${id}: the key is gone, or its secret is wrong.`);
   }
-  if (caller.arn !== owner.arn || caller.userId !== owner.userId) {
+  if (!isSameUser(caller, owner)) {
     throw new Misconfigured(
       `The incumbent, access key ${id}, is a key of ${caller.arn}, but provider.user names ${owner.arn}.`,
     );

@@ -2,7 +2,7 @@ import { CandidateUnproven, IncumbentRefused, Misconfigured, RekeyError } from '
 import type { SecretText } from '../../redact.ts';
 import type { TestInput, TestReport } from '../rotator.ts';
 import { type AccessKey, parseAccessKey } from './access-key-json.ts';
-import { type Caller, callerOf, expectedCaller } from './caller.ts';
+import { type Caller, callerOf, expectedCaller, isSameUser } from './caller.ts';
 import { declaredUser, isUserArn } from './declared-user.ts';
 import type { IamContext } from './iam-context.ts';
 
@@ -74,7 +74,7 @@ async function assertSameUser(value: SecretText, candidate: Caller, { aws, clock
   const incumbent = parseAccessKey(value, 'incumbent');
   const caller = await expectedCaller(incumbent, aws, clock);
   if (caller === 'refused') throw new IncumbentRefused(`AWS refuses the incumbent, access key ${incumbent.id}.`);
-  if (caller.arn === candidate.arn && caller.userId === candidate.userId) return;
+  if (isSameUser(caller, candidate)) return;
   throw new CandidateUnproven(
     `The candidate is a key of ${candidate.arn}, the incumbent one of ${caller.arn}: their policies may differ.`,
   );

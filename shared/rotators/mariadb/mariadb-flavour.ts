@@ -42,6 +42,7 @@ export const MARIADB_FLAVOUR: Flavour = {
   type: 'mariadb',
   nameCharacters: 128,
   authPlugins: { client_ed25519: clientEd25519 },
+  hasDualPasswords: () => false,
   defaultPlugin: () => NATIVE,
   defaultLimits: () => limitsOf({}),
   makesHash: (plugin) => plugin === NATIVE || plugin === ED25519,

@@ -73,7 +73,7 @@ export async function readMoment(session: Session): Promise<Moment> {
   );
   const [status] = await session.query<{ Value: string }>('reading how long it is up', "SHOW GLOBAL STATUS LIKE 'Uptime'");
   const { server = '', now = 0, connection = 0 } = row ?? {};
-  return { server, upSince: Number(now) - Number(status?.Value ?? 0), connection: Number(connection) };
+  return { server, upSince: now - Number(status?.Value ?? 0), connection };
 }
 
 /** Whether connections are still counted as they were then: the same server, not started anew. */

@@ -1,11 +1,10 @@
-import { Misconfigured, RetirementPending, RotationEnded, SlotOccupied, TransientFailure } from '../../errors.ts';
+import { RetirementPending, RotationEnded, SlotOccupied, TransientFailure } from '../../errors.ts';
 import type { InstallInput, InstallReport, KnownCredential, Preflight, PreflightInput } from '../rotator.ts';
 import type { AccountFacts } from './account.ts';
 import { passwordIdentity, userFor, userOf } from './account-names.ts';
 import { incumbentRefused } from './administrator.ts';
 import type { Credential } from './credential-json.ts';
 import { attributeClause, type Mark, readMark, readMoment } from './dual-mark.ts';
-import type { Flavour } from './flavour.ts';
 import { giveGrants } from './give-grants.ts';
 import { readGrants } from './grants.ts';
 import { assertMet, readServerPolicy } from './password-policy.ts';

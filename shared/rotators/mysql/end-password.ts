@@ -7,6 +7,8 @@ import { endSessions, sessionNote } from './sessions.ts';
 import { accountText } from './sql-text.ts';
 import type { StoredPassword } from './stored-password.ts';
 
+const SHARED = 'left open: they cannot be told from those of the password that goes on';
+
 /**
  * Takes one of a user's two passwords away and leaves the survivor's: the retained one is discarded; the first one gives
  * its place to the retained one (a roll back). Which is which is seen by the hashes; where the value was never stored, by
@@ -16,11 +18,12 @@ import type { StoredPassword } from './stored-password.ts';
  * takes the second away.
  */
 export async function endPassword(ending: Ending & { readonly survivor: Credential }): Promise<Ended> {
-  const { session, flavour, input, user, value, survivor } = ending;
+  const { session, flavour, input, user, survivor } = ending;
   const dual = await readDual({ session, flavour, settings: input.settings }, user);
   const { account, primary, retained, mark } = dual;
   const name = accountText(account);
-  const discard = `ALTER USER ${name} DISCARD OLD PASSWORD${patched(mark, { primary: mark?.primary })}`;
+  const discarding = (left: string | undefined): string =>
+    `ALTER USER ${name} DISCARD OLD PASSWORD${patched(mark, { primary: left })}`;
   const isTouchy = account.failedLogins === 1;
   const place = placeOf(ending, dual);
   const isSurvivor = (stored: StoredPassword | undefined): boolean =>
@@ -28,20 +31,20 @@ export async function endPassword(ending: Ending & { readonly survivor: Credenti
   const left = { endedSessions: 0, mayLogIn: false, isTouchy };
   if (place === 'first') {
     if (retained === undefined || !isSurvivor(retained)) throw changed(user);
-    const attribute = patched(mark, { primary: input.survivorVersionId });
+    const primary = input.survivorVersionId;
     await session.run('making the survivor the first password', [
-      `ALTER USER ${name} ${flavour.identifiedBy(retained)}${attribute}`,
-      discard.replace(patched(mark, { primary: mark?.primary }), attribute),
+      `ALTER USER ${name} ${flavour.identifiedBy(retained)}${patched(mark, { primary })}`,
+      discarding(primary),
     ]);
-    return { ...left, facts: { sessions: 'left open: they cannot be told from those of the password that goes on' } };
+    return { ...left, facts: { sessions: SHARED } };
   }
   if (place === 'retained' && !isSurvivor(primary)) throw changed(user);
   if (place === 'retained' || (retained === undefined && account.retained !== undefined)) {
-    await session.run('discarding the old password', [discard]);
+    await session.run('discarding the old password', [discarding(mark?.primary)]);
   }
   if (!input.settings.endSessions) return { ...left, facts: { sessions: 'left open, as configured' } };
   if (!isSurvivor(primary) || mark === undefined || mark.installed.versionId !== input.survivorVersionId) {
-    return { ...left, facts: { sessions: 'left open: they cannot be told from those of the password that goes on' } };
+    return { ...left, facts: { sessions: SHARED } };
   }
   return { ...left, ...(await endOlderSessions(ending, mark)) };
 }

@@ -12,6 +12,8 @@ export interface Flavour {
   readonly nameCharacters: number;
   /** Authentication that the driver does not bring. */
   readonly authPlugins: Readonly<Record<string, AuthPlugin>>;
+  /** One user can have two passwords, and a mark that says which is which. */
+  hasDualPasswords(server: ServerFacts): boolean;
   /** For an account that is made without a model. */
   defaultPlugin(server: ServerFacts): string;
   defaultLimits(server: ServerFacts): string;

@@ -27,10 +27,14 @@ interface Attributes {
   readonly Password_locking?: { readonly failed_login_attempts?: number; readonly password_lock_time_days?: number };
 }
 
+/** `ALTER USER … ATTRIBUTE`; two passwords on one user came before it, with 8.0.14. */
+const DUAL_PASSWORDS = 8_00_21;
+
 export const MYSQL_FLAVOUR: Flavour = {
   type: 'mysql',
   nameCharacters: 32,
   authPlugins: {},
+  hasDualPasswords: ({ number }) => number >= DUAL_PASSWORDS,
   defaultPlugin: ({ number }) => (number >= VERSION_8 ? 'caching_sha2_password' : 'mysql_native_password'),
   defaultLimits: () => limitClauses(NO_LIMITS),
   makesHash,

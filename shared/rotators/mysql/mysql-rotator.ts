@@ -8,6 +8,8 @@ export interface MysqlDependencies {
   readonly clock: Clock;
   /** Told of every login that ends: for counting. */
   readonly onConnect?: (outcome: LoginOutcome) => void;
+  /** `false`: as on a server before 8.0.21, whatever it is. */
+  readonly dualPasswords?: boolean;
 }
 
 /**
@@ -15,5 +17,7 @@ export interface MysqlDependencies {
  * retirement; on servers before 8.0.21, and for `read_only`, two users that take turns.
  */
 export function mysqlRotator(dependencies: MysqlDependencies): ChosenRotator {
-  return accountRotator(MYSQL_FLAVOUR, dependencies);
+  const { dualPasswords = true } = dependencies;
+  const flavour = dualPasswords ? MYSQL_FLAVOUR : { ...MYSQL_FLAVOUR, hasDualPasswords: () => false };
+  return accountRotator(flavour, dependencies);
 }

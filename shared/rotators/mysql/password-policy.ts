@@ -54,7 +54,8 @@ export function assertAlwaysMet(server: ServerPolicy | undefined, declared: Poli
 export function assertMet(server: ServerPolicy | undefined, password: string): void {
   if (server === undefined) return;
   const short = classesOf(server).filter((name) => (password.match(CLASSES[name])?.length ?? 0) < server.least[name]);
-  const words = [...([...password].length < server.length ? ['length'] : []), ...short];
+  // Code points, as the server counts.
+  const words = [...(Array.from(password).length < server.length ? ['length'] : []), ...short];
   if (words.length > 0) {
     throw new RefusedByPolicy(`The password does not meet the server's rules (validate_password): ${words.join(', ')}.`);
   }

@@ -6,7 +6,7 @@ import { assertPasswordOnce, parseCredential } from './credential-json.ts';
 import { preflightDualPassword } from './dual-password.ts';
 import type { Flavour } from './flavour.ts';
 import { assertAlwaysMet, readServerPolicy } from './password-policy.ts';
-import { hasDualPasswords, readServer } from './server-facts.ts';
+import { readServer } from './server-facts.ts';
 import { preflightTwoUsers } from './two-users.ts';
 
 /** Two connections, side by side: the administrator's, kept for `install`, and the incumbent's login. */
@@ -23,7 +23,7 @@ export async function preflight(input: PreflightInput, flavour: Flavour, connect
     const server = await readServer(session, flavour.type);
     await assertMayManage(session);
     assertAlwaysMet(await readServerPolicy(session), settings.policy);
-    const isDual = hasDualPasswords(server) && settings.privileges !== 'read_only';
+    const isDual = flavour.hasDualPasswords(server) && settings.privileges !== 'read_only';
     if (!isDual && input.admin === undefined) throw adminMissing(settings.secretId);
     const work = { session, flavour, server, settings, incumbent, input };
     const place = await (isDual ? preflightDualPassword(work) : preflightTwoUsers(work));

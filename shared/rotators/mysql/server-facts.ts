@@ -9,8 +9,6 @@ export interface ServerFacts {
   readonly number: number;
 }
 
-/** `ALTER USER … ATTRIBUTE`; two passwords on one user came before it, with 8.0.14. */
-const DUAL_PASSWORD = 8_00_21;
 /** Roles, `caching_sha2_password`. */
 export const VERSION_8 = 8_00_00;
 /** `mysql.global_priv`. */
@@ -28,9 +26,4 @@ export async function readServer(session: Session, type: 'mysql' | 'mariadb'): P
   }
   if (isMariadb && server.number < MARIADB_OLDEST) throw new Misconfigured('MariaDB must be 10.4 or newer.');
   return server;
-}
-
-/** One user can have two passwords, and a mark that says which is which. */
-export function hasDualPasswords({ isMariadb, number }: ServerFacts): boolean {
-  return !isMariadb && number >= DUAL_PASSWORD;
 }

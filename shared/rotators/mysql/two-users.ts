@@ -1,7 +1,7 @@
-import { Misconfigured, RefusedByPolicy, RekeyError, RotationEnded } from '../../errors.ts';
+import { Misconfigured, RefusedByPolicy, RekeyError, RetirementPending, RotationEnded, SlotOccupied } from '../../errors.ts';
 import type { InstallInput, InstallReport, Preflight, PreflightInput } from '../rotator.ts';
 import type { AccountFacts } from './account.ts';
-import { nextSlot } from './account-names.ts';
+import { nextSlot, userOf } from './account-names.ts';
 import { incumbentRefused } from './administrator.ts';
 import type { Session } from './connect.ts';
 import type { Credential } from './credential-json.ts';
@@ -34,6 +34,7 @@ export async function preflightTwoUsers(
 ): Promise<Omit<Preflight, 'facts'>> {
   const { session, flavour, settings, input, incumbent } = work;
   const { known, versionId } = input;
+  if (incumbent !== undefined) await assertOnePassword(work, incumbent.username);
   const { host } = await readModel(work);
   const { secretId } = settings;
   const characters = flavour.nameCharacters;
@@ -42,6 +43,20 @@ export async function preflightTwoUsers(
   const sessions = accounts.length === 0 ? 0 : (await sessionsOf(session, candidate)).length;
   assertSlotFree({ name: candidate, host, accounts, sessions, versionId, known });
   return { candidate, incumbent: incumbent?.username, fence: fenceOf(accounts) };
+}
+
+/** A user is closed as a whole: with a second password, somebody else's credential would end with the incumbent. */
+async function assertOnePassword(
+  { session, flavour, input }: Work & { readonly input: PreflightInput },
+  user: string,
+): Promise<void> {
+  const accounts = await flavour.readAccounts(session, user);
+  if (accounts.every(({ passwords, retained }) => retained === undefined || retained.hash === passwords[0]?.hash)) return;
+  const isPending = input.known.some(
+    ({ identity, versionId, state }) => state === 'grace' && userOf(identity, versionId) === user,
+  );
+  if (isPending) throw new RetirementPending(`User "${user}" still has its previous password, in its grace period.`);
+  throw new SlotOccupied(`User "${user}" has two passwords: ALTER USER … DISCARD OLD PASSWORD, if nobody needs the old one.`);
 }
 
 /**

@@ -1,13 +1,11 @@
 import { type ChannelModel, connect } from 'amqplib';
 import { Misconfigured, RekeyError, TargetUnreachable, TransientFailure } from '../../errors.ts';
-import { connectFailure } from './connection-faults.ts';
+import { connectFailure, connectionLost } from './connection-faults.ts';
 import type { Login } from './credential-json.ts';
 import { placeOf, trust, type Transport } from './transport.ts';
 
-/** Without a byte from the broker. It makes some refusals wait 3 s. */
-const SILENCE_MILLISECONDS = 5_000;
-/** A login from beginning to end. */
-const LOGIN_MILLISECONDS = 15_000;
+/** In milliseconds: without a byte from the broker, which makes some refusals wait 3 s; and a login as a whole. */
+const TIME_LIMITS = { silence: 5_000, login: 15_000 };
 
 /**
  * The driver's words; it gives no codes. `connection.close` with 403 instead of `connection.tune`: the broker looked at
@@ -33,10 +31,16 @@ export type LoginResult =
 export class AmqpLogins {
   readonly #transport: Transport;
   readonly #onLogin: (outcome: LoginOutcome) => void;
+  readonly #limits: typeof TIME_LIMITS;
 
-  constructor(transport: Transport, onLogin: (outcome: LoginOutcome) => void = () => undefined) {
+  constructor(
+    transport: Transport,
+    onLogin: (outcome: LoginOutcome) => void = () => undefined,
+    limits: typeof TIME_LIMITS = TIME_LIMITS,
+  ) {
     this.#transport = transport;
     this.#onLogin = onLogin;
+    this.#limits = limits;
   }
 
   /**
@@ -45,7 +49,7 @@ export class AmqpLogins {
    */
   async login(login: Login): Promise<LoginResult> {
     try {
-      await this.#transport.open(login, (isEncrypted) => logInOnce(login, isEncrypted));
+      await this.#transport.open(login, (isEncrypted) => logInOnce(login, isEncrypted, this.#limits));
       this.#onLogin('accepted');
       return { kind: 'accepted' };
     } catch (error) {
@@ -57,9 +61,9 @@ export class AmqpLogins {
   }
 }
 
-async function logInOnce(login: Login, isEncrypted: boolean): Promise<void> {
+async function logInOnce(login: Login, isEncrypted: boolean, limits: typeof TIME_LIMITS): Promise<void> {
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new DOMException('login', 'TimeoutError')), LOGIN_MILLISECONDS);
+  const timer = setTimeout(() => limit.abort(new DOMException('login', 'TimeoutError')), limits.login);
   try {
     const connection = await connect(
       {
@@ -73,7 +77,7 @@ async function logInOnce(login: Login, isEncrypted: boolean): Promise<void> {
       },
       {
         noDelay: true,
-        timeout: SILENCE_MILLISECONDS,
+        timeout: limits.silence,
         signal: limit.signal,
         clientProperties: { connection_name: 'rekey' },
         ...(isEncrypted ? trust(login) : {}),
@@ -98,7 +102,11 @@ async function useOnce(connection: ChannelModel, limit: AbortSignal): Promise<vo
     await connection.createChannel();
     await connection.close();
   };
-  await Promise.race([using(), lost]);
+  try {
+    await Promise.race([using(), lost]);
+  } catch (error) {
+    throw connectionLost(error, 'opening a channel');
+  }
 }
 
 function resultOf(error: unknown): LoginResult | undefined {
@@ -116,9 +124,6 @@ function handshakeFailure(error: unknown, place: string): RekeyError {
   if (code !== undefined) return new TargetUnreachable(`${place} ended the login (AMQP ${code}).`, options);
   if (error.message.startsWith('SASL mechanism')) {
     return new Misconfigured(`${place} does not take passwords (SASL PLAIN is turned off).`, options);
-  }
-  if ('code' in error && typeof error.code === 'number') {
-    return new TransientFailure(`${place} ended the connection (AMQP ${error.code}).`, options);
   }
   return connectFailure(error, place);
 }

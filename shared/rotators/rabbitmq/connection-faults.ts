@@ -24,7 +24,11 @@ export function connectionLost(error: unknown, doing: string): RekeyError {
 /** Node's or OpenSSL's own code; a text only from a fixed list, because messages may quote what was sent. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
-  if (error.name === 'TimeoutError' || /ETIMEDOUT/.test(error.message)) return 'time limit';
+  // The driver has no code for its own; and nothing is aborted but for a time limit.
+  if (error.name === 'TimeoutError' || error.name === 'AbortError' || error.message === 'connect ETIMEDOUT') {
+    return 'time limit';
+  }
+  if ('code' in error && typeof error.code === 'number') return `AMQP ${error.code}`;
   if ('code' in error && typeof error.code === 'string') return error.code;
   return 'connection ended';
 }

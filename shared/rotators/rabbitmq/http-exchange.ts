@@ -5,9 +5,8 @@ import { connectFailure, connectionLost } from './connection-faults.ts';
 import type { Endpoint } from './credential-json.ts';
 import { placeOf, trust, type Transport } from './transport.ts';
 
-const CONNECT_MILLISECONDS = 5_000;
-/** A broker with thousands of connections takes its time for a list of them. */
-const ANSWER_MILLISECONDS = 20_000;
+/** In milliseconds; a broker with thousands of connections takes its time for a list of them. */
+const TIME_LIMITS = { connect: 5_000, answer: 20_000 };
 const ANSWER_BYTES = 16 * 1024 * 1024;
 
 export interface HttpRequest {
@@ -27,13 +26,15 @@ export interface HttpAnswer {
 export class HttpExchange {
   readonly #endpoint: Endpoint;
   readonly #transport: Transport;
+  readonly #limits: typeof TIME_LIMITS;
   readonly #plain = new HttpAgent({ keepAlive: true });
   readonly #encrypted: HttpsAgent;
   #isEncrypted = false;
 
-  constructor(endpoint: Endpoint, transport: Transport) {
+  constructor(endpoint: Endpoint, transport: Transport, limits = TIME_LIMITS) {
     this.#endpoint = endpoint;
     this.#transport = transport;
+    this.#limits = limits;
     this.#encrypted = new HttpsAgent({ keepAlive: true, ...trust(endpoint) });
   }
 
@@ -63,7 +64,7 @@ export class HttpExchange {
 
   #exchange({ body, ...options }: HttpRequest, isEncrypted: boolean, doing: string): Promise<HttpAnswer> {
     const { host, port } = this.#endpoint;
-    const signal = AbortSignal.timeout(ANSWER_MILLISECONDS);
+    const signal = AbortSignal.timeout(this.#limits.answer);
     return new Promise((resolve, reject) => {
       let isConnected = false;
       const fail = (error: unknown) => reject(isConnected ? connectionLost(error, doing) : (error as Error));
@@ -74,7 +75,7 @@ export class HttpExchange {
         : httpRequest({ ...common, agent: this.#plain }, answered);
       const timer = setTimeout(
         () => request.destroy(new DOMException('connecting', 'TimeoutError')),
-        CONNECT_MILLISECONDS,
+        this.#limits.connect,
       );
       const connected = () => {
         isConnected = true;

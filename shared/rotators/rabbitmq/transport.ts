@@ -2,12 +2,12 @@ import { createSecureContext, getCACertificates, type SecureContext } from 'node
 import { TargetUnreachable } from '../../errors.ts';
 import type { Endpoint } from './credential-json.ts';
 
-/** What OpenSSL says of a server that answers the TLS greeting with something else: AMQP's header, an HTTP status line. */
-const NO_TLS: ReadonlySet<unknown> = new Set([
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-  'ERR_SSL_HTTP_REQUEST',
-]);
+/**
+ * What OpenSSL says of a server that answers the TLS greeting with something else: AMQP's header, an HTTP status line.
+ * Node gives it as a code of its own, or, where something was to be written already, in the text of EPROTO.
+ */
+const NO_TLS = /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/;
+const NO_TLS_TEXT = /:(?:wrong version number|packet length too long|http request):/;
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|::1)$/i;
 
 /**
@@ -50,7 +50,8 @@ export function isLoopback(host: string): boolean {
 }
 
 function isWithoutTls(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && NO_TLS.has(error.code);
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  return NO_TLS.test(String(error.code)) || (error.code === 'EPROTO' && NO_TLS_TEXT.test(error.message));
 }
 
 const contexts = new Map<string, SecureContext>();

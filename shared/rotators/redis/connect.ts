@@ -5,9 +5,8 @@ import type { SecretText } from '../../redact.ts';
 import { speaksPlain } from './plain-server.ts';
 import { commandFailure, connectFailure, isNotAllowed, isRefusedLogin } from './redis-errors.ts';
 
-const CONNECT_MILLISECONDS = 5_000;
 /** A server that stops answering must not hold a Lambda to its end. */
-const ANSWER_MILLISECONDS = 10_000;
+const LIMITS = { connectMilliseconds: 5_000, answerMilliseconds: 10_000 } as const;
 
 /** One server, whoever logs in. */
 export interface Node {
@@ -49,11 +48,13 @@ export interface Refusal {
 /** Opens connections: TLS verified, time-limited, counted by `onConnect`. None outlives the call that it was opened for. */
 export class Connector {
   readonly #onConnect: (outcome: LoginOutcome) => void;
+  readonly #limits: Readonly<Limits>;
   /** Whether a server speaks without TLS, by its place. */
   readonly #plain = new Map<string, boolean>();
 
-  constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined) {
+  constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined, limits: Readonly<Limits> = LIMITS) {
     this.#onConnect = onConnect;
+    this.#limits = limits;
   }
 
   /**
@@ -63,7 +64,11 @@ export class Connector {
   async login(login: Login): Promise<Session | Refusal> {
     const place = placeOf(login);
     try {
-      const session = await open(login, place, await this.#isEncrypted(login, place));
+      const session = await open(login, {
+        place,
+        isEncrypted: await this.#isEncrypted(login, place),
+        limits: this.#limits,
+      });
       this.#onConnect('accepted');
       return session;
     } catch (error) {
@@ -117,11 +122,21 @@ export function placeOf({ host, port }: Pick<Node, 'host' | 'port'>): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-async function open(login: Login, place: string, isEncrypted: boolean): Promise<Session> {
-  const { host, port } = login;
-  const limits = {
-    connectTimeout: CONNECT_MILLISECONDS,
-    socketTimeout: ANSWER_MILLISECONDS,
+interface Limits {
+  readonly connectMilliseconds: number;
+  /** From one answer to the next. */
+  readonly answerMilliseconds: number;
+}
+
+async function open(
+  login: Login,
+  { place, isEncrypted, limits }: { readonly place: string; readonly isEncrypted: boolean; readonly limits: Limits },
+): Promise<Session> {
+  const socket = {
+    host: login.host,
+    port: login.port,
+    connectTimeout: limits.connectMilliseconds,
+    socketTimeout: limits.answerMilliseconds,
     reconnectStrategy: false as const,
   };
   const client = createClient({
@@ -129,7 +144,7 @@ async function open(login: Login, place: string, isEncrypted: boolean): Promise<
     RESP: 2,
     disableClientInfo: true,
     maintNotifications: 'disabled',
-    socket: isEncrypted ? { host, port, ...limits, tls: true, ...tlsOptions(login) } : { host, port, ...limits },
+    socket: isEncrypted ? { ...socket, tls: true, ...tlsOptions(login) } : socket,
   });
   // A connection that the server ends between two commands: the next command says so.
   client.on('error', () => undefined);

@@ -132,14 +132,18 @@ export function declaredUser(connection: ConnectionSettings | undefined): string
   );
 }
 
+/** Keys that say who and where: a password that is the user's name as well is no reference to it. */
+const PLACE = new Set(['engine', 'username', 'host', 'port', 'ssl']);
+
 /** Throws `Misconfigured` where another key holds the password too (a connection URL): it would go stale in silence. */
 export function assertPasswordOnce({ json, login }: Credential): void {
   const plain = login.password.reveal();
   if (plain.length < 8) return; // So short that any text may hold it.
   const forms = [plain, encodeURIComponent(plain)];
   for (const [key, held] of Object.entries(json)) {
-    if (key === 'password' || typeof held !== 'string') continue;
-    if (forms.some((form) => held.includes(form))) {
+    if (key === 'password' || PLACE.has(key)) continue;
+    const text = typeof held === 'string' ? held : JSON.stringify(held);
+    if (forms.some((form) => text.includes(form))) {
       const name = /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'Another key';
       throw new Misconfigured(
         `${name} of the incumbent's secret holds the password as well; Rekey changes only "password", so it would go stale. Remove it.`,

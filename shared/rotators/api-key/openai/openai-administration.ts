@@ -41,7 +41,10 @@ export class OpenAIAdministration implements KeyAdministration {
   readonly #account: ServiceAccount;
   readonly #scopes: readonly string[] | undefined;
 
-  constructor(client: OpenAI, { place, account, scopes }: { readonly place: string; readonly account: ServiceAccount; readonly scopes: Scopes }) {
+  constructor(
+    client: OpenAI,
+    { place, account, scopes }: { readonly place: string; readonly account: ServiceAccount; readonly scopes: Scopes },
+  ) {
     this.#client = client;
     this.#place = place;
     this.#account = account;
@@ -56,7 +59,9 @@ export class OpenAIAdministration implements KeyAdministration {
 
   async assertOwner(): Promise<void> {
     const { project: project_id, serviceAccount } = this.#account;
-    await this.#answered('reading the service account', () => this.#projects.serviceAccounts.retrieve(serviceAccount, { project_id }));
+    await this.#answered('reading the service account', () =>
+      this.#projects.serviceAccounts.retrieve(serviceAccount, { project_id }),
+    );
   }
 
   async keys(): Promise<readonly ListedKey[]> {
@@ -65,16 +70,27 @@ export class OpenAIAdministration implements KeyAdministration {
     const found: ListedKey[] = [];
     let after: string | undefined;
     for (let pages = 0; pages < MOST_PAGES; pages += 1) {
-      const query = { limit: PAGE_SIZE, ...(after === undefined ? {} : { after }), owner_project_access: 'any' as const };
-      const answer = await this.#answered(doing, () => this.#projects.apiKeys.list(project, query));
-      const page = this.#readable(pageSchema, { data: answer.data, has_more: answer.has_more }, doing);
+      const query = {
+        limit: PAGE_SIZE,
+        ...(after === undefined ? {} : { after }),
+        owner_project_access: 'any' as const,
+      };
+      const answer = await this.#answered(doing, async () => {
+        // The SDK's own page takes an answer without a list for an empty list: then a key would seem to be gone.
+        const response = await this.#projects.apiKeys.list(project, query).asResponse();
+        return response.json();
+      });
+      const page = this.#readable(pageSchema, answer, doing);
       for (const { id, name, redacted_value, owner } of page.data) {
-        if (owner.service_account?.id === serviceAccount) found.push({ id, name: name ?? '', redacted: redacted_value ?? '' });
+        if (owner.service_account?.id === serviceAccount)
+          found.push({ id, name: name ?? '', redacted: redacted_value ?? '' });
       }
       after = page.data.at(-1)?.id;
       if (!page.has_more || after === undefined) return found;
     }
-    throw new Misconfigured(`Project ${project} has more than ${MOST_PAGES * PAGE_SIZE} keys: Rekey does not look through them.`);
+    throw new Misconfigured(
+      `Project ${project} has more than ${MOST_PAGES * PAGE_SIZE} keys: Rekey does not look through them.`,
+    );
   }
 
   async create(name: string): Promise<MadeKey> {

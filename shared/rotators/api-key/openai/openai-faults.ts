@@ -35,7 +35,8 @@ export function refusalOf(error: unknown): Refusal | undefined {
 export function verdictOf({ status, code, message = '' }: Refusal): 'refused' | 'scope' | 'place' | undefined {
   if (status !== 401 && status !== 403) return undefined;
   if (code === 'missing_scope' || /\bmissing scopes\b|\binsufficient permissions\b/i.test(message)) return 'scope';
-  if (code === 'unsupported_country_region_territory' || /\bIP\b.*\b(?:authorized|allowlist)\b/i.test(message)) return 'place';
+  if (code === 'unsupported_country_region_territory' || /\bIP\b.*\b(?:authorized|allowlist)\b/i.test(message))
+    return 'place';
   if (status === 403) return 'scope';
   // A proxy's 401 says nothing about the key.
   return message === '' && code === undefined ? undefined : 'refused';
@@ -57,7 +58,8 @@ export function openaiFault(error: unknown, place: string, doing: string): Rekey
   if (error instanceof APIConnectionTimeoutError || error instanceof APIUserAbortError) {
     return new TransientFailure(`${place} did not answer in time while ${doing}.`);
   }
-  if (error instanceof SyntaxError) return new TransientFailure(`${place} answered what cannot be read while ${doing}.`);
+  if (error instanceof SyntaxError)
+    return new TransientFailure(`${place} answered what cannot be read while ${doing}.`);
   return connectionFault(error, place, doing);
 }
 
@@ -68,9 +70,12 @@ function faultOf(refusal: Refusal, place: string, doing: string): RekeyError {
     const pause = retryAfter === undefined ? '' : `, for ${retryAfter} s`;
     return new Throttled(`${place} asked to slow down while ${doing} (${told}${pause}).`);
   }
-  if (status >= 500 || status === 408 || status === 409) return new TransientFailure(`${place} answered ${told} while ${doing}.`);
+  if (status >= 500 || status === 408 || status === 409)
+    return new TransientFailure(`${place} answered ${told} while ${doing}.`);
   if (verdictOf(refusal) === 'place') {
-    return new Misconfigured(`${place} takes no requests from this network (${told}): see its IP allowlist and supported countries.`);
+    return new Misconfigured(
+      `${place} takes no requests from this network (${told}): see its IP allowlist and supported countries.`,
+    );
   }
   return new InternalFault(`${place} answered ${told} while ${doing}.`);
 }

@@ -1,4 +1,5 @@
 import OpenAI from 'openai';
+import * as z from 'zod/mini';
 import { Misconfigured, TransientFailure } from '../../../errors.ts';
 import type { SecretText } from '../../../redact.ts';
 import { providerAddress } from '../../github-token/provider-address.ts';
@@ -15,6 +16,8 @@ const OPENAI = 'https://api.openai.com/v1';
 /** Reading is free, and each needs a scope of its own. */
 const READS = ['models', 'files', 'batches', 'vector_stores', 'fine_tuning/jobs'] as const;
 
+const listSchema = z.object({ data: z.array(z.unknown()) });
+
 /** OpenAI: keys of one service account in one project. */
 export function openaiProvider(settings: RotatorSettings, tools: ProviderTools): KeyProvider {
   const baseURL = providerAddress(settings.provider?.baseUrl, OPENAI);
@@ -24,7 +27,8 @@ export function openaiProvider(settings: RotatorSettings, tools: ProviderTools):
     place,
     tryKey: (value) => tryKey(asKey(value), place),
     abilities: (value) => abilities(asKey(value), place),
-    administration: (admin) => administration(admin, settings, (adminAPIKey) => client({ adminAPIKey }, baseURL, tools), place),
+    administration: (admin) =>
+      administration(admin, settings, (adminAPIKey) => client({ adminAPIKey }, baseURL, tools), place),
   };
 }
 
@@ -41,9 +45,11 @@ function client(
 async function tryKey(client: OpenAI, place: string): Promise<TriedKey | undefined> {
   const doing = 'trying a key';
   try {
-    const { data, response } = await client.models.list().withResponse();
-    // Some other server, or a gateway's page.
-    if (!Array.isArray(data.data)) throw new TransientFailure(`${place} answered what cannot be read while ${doing}.`);
+    const response = await client.models.list().asResponse();
+    // Some other server, or a gateway's page. (The SDK's own reading takes an answer without a list for an empty list.)
+    if (!listSchema.safeParse(await response.json()).success) {
+      throw new TransientFailure(`${place} answered what cannot be read while ${doing}.`);
+    }
     const project = response.headers.get('openai-project');
     return project !== null && /^proj_\w{1,128}$/.test(project) ? { belongsTo: `project ${project}` } : {};
   } catch (error) {
@@ -52,7 +58,8 @@ async function tryKey(client: OpenAI, place: string): Promise<TriedKey | undefin
     const verdict = verdictOf(refusal);
     if (verdict === 'refused') return undefined;
     if (verdict === 'scope' || isUnpaid(refusal)) return {};
-    if (refusal.status === 404) throw new Misconfigured(`${place} is no OpenAI API at this path (HTTP 404): base_url ends with /v1.`);
+    if (refusal.status === 404)
+      throw new Misconfigured(`${place} is no OpenAI API at this path (HTTP 404): base_url ends with /v1.`);
     throw openaiFault(error, place, doing);
   }
 }

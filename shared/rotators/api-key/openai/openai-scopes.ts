@@ -44,7 +44,9 @@ export function parseScopes(permissions: readonly string[] | undefined): Scopes 
     facts: {
       scopes: [...new Set(scopes)].join(', '),
       ...(mapped.length === 0 ? {} : { scopes_mapped: mapped.join(', ') }),
-      ...(scopes.includes(MODEL_REQUEST) ? { scopes_not_narrowed: `${MODEL_REQUEST} covers every request to a model` } : {}),
+      ...(scopes.includes(MODEL_REQUEST)
+        ? { scopes_not_narrowed: `${MODEL_REQUEST} covers every request to a model` }
+        : {}),
     },
   };
 }

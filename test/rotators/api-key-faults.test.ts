@@ -1,0 +1,325 @@
+import { inspect } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../infra/local/free-port.ts';
+import {
+  AdminRefused,
+  CandidateUnproven,
+  InternalFault,
+  Misconfigured,
+  type RekeyError,
+  TargetUnreachable,
+  Throttled,
+  TransientFailure,
+} from '../../shared/errors.ts';
+import { SecretText } from '../../shared/redact.ts';
+import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import type { Mishap } from '../providers/provider-server.ts';
+import { ApiKeyHarness, keyOf } from './api-key-harness.ts';
+import { RotationByHand } from './rotation-by-hand.ts';
+import type { Adopted } from './target-harness.ts';
+
+let harness: ApiKeyHarness;
+let made = 0;
+const printed = (['log', 'info', 'warn', 'error', 'debug'] as const).map((method) => vi.spyOn(console, method));
+
+beforeAll(async () => {
+  harness = await ApiKeyHarness.start();
+});
+afterAll(() => harness.stop());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  expect(harness.server.pending).toBe(0);
+  for (const method of printed) expect(method).not.toHaveBeenCalled();
+});
+
+async function adopt(change: Partial<Adopted> = {}, settings: Partial<RotatorSettings> = {}) {
+  made += 1;
+  const adopted = { ...(await harness.adopt(`faults${made}`)), ...change };
+  const rotations = new RotationByHand(harness.rotator(), adopted, settings);
+  const living = () => harness.server.living(harness.world(adopted.name));
+  return { adopted, rotations, living };
+}
+
+const answers = (
+  status: number,
+  more: { readonly body?: unknown; readonly headers?: Record<string, string> } = {},
+) => ({
+  kind: 'answers' as const,
+  answer: { status, body: { error: { message: 'words of a server', code: null } }, ...more },
+});
+const coded = (status: number, code: string, message = 'words of a server') =>
+  answers(status, { body: { error: { message, code } } });
+const fault = (attempt: Promise<unknown>) =>
+  attempt.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+/** A fault, whatever is looked at, holds none of these. */
+function expectSilent(error: unknown, ...secrets: readonly string[]): void {
+  const shown = inspect(error, { depth: 20, showHidden: true });
+  for (const secret of secrets) {
+    expect(shown).not.toContain(secret);
+    expect(shown).not.toContain(secret.slice(-12));
+  }
+}
+
+const kinds: readonly (readonly [string, Mishap['does'], unknown])[] = [
+  ['500', answers(500), TransientFailure],
+  ['502 that is HTML', answers(502, { body: '<html>', headers: { 'content-type': 'text/html' } }), TransientFailure],
+  ['503 without a body', { kind: 'answers', answer: { status: 503 } }, TransientFailure],
+  [
+    '503 that asks to try again',
+    answers(503, { headers: { 'x-should-retry': 'true', 'retry-after-ms': '1' } }),
+    TransientFailure,
+  ],
+  ['409', answers(409), TransientFailure],
+  ['429', answers(429, { headers: { 'retry-after': '17' } }), Throttled],
+  ['429 with a code', coded(429, 'rate_limit_exceeded'), Throttled],
+  ['418', answers(418), InternalFault],
+  ['401 of a proxy', answers(401, { body: '<html>', headers: { 'content-type': 'text/html' } }), InternalFault],
+  ['a country that is not served', coded(403, 'unsupported_country_region_territory'), Misconfigured],
+  ['an IP allowlist', answers(401, { body: { error: { message: 'Your IP is not authorized' } } }), Misconfigured],
+  ['a server that says nothing', { kind: 'hangs' }, TransientFailure],
+  ['a body that never comes', { kind: 'hangs after its head' }, TransientFailure],
+  ['a connection that breaks', { kind: 'breaks before' }, TransientFailure],
+  ['half an answer', { kind: 'garbles' }, TransientFailure],
+  ['an empty object', answers(200, { body: {} }), TransientFailure],
+  [
+    'a redirect',
+    { kind: 'answers', answer: { status: 302, headers: { location: 'http://127.0.0.1:1/' } } },
+    Misconfigured,
+  ],
+];
+
+describe('a server in trouble', () => {
+  it.each(kinds)('(%s) is told as what it is while the keys are listed', async (_, does, kind) => {
+    const { rotations, adopted } = await adopt();
+    harness.server.plan({ path: /projects\/\w+\/api_keys$/, does });
+    const error = await fault(rotations.preflight('v1'));
+    expect(error).toBeInstanceOf(kind);
+    expectSilent(error, 'words of a server', harness.server.adminKey, keyOf(adopted.incumbent));
+  });
+
+  it.each(kinds)('(%s) is told as what it is while a key is made, once, and repeats no key', async (_, does, kind) => {
+    const { rotations, living } = await adopt();
+    const preflight = await rotations.preflight('v1');
+    rotations.journal('v1', preflight);
+    const before = harness.server.log.length;
+    harness.server.plan({ method: 'POST', does });
+    const error = await fault(rotations.issue('v1', preflight));
+    expect(error).toBeInstanceOf(kind);
+    expectSilent(error, 'words of a server', harness.server.adminKey, ...living().map(({ value }) => value));
+    expect(harness.server.log.slice(before).filter((line) => line.startsWith('POST'))).toHaveLength(1);
+  });
+
+  it.each(kinds)('(%s) is not taken for a refused key', async (_, does, kind) => {
+    const { rotations, adopted } = await adopt();
+    harness.server.plan({ path: /models/, does });
+    const error = await fault(rotations.probe(adopted.incumbent));
+    expect(error).toBeInstanceOf(kind);
+    expectSilent(error, keyOf(adopted.incumbent), 'words of a server');
+  });
+
+  it.each(kinds)('(%s) while a key is deleted leaves a debt that the next try settles', async (_, does, kind) => {
+    const { rotations, adopted } = await adopt();
+    const replaced = rotations.promote(await rotations.bringIn());
+    harness.server.plan({ method: 'DELETE', does });
+    const error = await fault(rotations.retire(replaced));
+    expect(error).toBeInstanceOf(kind);
+    expectSilent(error, keyOf(adopted.incumbent), harness.server.adminKey);
+    expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+  });
+
+  it('says how long OpenAI asks to wait', async () => {
+    const { rotations } = await adopt();
+    harness.server.plan({ does: answers(429, { headers: { 'retry-after': '17' } }) });
+    await expect(rotations.preflight('v1')).rejects.toThrow(/for 17 s/);
+  });
+
+  it('may lose an answer after it made the key: the next attempt removes that key and goes on', async () => {
+    const { rotations, living } = await adopt();
+    const before = living().length;
+    const preflight = await rotations.preflight('v1');
+    rotations.journal('v1', preflight);
+    harness.server.plan({ method: 'POST', does: { kind: 'breaks after' } });
+    expect(await fault(rotations.issue('v1', preflight))).toBeInstanceOf(TransientFailure);
+    expect(living()).toHaveLength(before + 1);
+    await harness.use(await rotations.issue('v1', preflight));
+    expect(living()).toHaveLength(before + 1);
+    expect(living().map(({ name }) => name)).toContain('rekey v1 2');
+  });
+
+  it('may lose the answer of a deletion', async () => {
+    const { rotations } = await adopt();
+    const replaced = rotations.promote(await rotations.bringIn());
+    harness.server.plan({ method: 'DELETE', does: { kind: 'breaks after' } });
+    expect(await fault(rotations.retire(replaced))).toBeInstanceOf(TransientFailure);
+    expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true, facts: { key: 'it was gone' } });
+  });
+
+  it('does not make an account without credit look like a refused key', async () => {
+    const { rotations, adopted } = await adopt();
+    for (const code of ['insufficient_quota', 'credit_balance_exhausted']) {
+      harness.server.plan({ path: /models/, does: coded(429, code) });
+      expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
+    }
+  });
+
+  it('keeps a candidate waiting in the pre-heat, and fails it only when the time is over', async () => {
+    const { rotations } = await adopt({}, { healthyThreshold: 2, preheatSeconds: 3 });
+    const { value: candidate } = await rotations.bringIn();
+    const rotator = harness.rotator(new ManualClock(new Date().toISOString()));
+    const { settings } = rotations;
+    harness.server.plan({ path: /models/, does: answers(503) }, 2);
+    expect(await rotator.test({ settings, candidate, incumbentIdentity: undefined })).toMatchObject({ healthy: 2 });
+    harness.server.plan({ path: /models/, does: answers(503) }, 4);
+    await expect(rotator.test({ settings, candidate, incumbentIdentity: undefined })).rejects.toBeInstanceOf(
+      CandidateUnproven,
+    );
+  });
+
+  it('that lists for ever is left', async () => {
+    const { rotations } = await adopt();
+    const item = { id: 'key_same', name: 'n', redacted_value: 'sk-...abcd', owner: { type: 'user' } };
+    const page = answers(200, { body: { data: [item], has_more: true, last_id: null } });
+    harness.server.plan({ path: /api_keys$/, does: page }, 100);
+    await expect(rotations.preflight('v1')).rejects.toThrow(/more than 10000 keys/);
+  });
+});
+
+describe('the admin key', () => {
+  it.each([
+    ['admin_key', (key: string) => JSON.stringify({ admin_key: key })],
+    ['api_key', (key: string) => JSON.stringify({ api_key: key, note: 'x' })],
+    ['apiKey', (key: string) => JSON.stringify({ apiKey: key })],
+    ['plain text', (key: string) => `${key}\n`],
+  ])('may be in the secret as %s', async (_, text) => {
+    const { rotations, adopted } = await adopt();
+    const admin = new SecretText(text(harness.server.adminKey));
+    await new RotationByHand(rotations.rotator, { ...adopted, admin }).preflight('v1');
+  });
+
+  it.each([
+    undefined,
+    '',
+    '{"key":"a-leaked-value"}',
+    '{"admin_key":"a-leaked-value',
+    '{"admin_key":"a-leaked\\nvalue"}',
+    'a-leaked value',
+  ])('stops before any request where the secret is %j', async (text) => {
+    const { rotations, adopted } = await adopt();
+    const admin = text === undefined ? undefined : new SecretText(text);
+    const before = harness.server.log.length;
+    const error = await fault(new RotationByHand(rotations.rotator, { ...adopted, admin }).preflight('v1'));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expectSilent(error, 'a-leaked');
+    expect(harness.server.log.length).toBe(before);
+  });
+
+  it('that is refused is told from one that may not do this', async () => {
+    const { rotations, adopted } = await adopt();
+    const wrong = 'sk-admin-wrong-0123456789';
+    const refused = await fault(
+      new RotationByHand(rotations.rotator, { ...adopted, admin: new SecretText(wrong) }).preflight('v1'),
+    );
+    expect(refused).toBeInstanceOf(AdminRefused);
+    expectSilent(refused, wrong);
+    const reading = new RotationByHand(rotations.rotator, {
+      ...adopted,
+      admin: new SecretText(harness.server.readingAdminKey),
+    });
+    const error = await fault(reading.bringIn());
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect((error as RekeyError).safeMessage).toContain('may write');
+    expectSilent(error, harness.server.readingAdminKey);
+  });
+});
+
+describe('the declaration', () => {
+  it.each([
+    ['no provider', undefined],
+    ['no service account', { project: 'proj_a' }],
+    ['no project', { serviceAccount: 'svc_acct_a' }],
+    ['a path for a name', { project: 'proj_a/../..', serviceAccount: 'svc_acct_a' }],
+    ['another provider', { name: 'elsewhere', project: 'proj_a', serviceAccount: 'svc_acct_a' }],
+    [
+      'an object of JavaScript for a provider',
+      { name: 'constructor', project: 'proj_a', serviceAccount: 'svc_acct_a' },
+    ],
+  ])('with %s stops before any request', async (_, provider) => {
+    const { rotations, adopted } = await adopt();
+    const before = harness.server.log.length;
+    const { baseUrl } = harness.server;
+    const { settings } = rotations;
+    const { provider: __, ...without } = settings;
+    const values = { admin: adopted.admin, incumbent: adopted.incumbent, versionId: 'v1', known: [] };
+    const changed = provider === undefined ? without : { ...settings, provider: { ...provider, baseUrl } };
+    await expect(rotations.rotator.preflight({ ...values, settings: changed })).rejects.toBeInstanceOf(Misconfigured);
+    expect(harness.server.log.length).toBe(before);
+  });
+
+  it('of an unknown provider names those that there are', async () => {
+    const { rotations, adopted } = await adopt({}, { provider: { name: 'elsewhere' } });
+    await expect(rotations.probe(adopted.incumbent)).rejects.toThrow(/makes API keys at openai/);
+  });
+
+  it('of a project or service account that does not exist is told', async () => {
+    const { adopted } = await adopt();
+    const provider = { ...adopted.declared.provider, serviceAccount: 'svc_acct_nowhere' };
+    const { rotations } = await adopt({}, { provider });
+    await expect(rotations.preflight('v1')).rejects.toThrow(/knows no service account svc_acct_nowhere of project/);
+  });
+
+  it('of an address at which nobody listens, or that is another API, is told in every method', async () => {
+    const { rotations, adopted } = await adopt();
+    const at = (baseUrl: string) =>
+      new RotationByHand(rotations.rotator, adopted, { provider: { ...adopted.declared.provider, baseUrl } });
+    const away = at(`http://127.0.0.1:${await freePort()}/v1`);
+    await expect(away.preflight('v1')).rejects.toBeInstanceOf(TargetUnreachable);
+    await expect(away.probe(adopted.incumbent)).rejects.toBeInstanceOf(TargetUnreachable);
+    const known = {
+      settings: away.settings,
+      admin: adopted.admin,
+      identity: 't',
+      versionId: 'v0',
+      survivor: undefined,
+    };
+    await expect(away.rotator.retire({ ...known, value: adopted.incumbent })).rejects.toBeInstanceOf(TargetUnreachable);
+    await expect(at('https://openai.invalid/v1').preflight('v1')).rejects.toBeInstanceOf(TargetUnreachable);
+    await expect(at(harness.server.origin).probe(adopted.incumbent)).rejects.toThrow(/base_url ends with \/v1/);
+    await expect(at('http://api.example.com/v1').preflight('v1')).rejects.toBeInstanceOf(Misconfigured);
+  });
+});
+
+it('takes nothing from the environment that the SDK would: no other key, address, organization or header', async () => {
+  vi.stubEnv('OPENAI_BASE_URL', 'http://127.0.0.1:1/');
+  vi.stubEnv('OPENAI_API_KEY', 'sk-of-the-environment');
+  vi.stubEnv('OPENAI_ADMIN_KEY', 'sk-admin-of-the-environment');
+  vi.stubEnv('OPENAI_ORG_ID', 'org-of-the-environment');
+  vi.stubEnv('OPENAI_PROJECT_ID', 'proj_of_the_environment');
+  vi.stubEnv('OPENAI_LOG', 'debug');
+  const { rotations } = await adopt();
+  await rotations.rotate();
+});
+
+it('a policy that demands an expiry is told, before any key is made', async () => {
+  const strict = await ApiKeyHarness.start({ demandsExpiry: true });
+  try {
+    const rotations = new RotationByHand(strict.rotator(), await strict.adopt('strict'));
+    await expect(rotations.bringIn()).rejects.toThrow(/expiration_required.*demands that keys expire/);
+  } finally {
+    await strict.stop();
+  }
+});
+
+it('sees the keys of a service account without a role, which the list leaves out by default', async () => {
+  const { server } = harness;
+  const { adopted, rotations } = await adopt();
+  const place = server.createAccount('none');
+  const { id, value } = server.mint(place);
+  const provider = { ...adopted.declared.provider, ...place };
+  const other = new RotationByHand(rotations.rotator, { ...adopted, incumbent: new SecretText(value) }, { provider });
+  expect((await other.preflight('v1')).incumbent).toBe(id);
+});

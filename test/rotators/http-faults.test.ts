@@ -1,0 +1,331 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../infra/local/free-port.ts';
+import {
+  AdminRefused,
+  CandidateUnproven,
+  IncumbentRefused,
+  Misconfigured,
+  TargetUnreachable,
+  Throttled,
+  TransientFailure,
+} from '../../shared/errors.ts';
+import { SecretText } from '../../shared/redact.ts';
+import { send } from '../../shared/rotators/http/transport.ts';
+import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import type { Interference } from '../providers/key-server.ts';
+import { faultOf, type HttpSecret, HttpWorld } from './http-world.ts';
+
+const LEAK = 'a-leaked-value';
+const file = (name: string) => readFile(join(import.meta.dirname, 'tls', name), 'utf8');
+
+let world: HttpWorld;
+let secret: HttpSecret;
+beforeAll(async () => {
+  world = await HttpWorld.start();
+});
+afterAll(() => world?.server.stop());
+beforeEach(() => {
+  world.server.interfere = () => undefined;
+  secret = world.secret();
+});
+
+const answers = (answer: Interference) => {
+  world.server.interfere = () => answer;
+};
+const probe = (more: Partial<RotatorSettings> = {}) =>
+  world.rotator.probe(secret.incumbent, { ...secret.rotations.settings, ...more });
+const body = JSON.stringify({ error: `${LEAK} is not right` });
+
+describe('an answer to the test request', () => {
+  it.each([401, 403])('of %i is a refusal', async (status) => {
+    answers({ status, body });
+    expect(await probe()).toBe('refused');
+  });
+
+  it('of 401 is none where the API says so of credentials that it takes', async () => {
+    answers({ status: 401 });
+    const { test } = secret.declaration;
+    expect(await probe({ http: { ...secret.declaration, test: { ...test, expect: [401] } } })).toBe('accepted');
+  });
+
+  it.each([
+    [429, { 'retry-after': '17' }, Throttled, /; again in 17 s\.$/],
+    [429, { 'retry-after': 'Sun, 01 Mar 2026 12:05:00 GMT' }, Throttled, /; again in 300 s\.$/],
+    [429, { 'retry-after': LEAK }, Throttled, /http\.test\.$/],
+    [500, {}, TransientFailure, /status 500/],
+    [503, { 'retry-after': '999999999' }, TransientFailure, /status 503\); again in 86400 s/],
+    [408, {}, TransientFailure, /status 408/],
+    [400, {}, Misconfigured, /status 400; it expects 200\./],
+    [404, {}, Misconfigured, /status 404/],
+    [204, {}, Misconfigured, /status 204/],
+  ])('of %i with %j is no refusal', async (status, headers, Fault, text) => {
+    answers({ status, headers, body });
+    const error = await faultOf(probe());
+    expect(error).toBeInstanceOf(Fault);
+    expect(error.safeMessage).toMatch(text);
+    expect(error.safeMessage).not.toContain(LEAK);
+  });
+
+  it.each([301, 302, 303, 307, 308])('that leads elsewhere (%i) is never followed', async (status) => {
+    const elsewhere = await HttpWorld.start();
+    answers({ status, headers: { location: `${elsewhere.server.url}/v1/whoami` } });
+    const error = await faultOf(probe());
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(/redirect/);
+    expect(elsewhere.server.received).toEqual([]);
+    await elsewhere.server.stop();
+  });
+
+  it('is used by its status alone', async () => {
+    answers({ status: 200, headers: { 'content-type': 'text/html', 'content-encoding': 'gzip' }, body: '<not gzip' });
+    expect(await probe()).toBe('accepted');
+    answers({ status: 200, body: 'x'.repeat(2 * 1024 * 1024) });
+    expect(await probe()).toBe('accepted');
+  });
+});
+
+describe('an API that is not there', () => {
+  const at = (baseUrl: string) => ({ http: { ...secret.declaration, baseUrl } });
+
+  it('is unreachable on a closed port, and under an unknown name', async () => {
+    const closed = await faultOf(probe(at(`http://127.0.0.1:${await freePort()}`)));
+    expect(closed).toBeInstanceOf(TargetUnreachable);
+    expect(closed.safeMessage).toMatch(/ECONNREFUSED/);
+    expect(await faultOf(probe(at('https://no-such-host.invalid')))).toBeInstanceOf(TargetUnreachable);
+  });
+
+  it('is not waited for when it says nothing', async () => {
+    answers('silence');
+    const error = await faultOf(sendTest({ answerMilliseconds: 200 }));
+    expect(error).toBeInstanceOf(TransientFailure);
+    expect(error.safeMessage).toMatch(/was lost \(time limit\)/);
+  });
+
+  it('is not waited for when its TLS handshake does not end', async () => {
+    const sockets: Socket[] = [];
+    const mute: Server = createServer((socket) => void sockets.push(socket));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const baseUrl = `https://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    const error = await faultOf(sendTest({ connectMilliseconds: 100 }, baseUrl));
+    expect(error).toBeInstanceOf(TargetUnreachable);
+    expect(error.safeMessage).toMatch(/ETIMEDOUT/);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => mute.close(resolve));
+  });
+
+  it('is not listened to when it does not come to an end', async () => {
+    const endless = createServer((socket) => {
+      socket.on('error', () => undefined);
+      const write = (): void => {
+        while (socket.writable && socket.write('x'.repeat(65_536)));
+      };
+      socket.on('drain', write);
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        write();
+      });
+    });
+    await new Promise<void>((resolve) => endless.listen(0, '127.0.0.1', resolve));
+    const baseUrl = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`;
+    const answer = await sendTest({ answerMilliseconds: 5_000 }, baseUrl);
+    expect(answer).toMatchObject({ status: 200, body: { unusable: 'is larger than 1 MiB' } });
+    await new Promise((resolve) => endless.close(resolve));
+  });
+
+  it('has failed when it ends the connection in the middle', async () => {
+    answers('answer lost');
+    expect(await faultOf(probe())).toBeInstanceOf(TransientFailure);
+  });
+
+  function sendTest(limits: Parameters<typeof send>[2], baseUrl = world.server.url) {
+    const request = {
+      name: 'test',
+      method: 'GET',
+      path: '/v1/whoami',
+      headers: {},
+      body: undefined,
+      expect: [200],
+    } as const;
+    return send({ baseUrl, certificateAuthority: undefined }, request, limits);
+  }
+});
+
+describe('TLS', () => {
+  let secure: HttpWorld;
+  beforeAll(async () => {
+    secure = await HttpWorld.start({ key: await file('server.key'), cert: await file('server.crt') });
+  });
+  afterAll(() => secure?.server.stop());
+  const connect = async (more: Partial<RotatorSettings>) => {
+    const { rotations, incumbent } = secure.secret();
+    return secure.rotator.probe(incumbent, { ...rotations.settings, ...more });
+  };
+
+  it('is trusted with a declared authority, and only with it', async () => {
+    const connection = { host: '127.0.0.1', tls: 'prefer', certificateAuthority: await file('authority.crt') } as const;
+    expect(await connect({ connection })).toBe('accepted');
+    const error = await faultOf(connect({}));
+    expect(error).toBeInstanceOf(TargetUnreachable);
+    expect(error.safeMessage).toMatch(/is not trusted \(.+\): declare its authority/);
+  });
+
+  it('is refused under a name that the certificate does not have, whatever the environment says', async () => {
+    const connection = { host: 'localhost', tls: 'prefer', certificateAuthority: await file('authority.crt') } as const;
+    const { rotations, incumbent, declaration } = secure.secret();
+    const http = { ...declaration, baseUrl: declaration.baseUrl.replace('127.0.0.1', 'localhost') };
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    try {
+      const error = await faultOf(secure.rotator.probe(incumbent, { ...rotations.settings, connection, http }));
+      expect(error.safeMessage).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID/);
+    } finally {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+    }
+  });
+});
+
+describe('the administrator', () => {
+  const versionId = 'v1';
+
+  it('is found refused by preflight where there is a list', async () => {
+    const { rotations } = world.secret({ admin: JSON.stringify({ token: `wrong-${LEAK}` }) });
+    const error = await faultOf(rotations.preflight(versionId));
+    expect(error).toBeInstanceOf(AdminRefused);
+    expect(error.safeMessage).not.toContain(LEAK);
+  });
+
+  it('is found refused by create and by revoke', async () => {
+    const wrong = world.secret({ admin: JSON.stringify({ token: LEAK }) });
+    await expect(world.issue(wrong, versionId)).rejects.toBeInstanceOf(AdminRefused);
+    const brought = await secret.rotations.bringIn();
+    const { settings } = secret.rotations;
+    const retirement = {
+      settings,
+      identity: secret.key.id,
+      versionId: 'v0',
+      value: secret.incumbent,
+      survivor: brought.value,
+    };
+    const admin = new SecretText(JSON.stringify({ token: LEAK }));
+    await expect(world.rotator.retire({ ...retirement, admin })).rejects.toBeInstanceOf(AdminRefused);
+    expect(world.server.opens(secret.key.value)).toBe(true);
+  });
+
+  it.each([
+    ['missing', undefined, /declare admin_secret/],
+    ['a plain text', LEAK, /needs a JSON object/],
+    ['a JSON object without the key', JSON.stringify({ tokn: LEAK }), /has no text for {{admin\.token}}/],
+    ['a JSON object with a list there', JSON.stringify({ token: [LEAK] }), /has no text for {{admin\.token}}/],
+    ['a token with a line break', JSON.stringify({ token: `${LEAK}\n` }), /line break/],
+  ])('that is %s stops in preflight', async (_, admin, text) => {
+    const asked = world.server.received.length;
+    const error = await faultOf(world.secret({ admin }).rotations.preflight(versionId));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(text);
+    expect(error.safeMessage).not.toContain(LEAK);
+    expect(world.server.received.length).toBe(asked);
+  });
+
+  it('may be plain text', async () => {
+    const authorization = { authorization: 'Bearer {{admin}}' };
+    const plain = world.secret({
+      admin: world.server.admin,
+      declare: ({ list, ...http }) => ({
+        ...http,
+        create: { ...http.create, headers: authorization },
+        revoke: { ...http.revoke, headers: authorization },
+        ...(list === undefined ? {} : { list: { ...list, headers: authorization } }),
+      }),
+    });
+    await plain.rotations.rotate();
+    expect(world.names(plain.account)).toHaveLength(1);
+    const whole = { ...plain, admin: new SecretText(JSON.stringify({ token: LEAK })) };
+    const error = await faultOf(world.issue(whole, versionId));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(/say which key/);
+  });
+
+  it('is never shown to a credential: the test request does not know it', async () => {
+    world.server.received.length = 0;
+    await secret.rotations.rotate();
+    const tests = world.server.received.filter(({ path }) => path === '/v1/whoami');
+    expect(tests.length).toBeGreaterThan(3);
+    for (const { headers } of tests) expect(headers['authorization']).not.toContain(world.server.admin);
+  });
+});
+
+describe('preflight', () => {
+  it('stops at an incumbent that the API refuses', async () => {
+    world.server.revoke(secret.account, () => true);
+    await expect(secret.rotations.preflight('v1')).rejects.toBeInstanceOf(IncumbentRefused);
+  });
+
+  it('stops at a declaration that is missing or wrong, before it asks anything', async () => {
+    const asked = world.server.received.length;
+    const { admin, incumbent, declaration, rotations } = secret;
+    const { http: _, ...settings } = rotations.settings;
+    const input = { admin, incumbent, versionId: 'v1', known: [] };
+    await expect(world.rotator.preflight({ ...input, settings })).rejects.toThrow(/has no http:/);
+    const http = { ...declaration, test: { ...declaration.test, headers: { a: '{{vale}}' } } };
+    const error = await faultOf(world.rotator.preflight({ ...input, settings: { ...settings, http } }));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(/test has {{vale}}, .* \(and 1 more\)$/);
+    expect(world.server.received.length).toBe(asked);
+  });
+
+  it.each([
+    ['is no JSON', { status: 200, headers: { 'content-type': 'text/plain' }, body }, /is not JSON/],
+    ['is compressed, unasked', { status: 200, headers: { 'content-encoding': 'br' }, body }, /is compressed/],
+    ['has no list', { status: 200, body }, /does not lead to a list/],
+  ] as const)('stops at a list that %s', async (_, answer, text) => {
+    world.server.interfere = ({ path }) => (path.endsWith('/keys') ? answer : undefined);
+    const error = await faultOf(secret.rotations.preflight('v1'));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(text);
+    expect(error.safeMessage).not.toContain(LEAK);
+  });
+
+  it('takes a list whose type is not said, or said with a suffix', async () => {
+    for (const type of ['application/vnd.api+json', 'Application/JSON; charset=utf-8', 'text/json']) {
+      const answer = { status: 200, headers: { 'content-type': type }, body: '{"data":[]}' };
+      world.server.interfere = ({ path }) => (path.endsWith('/keys') ? answer : undefined);
+      await secret.rotations.preflight('v1');
+    }
+  });
+});
+
+describe('a candidate', () => {
+  it('is tried until it is accepted as many times in a row as asked', async () => {
+    const brought = await secret.rotations.bringIn();
+    const script = [401, 200, 503, 200, 200];
+    world.server.interfere = () => {
+      const status = script.shift();
+      return status === undefined || status === 200 ? undefined : { status };
+    };
+    const settings = { ...secret.rotations.settings, healthyThreshold: 3 };
+    const before = world.clock.now().getTime();
+    expect(await world.rotator.test({ settings, candidate: brought.value, incumbentIdentity: undefined })).toEqual({
+      healthy: 3,
+      parity: ['test request'],
+    });
+    expect(world.clock.now().getTime() - before).toBe(1000);
+  });
+
+  it('is unproven after the pre-heat time, with the last reason', async () => {
+    const brought = await secret.rotations.bringIn();
+    for (const [answer, reason] of [
+      [{ status: 403 }, /within 5 s: the API refuses it/],
+      [{ status: 429 }, /within 5 s: The API asks to slow down/],
+    ] as const) {
+      answers(answer);
+      const error = await faultOf(secret.rotations.test(brought));
+      expect(error).toBeInstanceOf(CandidateUnproven);
+      expect(error.safeMessage).toMatch(reason);
+    }
+  });
+});

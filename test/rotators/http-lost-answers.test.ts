@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { HttpDeclaration } from '../../shared/config/declaration.ts';
+import { Misconfigured, OrphanInDoubt, StillAlive, TransientFailure } from '../../shared/errors.ts';
+import type { Interference, Received } from '../providers/key-server.ts';
+import { faultOf, HttpWorld, withoutList } from './http-world.ts';
+
+let world: HttpWorld;
+beforeAll(async () => {
+  world = await HttpWorld.start();
+});
+afterAll(() => world?.server.stop());
+beforeEach(() => {
+  world.server.interfere = () => undefined;
+  world.server.isListing = true;
+  world.server.isForgetful = false;
+  world.server.received.length = 0;
+});
+
+/** Happens to the first request of this kind, and to no other. */
+function once(method: string, interference: Interference): void {
+  let isOver = false;
+  world.server.interfere = (request: Received) => {
+    if (isOver || request.method !== method) return undefined;
+    isOver = true;
+    return interference;
+  };
+}
+
+const versionId = 'a6f2c7b0-0000-4000-8000-000000000001';
+const first = `rekey-${versionId}-1`;
+const second = `rekey-${versionId}-2`;
+
+describe('an answer to create that is lost', () => {
+  it.each<Interference>(['answer lost', 'half an answer', 'silence'])(
+    'by %s is a passing failure; the next attempt finds what was made by its name, and revokes it',
+    async (interference) => {
+      const secret = world.secret();
+      const { account, rotations } = secret;
+      const preflight = await rotations.preflight(versionId);
+      rotations.journal(versionId, preflight);
+      once('POST', interference);
+      await expect(rotations.issue(versionId, preflight)).rejects.toBeInstanceOf(TransientFailure);
+      expect(world.names(account)).toEqual(['made by hand', first]);
+      const report = await world.issue(secret, versionId, { attempts: 2 });
+      expect(report.facts).toEqual({ name: second, removed: first });
+      expect(world.names(account)).toEqual(['made by hand', second]);
+    },
+  );
+
+  it('leaves nothing when the rotation is taken back, and no doubt', async () => {
+    const { account, rotations } = world.secret();
+    const preflight = await rotations.preflight(versionId);
+    rotations.journal(versionId, preflight);
+    once('POST', 'answer lost');
+    await expect(rotations.issue(versionId, preflight)).rejects.toThrow();
+    await expect(rotations.issue(versionId, preflight, undefined, { lost: true })).resolves.toBeDefined();
+    for (const removed of [second, 'none was there']) {
+      expect(await rotations.retire(versionId, { forget: false })).toMatchObject({
+        refusedLogin: false,
+        facts: { removed },
+      });
+      expect(world.names(account)).toEqual(['made by hand']);
+    }
+  });
+
+  it('leaves nothing either when a late attempt made one after the value was stored: it goes with the credential', async () => {
+    const { account, rotations } = world.secret();
+    const preflight = await rotations.preflight(versionId);
+    rotations.journal(versionId, preflight);
+    once('POST', 'request lost');
+    await expect(rotations.issue(versionId, preflight)).rejects.toThrow();
+    await rotations.issue(versionId, preflight);
+    world.server.make(account, first); // The request was only slow.
+    expect(world.names(account)).toEqual(['made by hand', second, first]);
+    expect(await rotations.retire(versionId)).toMatchObject({ facts: { revoke: 'revoked', removed: first } });
+    expect(world.names(account)).toEqual(['made by hand']);
+  });
+
+  it('is asked for by name where the list can be asked so, and only exact names count', async () => {
+    const declare = (http: HttpDeclaration): HttpDeclaration => ({
+      ...http,
+      list: { ...(http.list as NonNullable<HttpDeclaration['list']>), path: `${http.list?.path}?name={{name}}` },
+    });
+    const secret = world.secret({ declare });
+    const strangers = [`${first}0`, ` ${first}`, first.toUpperCase(), `rekey-${versionId}`, `x${first}`, second];
+    for (const name of [first, ...strangers]) world.server.make(secret.account, name);
+    world.server.make(secret.account, first); // The API itself did it twice.
+    await world.issue(secret, versionId, { attempts: 2 });
+    expect(world.names(secret.account)).toEqual(['made by hand', ...strangers, second]);
+    const lists = world.server.received.filter(({ method }) => method === 'GET').map(({ path }) => path);
+    expect(lists).toEqual([`/v1/accounts/${secret.account}/keys?name=${first}`]);
+  });
+
+  it('is not taken for gone because the revoke request is wrong', async () => {
+    const secret = world.secret({
+      declare: (http) => ({ ...http, revoke: { ...http.revoke, path: '/v1/wrong/{{id}}' } }),
+    });
+    world.server.make(secret.account, first);
+    await expect(world.issue(secret, versionId, { attempts: 2 })).rejects.toBeInstanceOf(StillAlive);
+    expect(world.names(secret.account)).toEqual(['made by hand', first]);
+  });
+});
+
+describe.each([
+  ['without a list', withoutList],
+  [
+    'with a list, but revoked by the value only',
+    (http: HttpDeclaration): HttpDeclaration => {
+      const { id: _, ...capture } = http.create.capture;
+      const { headers = {} } = http.revoke;
+      const path = http.create.path.replace(/keys$/, 'revocations');
+      return {
+        ...http,
+        create: { ...http.create, capture },
+        revoke: { method: 'POST', path, headers, body: { token: '{{value}}' }, expect: [200] },
+      };
+    },
+  ],
+])('%s, a lost answer', (_, declare) => {
+  const doubt = new RegExp(`${first}" may exist`);
+
+  it('does not stop the rotation, which says which credential a person must look for', async () => {
+    const secret = world.secret({ declare });
+    world.server.make(secret.account, first);
+    const { facts, identity } = await world.issue(secret, versionId, { attempts: 2 });
+    expect(facts).toMatchObject({ name: second, in_doubt: expect.stringMatching(doubt) });
+    expect(world.names(secret.account)).toEqual(['made by hand', first, second]);
+    expect([second, world.server.keys(secret.account)[2]?.id]).toContain(identity);
+  });
+
+  it('is a doubt for a person when the rotation is taken back', async () => {
+    const { account, rotations } = world.secret({ declare });
+    const preflight = await rotations.preflight(versionId);
+    expect(preflight.facts['lost_answers']).toBe('not found: a person must look');
+    rotations.journal(versionId, preflight);
+    await rotations.issue(versionId, preflight, undefined, { lost: true });
+    const error = await faultOf(rotations.retire(versionId, { forget: false }));
+    expect(error).toBeInstanceOf(OrphanInDoubt);
+    expect(error.safeMessage).toMatch(doubt);
+    expect(world.names(account)).toEqual(['made by hand', first]);
+  });
+
+  it('is none when nothing was asked for', async () => {
+    const { account, rotations } = world.secret({ declare });
+    rotations.journal(versionId, await rotations.preflight(versionId));
+    expect(await rotations.retire(versionId)).toMatchObject({
+      refusedLogin: false,
+      facts: { issued: 'nothing was asked for' },
+    });
+    expect(world.names(account)).toEqual(['made by hand']);
+  });
+});
+
+describe('without a list, a credential whose id is in the ledger but whose value was not stored', () => {
+  it('is revoked by its id, twice', async () => {
+    const { account, rotations, admin } = world.secret({ declare: withoutList });
+    const { id } = world.server.make(account, first);
+    const issuance = { since: world.clock.now(), existing: [], attempts: 1 };
+    const retirement = {
+      settings: rotations.settings,
+      admin,
+      identity: id,
+      versionId,
+      value: undefined,
+      survivor: rotations.current.value,
+      known: [{ identity: id, versionId, state: 'proposed', issuance }] as const,
+    };
+    for (const revoke of ['revoked', 'gone']) {
+      expect(await rotations.rotator.retire(retirement)).toMatchObject({ refusedLogin: false, facts: { revoke } });
+      expect(world.names(account)).toEqual(['made by hand']);
+    }
+    // A further attempt leaves a doubt again.
+    const known = [{ identity: id, versionId, state: 'proposed' as const, issuance: { ...issuance, attempts: 2 } }];
+    await expect(rotations.rotator.retire({ ...retirement, known })).rejects.toBeInstanceOf(OrphanInDoubt);
+    // And one that nobody knows anything of is not called dead.
+    const unknown = { ...retirement, identity: `rekey-${versionId}`, known: [] };
+    await expect(rotations.rotator.retire(unknown)).rejects.toBeInstanceOf(StillAlive);
+  });
+});
+
+describe('an answer to create that cannot be used', () => {
+  const answers: readonly (readonly [string, Record<string, string>, RegExp])[] = [
+    ['has no value', { value: '/data/nothing' }, /no text at the pointer of create\.capture\.value/],
+    ['has a list for a value', { value: '/data' }, /create\.capture\.value/],
+    ['has no time where it ends', { expires_at: '/data/name' }, /expires_at leads neither/],
+    ['lacks another capture', { handle: '/data/handle' }, /create\.capture\.handle/],
+  ];
+  it.each(answers)('because it %s: what it made is revoked at once', async (_, capture, problem) => {
+    const secret = world.secret({
+      declare: (http) => ({ ...http, create: { ...http.create, capture: { ...http.create.capture, ...capture } } }),
+    });
+    const error = await faultOf(world.issue(secret, versionId));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(problem);
+    expect(error.safeMessage).toMatch(/The credential was revoked\.$/);
+    expect(world.names(secret.account)).toEqual(['made by hand']);
+  });
+
+  it.each(['has no id', 'is no JSON', 'is larger than 1 MiB'])(
+    'because it %s: whoever rolls back finds it by its name',
+    async (what) => {
+      const { account, rotations } = world.secret({
+        declare: (http) => ({
+          ...http,
+          create: { ...http.create, capture: { ...http.create.capture, id: '/data/nothing' } },
+        }),
+      });
+      const preflight = await rotations.preflight(versionId);
+      rotations.journal(versionId, preflight);
+      if (what !== 'has no id') {
+        world.server.interfere = ({ method }) => {
+          if (method !== 'POST') return undefined;
+          world.server.make(account, first);
+          const body =
+            what === 'is no JSON' ? 'made: a-leaked-value' : JSON.stringify({ data: 'x'.repeat(1024 * 1024) });
+          return { status: 201, body };
+        };
+      }
+      const error = await faultOf(rotations.issue(versionId, preflight));
+      expect(error).toBeInstanceOf(Misconfigured);
+      expect(error.safeMessage).not.toContain('leaked');
+      expect(world.names(account)).toEqual(['made by hand', first]);
+      world.server.interfere = () => undefined;
+      expect(await rotations.retire(versionId)).toMatchObject({ facts: { removed: first } });
+      expect(world.names(account)).toEqual(['made by hand']);
+    },
+  );
+
+  it('and whose credential does not let itself be revoked, is a doubt that names it', async () => {
+    const secret = world.secret({
+      declare: (http) => ({
+        ...http,
+        create: { ...http.create, capture: { ...http.create.capture, value: '/nothing' } },
+      }),
+    });
+    once('DELETE', { status: 503 });
+    const error = await faultOf(world.issue(secret, versionId));
+    expect(error).toBeInstanceOf(OrphanInDoubt);
+    expect(error.safeMessage).toContain(first);
+  });
+});

@@ -1,0 +1,351 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { HttpDeclaration } from '../../shared/config/declaration.ts';
+import { IncumbentRefused, Misconfigured, OrphanInDoubt, StillAlive } from '../../shared/errors.ts';
+import { SecretText } from '../../shared/redact.ts';
+import { parsed } from './http-harness.ts';
+import { faultOf, HttpWorld, withoutList } from './http-world.ts';
+
+let world: HttpWorld;
+beforeAll(async () => {
+  world = await HttpWorld.start();
+});
+afterAll(() => world?.server.stop());
+beforeEach(() => {
+  world.server.interfere = () => undefined;
+  world.server.isForgetful = false;
+  world.server.expiresAt = undefined;
+  world.server.makeId = () => `id_${crypto.randomUUID()}`;
+});
+
+const plain = ({ value }: { readonly value: string }) => value;
+const withoutId = ({ value }: { readonly value: string }) => JSON.stringify({ value });
+/** Revoked by the value itself, as in RFC 7009; no id anywhere. */
+const byValue = (http: HttpDeclaration): HttpDeclaration => ({
+  ...withoutList(http),
+  create: { ...http.create, capture: { value: '/data/secret' } },
+  revoke: {
+    method: 'POST',
+    path: http.create.path.replace(/keys$/, 'revocations'),
+    headers: http.revoke.headers ?? {},
+    body: { token: '{{value}}' },
+    expect: [200],
+  },
+});
+
+describe('a secret that is a JSON object', () => {
+  it('gets the captures of each credential; every other key is carried over, and what is not captured again goes', async () => {
+    world.server.expiresAt = '2027-01-01T00:00:00Z';
+    const nested = { list: [1, { a: null }] };
+    const hold = ({ id, value }: { id: string; value: string }) =>
+      JSON.stringify({ url: 'https://x', value, id, expires_at: 1, nested, ['__proto__x']: true });
+    const secret = world.secret({ hold });
+    const { value } = await secret.rotations.rotate();
+    expect(parsed(value)).toEqual({
+      url: 'https://x',
+      nested,
+      ['__proto__x']: true,
+      value: expect.stringMatching(/^key_/),
+      id: expect.stringMatching(/^id_/),
+      expires_at: '2027-01-01T00:00:00Z',
+    });
+    world.server.expiresAt = undefined;
+    expect(Object.keys(parsed((await secret.rotations.rotate()).value))).toEqual([
+      'url',
+      'nested',
+      '__proto__x',
+      'value',
+      'id',
+    ]);
+  });
+
+  it('is made of the captures where the secret had no value', async () => {
+    const secret = world.secret();
+    const { value, identity } = await world.issue(secret, 'v1', { incumbent: undefined });
+    expect(parsed(value)).toEqual({ value: expect.stringMatching(/^key_/), id: identity });
+  });
+
+  it.each([
+    ['no value', {}, /no text under "value"/],
+    ['an empty value', { value: '' }, /no text under "value"/],
+    ['an id that is the value', { value: 'a-leaked-value', id: 'a-leaked-value' }, /is not an id/],
+    ['an id with a line break', { value: 'a-leaked-value', id: 'x\ny' }, /is not an id/],
+    [
+      'the value in another key too',
+      { value: 'a-leaked-value', id: 'x', url: 'https://a-leaked-value@h' },
+      /"url" of the incumbent/,
+    ],
+    [
+      'the value deep in another key',
+      { value: 'a-leaked-value', id: 'x', o: { p: ['a-leaked-value'] } },
+      /"o" of the incumbent/,
+    ],
+  ])('stops in preflight with %s', async (_, json, text) => {
+    const { rotations } = world.secret({ hold: () => JSON.stringify(json) });
+    const error = await faultOf(rotations.preflight('v1'));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(text);
+    expect(error.safeMessage).not.toContain('leaked');
+  });
+
+  it('must hold what the test request needs', async () => {
+    const declare = (http: HttpDeclaration): HttpDeclaration => ({
+      ...http,
+      test: { ...http.test, headers: { ...http.test.headers, 'x-key-id': '{{id}}' } },
+    });
+    const { rotations } = world.secret({ declare, hold: withoutId });
+    await expect(rotations.preflight('v1')).rejects.toThrow(/http\.test needs "id" of the incumbent/);
+    await world.secret({ declare }).rotations.rotate();
+    expect(world.server.received.some(({ headers }) => String(headers['x-key-id']).startsWith('id_'))).toBe(true);
+  });
+});
+
+describe('a secret in plain text', () => {
+  it('stays plain text; its credentials are revoked by the ids in the ledger', async () => {
+    const secret = world.secret({ hold: plain });
+    const { rotations } = secret;
+    const first = await rotations.bringIn();
+    expect(first.value.reveal()).toMatch(/^key_/);
+    await rotations.test(first);
+    const adopted = rotations.promote(first);
+    // Nobody has said what the API calls the one that was made by hand.
+    const error = await faultOf(rotations.retire(adopted));
+    expect(error).toBeInstanceOf(StillAlive);
+    expect(error.safeMessage).toMatch(/http\.revoke needs {{id}} of it/);
+    const second = await rotations.bringIn();
+    expect(second.preflight.facts['incumbent_revocable']).toBe('yes');
+    expect(await rotations.retire(rotations.promote(second))).toMatchObject({
+      refusedLogin: true,
+      facts: { revoke: 'revoked' },
+    });
+    expect(world.names(secret.account)).toEqual(['made by hand', expect.stringMatching(/^rekey-/)]);
+    // Once a person has revoked it, it is dead.
+    world.server.revoke(secret.account, ({ id }) => id === secret.key.id);
+    expect(await rotations.retire(adopted)).toMatchObject({ refusedLogin: true });
+  });
+
+  it('is said in preflight to be one that nobody can revoke', async () => {
+    const { facts, incumbent } = await world.secret({ hold: plain }).rotations.preflight('v1');
+    expect(facts['incumbent_revocable']).toBe('no');
+    expect(incumbent).toMatch(/^credential of version /);
+  });
+
+  it('is revoked by its value where the API wants nothing else', async () => {
+    const secret = world.secret({ hold: plain, declare: byValue });
+    const { incumbent_revocable } = (await secret.rotations.preflight('v1')).facts;
+    expect(incumbent_revocable).toBe('yes');
+    for (const turn of [1, 2]) {
+      const { versionId } = await secret.rotations.rotate();
+      expect(world.names(secret.account)).toEqual([`rekey-${versionId}-1`]);
+      const entry = secret.rotations.known.find((known) => known.versionId === versionId);
+      expect(entry?.identity, `turn ${turn}`).toBe(`rekey-${versionId}-1`);
+    }
+  });
+
+  it('stops at a value that has a line break at its end, and does not repeat it', async () => {
+    const { rotations } = world.secret({ hold: ({ value }) => `${value}\n` });
+    const error = await faultOf(rotations.preflight('v1'));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(/line break/);
+  });
+
+  it('cannot hold a value that is a JSON object: what was made is revoked', async () => {
+    const secret = world.secret({ hold: plain });
+    world.server.makeValue = () => '{"type":"service_account"}';
+    try {
+      const error = await faultOf(world.issue(secret, 'v1'));
+      expect(error).toBeInstanceOf(Misconfigured);
+      expect(error.safeMessage).not.toContain('service_account');
+      expect(world.names(secret.account)).toEqual(['made by hand']);
+    } finally {
+      world.server.makeValue = () => `key_${crypto.randomUUID()}`;
+    }
+  });
+});
+
+describe('the identity of a credential', () => {
+  it('is its id; large numbers keep every digit', async () => {
+    const digits = '12345678901234567890';
+    const secret = world.secret();
+    world.server.interfere = ({ method }) =>
+      method === 'POST' ? { status: 201, body: `{"data":{"id":${digits},"secret":"key_x"}}` } : undefined;
+    const report = await world.issue(secret, 'v1');
+    expect(report.identity).toBe(digits);
+    expect(report.value.reveal()).toBe(`{"value":"key_x","id":"${digits}"}`);
+  });
+
+  it('is a number as the API writes it, and revoked by it', async () => {
+    const secret = world.secret();
+    world.server.makeId = () => 4711;
+    world.server.interfere = ({ method }) =>
+      method === 'POST'
+        ? {
+            status: 201,
+            body: JSON.stringify({ data: { id: 4711, secret: world.server.make(secret.account, 'n').value } }),
+          }
+        : undefined;
+    const brought = await secret.rotations.bringIn();
+    expect(brought.value.reveal()).toMatch(/"id":4711/);
+    await secret.rotations.retire(brought.versionId);
+    expect(world.server.keys(secret.account)).toHaveLength(1);
+  });
+
+  it('is its name where no id is captured, and it is revoked by that', async () => {
+    world.server.makeId = () => 'not used';
+    const declare = (http: HttpDeclaration): HttpDeclaration => ({
+      ...withoutList(http),
+      create: { ...http.create, capture: { value: '/data/secret' } },
+      revoke: { ...http.revoke, path: http.revoke.path.replace('{{id}}', '{{name}}') },
+    });
+    const { rotations, account } = world.secret({ declare, hold: withoutId });
+    const { versionId } = await rotations.bringIn();
+    const name = `rekey-${versionId}-1`;
+    expect(rotations.known.at(-1)?.identity).toBe(name);
+    world.server.received.length = 0;
+    await faultOf(rotations.retire(versionId)); // The key server revokes by id only.
+    expect(world.server.received.map(({ path }) => path)).toContain(`/v1/accounts/${account}/keys/${name}`);
+  });
+
+  it('is never that of another: what the API made is left for a person, and the incumbent is not revoked by its id', async () => {
+    const secret = world.secret();
+    world.server.makeId = () => secret.key.id;
+    const error = await faultOf(world.issue(secret, 'v1'));
+    expect(error).toBeInstanceOf(OrphanInDoubt);
+    expect(error.safeMessage).toMatch(/the one named "rekey-v1-1" was made and is not revoked/);
+    expect(world.names(secret.account)).toEqual(['made by hand', 'rekey-v1-1']);
+    await expect(world.issue(secret, 'v1', { attempts: 2 })).rejects.toThrow(
+      /http\.list\.id gives the credential named/,
+    );
+    expect(world.names(secret.account)).toEqual(['made by hand', 'rekey-v1-1']);
+  });
+
+  it('never holds the value', async () => {
+    const secret = world.secret();
+    world.server.interfere = ({ method }) =>
+      method === 'POST'
+        ? { status: 201, body: '{"data":{"id":"id-of-a-leaked-value","secret":"a-leaked-value"}}' }
+        : undefined;
+    const error = await faultOf(world.issue(secret, 'v1'));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(/create\.capture\.id does not lead to an id/);
+    expect(error.safeMessage).not.toContain('leaked');
+  });
+
+  it('has a name of letters, digits and - also for a version id that has others', async () => {
+    const secret = world.secret();
+    const { facts } = await world.issue(secret, `${'ü/'.repeat(30)}"`);
+    expect(facts['name']).toMatch(/^rekey-[0-9a-f]{32}-1$/);
+  });
+});
+
+describe('when a credential ends by itself', () => {
+  it.each([
+    ['2027-02-03T04:05:06Z', '2027-02-03T04:05:06.000Z'],
+    ['2027-02-03T04:05:06.789+02:00', '2027-02-03T02:05:06.789Z'],
+    [1_800_000_000, '2027-01-15T08:00:00.000Z'],
+    ['1800000000', '2027-01-15T08:00:00.000Z'],
+    [1_800_000_000.5, '2027-01-15T08:00:00.500Z'],
+  ])('is read from %j', async (written, time) => {
+    world.server.expiresAt = written;
+    const { expiresAt } = await world.issue(world.secret(), 'v1');
+    expect(expiresAt?.toISOString()).toBe(time);
+  });
+
+  it.each([undefined, null])('is not said by %j', async (written) => {
+    world.server.expiresAt = written;
+    expect(await world.issue(world.secret(), 'v1')).not.toHaveProperty('expiresAt');
+  });
+
+  it.each([
+    'tomorrow',
+    '2027-02-30',
+    '2027-13-01T00:00:00Z',
+    1_800_000_000_000,
+    -1,
+    true,
+    '03/02/2027',
+    '2027-02-03 04:05:06',
+  ])('is not guessed from %j', async (written) => {
+    world.server.expiresAt = written;
+    const error = await faultOf(world.issue(world.secret(), 'v1'));
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error.safeMessage).toMatch(/expires_at leads neither to/);
+  });
+});
+
+describe('retire', () => {
+  it('ends nothing when the credential that must go on is refused, or is the same one', async () => {
+    const secret = world.secret();
+    const { rotations, account, admin } = secret;
+    const brought = await rotations.bringIn();
+    const retirement = {
+      settings: rotations.settings,
+      admin,
+      identity: secret.key.id,
+      versionId: 'v0',
+      value: secret.incumbent,
+    };
+    const dead = new SecretText(JSON.stringify({ value: 'no-such-value', id: 'x' }));
+    await expect(rotations.rotator.retire({ ...retirement, survivor: dead })).rejects.toBeInstanceOf(IncumbentRefused);
+    const same = { ...retirement, survivor: secret.incumbent };
+    await expect(rotations.rotator.retire(same)).rejects.toBeInstanceOf(Misconfigured);
+    const other = { ...retirement, identity: 'id_of_another', survivor: brought.value };
+    await expect(rotations.rotator.retire(other)).rejects.toThrow(/does not belong to credential "id_of_another"/);
+    expect(world.names(account)).toHaveLength(2);
+  });
+
+  it('does not call dead what the API still takes', async () => {
+    const { rotations } = world.secret();
+    const adopted = rotations.promote(await rotations.bringIn());
+    world.server.isForgetful = true;
+    const before = world.clock.now().getTime();
+    await expect(rotations.retire(adopted)).rejects.toThrow(/has revoked the credential, and still accepts it/);
+    expect(world.clock.now().getTime() - before).toBe(5000);
+    world.server.isForgetful = false;
+    expect(await rotations.retire(adopted)).toMatchObject({ refusedLogin: true });
+  });
+
+  it('does not call dead what the API says it does not know, and takes', async () => {
+    const { rotations } = world.secret({
+      declare: (http) => ({ ...http, revoke: { ...http.revoke, path: '/v1/wrong/{{id}}' } }),
+    });
+    const adopted = rotations.promote(await rotations.bringIn());
+    const error = await faultOf(rotations.retire(adopted));
+    expect(error).toBeInstanceOf(StillAlive);
+    expect(error.safeMessage).toMatch(/is http\.revoke the right request/);
+  });
+
+  it('waits for an API that takes a moment', async () => {
+    const { rotations } = world.secret();
+    const adopted = rotations.promote(await rotations.bringIn());
+    let tests = 0;
+    let isRevoked = false;
+    world.server.interfere = ({ method, path }) => {
+      if (method === 'DELETE') isRevoked = true;
+      if (!isRevoked || path !== '/v1/whoami') return undefined;
+      tests += 1;
+      return tests <= 2 ? { status: 200 } : undefined;
+    };
+    expect(await rotations.retire(adopted)).toMatchObject({ refusedLogin: true });
+    expect(tests).toBe(3);
+  });
+
+  it.each([400, 409, 422])('takes a refused value for proof when the API revokes only once (%i)', async (status) => {
+    const { rotations, account, key } = world.secret();
+    const adopted = rotations.promote(await rotations.bringIn());
+    world.server.interfere = ({ method }) => (method === 'DELETE' ? { status } : undefined);
+    await expect(rotations.retire(adopted)).rejects.toBeInstanceOf(Misconfigured);
+    world.server.revoke(account, ({ id }) => id === key.id);
+    expect(await rotations.retire(adopted)).toMatchObject({
+      refusedLogin: true,
+      facts: { revoke: 'not needed: it is refused' },
+    });
+  });
+
+  it('says what an incumbent lacks that was adopted without an id', async () => {
+    const { rotations } = world.secret({ hold: withoutId });
+    const adopted = rotations.promote(await rotations.bringIn());
+    const error = await faultOf(rotations.retire(adopted));
+    expect(error).toBeInstanceOf(StillAlive);
+    expect(error.safeMessage).toMatch(/needs {{id}} of it, which its value does not hold\. Revoke it by hand\./);
+  });
+});

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RedisServer } from '../../infra/local/redis-server.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { IncumbentRefused, Misconfigured, TargetUnreachable, TransientFailure } from '../../shared/errors.ts';
+import { nodesOf } from '../../shared/rotators/redis/nodes.ts';
+import { hashOf, RedisHarness } from './redis-harness.ts';
+import { RotationByHand } from './rotation-by-hand.ts';
+import type { Adopted } from './target-harness.ts';
+
+let redis: RedisHarness;
+let first: RedisServer;
+let second: RedisServer;
+let made = 0;
+let adopted: Adopted;
+let rotations: RotationByHand;
+
+beforeAll(async () => {
+  redis = await RedisHarness.start({}, 2);
+  const [one, other] = redis.servers;
+  if (one === undefined || other === undefined) throw new Error('two servers');
+  [first, second] = [one, other];
+  // One administrator for all, as where one file is given to every server.
+  await redis.command(second, ['ACL', 'SETUSER', 'admin', `>${first.adminPassword}`]);
+  await redis.command(second, ['ACL', 'SAVE']);
+});
+afterAll(() => redis.stop());
+beforeEach(async () => {
+  made += 1;
+  adopted = await redis.adopt(`app${made}`);
+  for (const server of redis.servers) await redis.command(server, ['ACL', 'SAVE']);
+  rotations = new RotationByHand(redis.rotator(systemClock), adopted);
+});
+
+/** What each server has as passwords of the user. */
+const passwords = async (): Promise<readonly (readonly string[])[]> => [
+  await redis.hashes(first, adopted.name),
+  await redis.hashes(second, adopted.name),
+];
+const hashOfCurrent = (): string => hashOf(rotations.current.value);
+
+describe('a user of several servers', () => {
+  it('is changed, tried and ended on every one', async () => {
+    const old = hashOfCurrent();
+    const { value, versionId, preflight } = await rotations.bringIn();
+    expect(preflight.facts).toMatchObject({ nodes: '2', persistence: 'ACL SAVE', tls: 'none' });
+    expect(await passwords()).toEqual([
+      [old, hashOf(value)],
+      [old, hashOf(value)],
+    ]);
+    await rotations.test({ value });
+    for (const { port } of [first, second]) await redis.login(value, port);
+    const report = await rotations.retire(rotations.promote({ value, versionId, preflight }));
+    expect(report).toMatchObject({ refusedLogin: true, facts: { nodes: '2' } });
+    expect(await passwords()).toEqual([[hashOf(value)], [hashOf(value)]]);
+  });
+
+  it('stops in preflight when one does not answer, or does not take the incumbent', async () => {
+    const before = await redis.state(adopted);
+    await second.restart(async () => {
+      await expect(rotations.preflight('v1')).rejects.toBeInstanceOf(TargetUnreachable);
+    });
+    expect(await redis.state(adopted)).toBe(before);
+    await redis.command(second, ['ACL', 'SETUSER', adopted.name, 'resetpass', '>another']);
+    const fault = await rotations.preflight('v1').catch((error: unknown) => error);
+    expect(fault).toBeInstanceOf(IncumbentRefused);
+    expect((fault as Error).message).toContain(`127.0.0.1:${second.port}`);
+    await redis.command(second, ['ACL', 'SETUSER', adopted.name, 'nopass']);
+    await expect(rotations.preflight('v1')).rejects.toBeInstanceOf(Misconfigured);
+  });
+
+  it('is not said to be installed while one does not answer; the next try completes it', async () => {
+    const { rotator } = rotations;
+    if (rotator.kind !== 'chosen') throw new Error('chosen');
+    const { settings, current } = rotations;
+    const versionId = crypto.randomUUID();
+    const values = { settings, admin: adopted.admin, incumbent: current.value, versionId, startedAt: new Date() };
+    const candidate = rotator.propose({ ...values, candidate: '' });
+    const old = hashOfCurrent();
+    await second.restart(async () => {
+      await expect(rotator.install({ ...values, candidate })).rejects.toBeInstanceOf(TargetUnreachable);
+    });
+    expect(await passwords()).toEqual([[old, hashOf(candidate)], [old]]);
+    await expect(rotator.probe(candidate, settings)).rejects.toBeInstanceOf(TransientFailure);
+    expect((await rotator.install({ ...values, candidate })).facts).toMatchObject({ nodes: '2' });
+    expect(await rotator.probe(candidate, settings)).toBe('accepted');
+  });
+
+  it('is not said to be dead while one does not answer; the next try completes it', async () => {
+    const brought = await rotations.bringIn();
+    const old = hashOfCurrent();
+    const replaced = rotations.promote(brought);
+    const fresh = hashOf(brought.value);
+    await second.restart(async () => {
+      await expect(rotations.retire(replaced, { forget: false })).rejects.toBeInstanceOf(TargetUnreachable);
+    });
+    expect(await passwords()).toEqual([
+      [old, fresh],
+      [old, fresh],
+    ]);
+    // It goes away between the look at the survivor and the change.
+    await redis.command(first, ['ACL', 'SETUSER', adopted.name, `!${old}`]);
+    expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+    expect(await passwords()).toEqual([[fresh], [fresh]]);
+  });
+
+  it('goes back on every one, also where the candidate has come to one only', async () => {
+    const brought = await rotations.bringIn();
+    const old = hashOfCurrent();
+    await redis.command(first, ['ACL', 'SETUSER', adopted.name, `!${hashOf(brought.value)}`]);
+    await rotations.retire(brought.versionId);
+    expect(await passwords()).toEqual([[old], [old]]);
+  });
+
+  it('leaves a password that only one knows where it is', async () => {
+    await redis.command(second, ['ACL', 'SETUSER', adopted.name, '>foreign']);
+    await rotations.rotate();
+    expect((await passwords()).map(({ length }) => length)).toEqual([1, 2]);
+    expect(await redis.unaccounted(adopted, rotations.accounted)).toEqual([
+      `password 1 of ${adopted.name} at port ${second.port}`,
+    ]);
+  });
+});
+
+describe('the nodes of a connection', () => {
+  const node = { host: 'a.example', port: 6379, tls: 'require' as const, certificateAuthority: 'PEM' };
+
+  it('are the one that the credential names and the declared ones, each once', () => {
+    const nodes = ['B.example:6380', 'A.example:6379', 'b.example:6380', '[::1]:6379'];
+    const found = nodesOf(node, { host: 'ignored', tls: 'prefer', nodes });
+    expect(found).toEqual([node, { ...node, host: 'B.example', port: 6380 }, { ...node, host: '::1' }]);
+    expect(nodesOf(node, undefined)).toEqual([node]);
+  });
+});

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../shared/clock.ts';
+import { TargetUnreachable } from '../../shared/errors.ts';
+import { SecretText } from '../../shared/redact.ts';
+import type { ConnectionSettings, RotatorSettings } from '../../shared/rotators/rotator.ts';
+import { parsed, RedisHarness } from './redis-harness.ts';
+
+const file = (name: string): string => fileURLToPath(new URL(`tls/${name}`, import.meta.url));
+const authority = readFileSync(file('authority.crt'), 'utf8');
+
+const USERS = ['app on >the-first-password ~* &* +@all'];
+let secure: RedisHarness;
+let plain: RedisHarness;
+
+beforeAll(async () => {
+  const tls = { certificate: file('server.crt'), key: file('server.key') };
+  [secure, plain] = await Promise.all([
+    RedisHarness.start({ tls, users: USERS }),
+    RedisHarness.start({ users: USERS }),
+  ]);
+});
+afterAll(() => Promise.all([secure.stop(), plain.stop()]));
+
+const settings = (redis: RedisHarness, connection: Partial<ConnectionSettings>): RotatorSettings => ({
+  secretId: 'prod/app/redis',
+  mode: 'two_roles',
+  preheatSeconds: 1,
+  healthyThreshold: 2,
+  endSessions: true,
+  connection: { host: redis.server.host, port: redis.server.port, tls: 'prefer', ...connection },
+});
+const probe = (redis: RedisHarness, connection: Partial<ConnectionSettings>, value = redis.admin) =>
+  redis.rotator(systemClock).probe(value, settings(redis, connection));
+const incumbentOf = (redis: RedisHarness): SecretText =>
+  redis.secret({ username: 'app', password: 'the-first-password' });
+
+describe('a server with TLS', () => {
+  it.each(['prefer', 'require'] as const)('is used verified with %s, in every step', async (tls) => {
+    const given = settings(secure, { certificateAuthority: authority, tls });
+    const rotator = secure.rotator(systemClock);
+    if (rotator.kind !== 'chosen') throw new Error('chosen');
+    const incumbent = incumbentOf(secure);
+    const values = { settings: given, admin: secure.admin, incumbent, versionId: `v-${tls}`, incumbentVersionId: 'v0' };
+    const { candidate: identity, facts } = await rotator.preflight({ ...values, known: [] });
+    expect(facts['tls']).toBe('verified');
+    const candidate = rotator.propose({ ...values, candidate: identity });
+    await rotator.install({ ...values, candidate, startedAt: new Date() });
+    expect(await rotator.test({ settings: given, candidate, incumbentIdentity: 'app@v0' })).toMatchObject({
+      healthy: 2,
+    });
+    const back = { ...values, identity, value: candidate, survivor: incumbent };
+    expect(await rotator.retire(back)).toMatchObject({ refusedLogin: true });
+  });
+
+  it.each(['prefer', 'require'] as const)('is never used unverified with %s', async (tls) => {
+    const logins = secure.logins.length;
+    const attempt = probe(secure, { tls });
+    await expect(attempt).rejects.toBeInstanceOf(TargetUnreachable);
+    await expect(attempt).rejects.toThrow(/not trusted/);
+    expect(secure.logins.slice(logins)).toEqual(['failed']);
+  });
+
+  it('is refused under a name that its certificate does not have', async () => {
+    const value = new SecretText(JSON.stringify({ ...parsed(secure.admin), host: 'localhost' }));
+    await expect(probe(secure, { certificateAuthority: authority }, value)).rejects.toThrow(
+      /ERR_TLS_CERT_ALTNAME_INVALID/,
+    );
+  });
+
+  it('cannot be used without, and a password is not sent to it so', async () => {
+    await expect(probe(secure, { tls: 'disable' })).rejects.toBeInstanceOf(TargetUnreachable);
+    const value = new SecretText(JSON.stringify({ ...parsed(secure.admin), ssl: false }));
+    await expect(probe(secure, {}, value)).rejects.toBeInstanceOf(TargetUnreachable);
+  });
+});
+
+describe('a server without TLS', () => {
+  it('is used with prefer and with disable, one login each time', async () => {
+    const logins = plain.logins.length;
+    expect(await probe(plain, { tls: 'prefer' })).toBe('accepted');
+    expect(await probe(plain, { tls: 'disable' })).toBe('accepted');
+    expect(plain.logins.slice(logins)).toEqual(['accepted', 'accepted']);
+  });
+
+  it('is refused with require, or where the secret says ssl, without a login', async () => {
+    await expect(probe(plain, { tls: 'require' })).rejects.toThrow(/offers no TLS/);
+    for (const ssl of [true, 'true']) {
+      const value = new SecretText(JSON.stringify({ ...parsed(plain.admin), ssl }));
+      await expect(probe(plain, {}, value)).rejects.toThrow(/offers no TLS/);
+    }
+  });
+
+  it('gets no administrator whose own secret asks for TLS, whatever the rotated secret says', async () => {
+    const incumbent = new SecretText(JSON.stringify({ ...parsed(incumbentOf(plain)), ssl: false }));
+    const admin = new SecretText(JSON.stringify({ ...parsed(plain.admin), ssl: true }));
+    const values = { settings: settings(plain, {}), incumbent, versionId: 'v1', known: [] };
+    await expect(plain.rotator(systemClock).preflight({ ...values, admin })).rejects.toThrow(/offers no TLS/);
+    const { facts } = await plain.rotator(systemClock).preflight({ ...values, admin: plain.admin });
+    expect(facts['tls']).toBe('none');
+  });
+});
