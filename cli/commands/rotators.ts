@@ -16,27 +16,28 @@ export function rotatorsCommand(output: Output): Command {
       'after',
       '\nExamples:\n  rekey rotators\n  rekey rotators redis\n  rekey rotators --json\n\nExit code 1 when there is no rotator of a named type.',
     )
-    .action((types: readonly string[], { json, markdown }: { readonly json?: boolean; readonly markdown?: boolean }) => {
-      const unknown = types.filter((type) => !CATALOGUE.some((entry) => entry.type === type));
-      if (unknown.length > 0) {
-        const known = CATALOGUE.map(({ type }) => type).join(', ');
-        throw new CommandFailure(`There is no rotator ${unknown.join(', ')}. There are: ${known}.`, EXIT_CODE.finding);
-      }
-      const entries = types.length === 0 ? CATALOGUE : CATALOGUE.filter(({ type }) => types.includes(type));
-      if (json === true) output.line(JSON.stringify({ rotators: entries }, undefined, 2));
-      else if (markdown === true) output.line(asMarkdown(entries));
-      else if (types.length === 0) for (const line of overview(entries)) output.line(line);
-      else for (const entry of entries) for (const line of inFull(entry)) output.line(line);
-    });
+    .action(
+      (types: readonly string[], { json, markdown }: { readonly json?: boolean; readonly markdown?: boolean }) => {
+        const unknown = types.filter((type) => !CATALOGUE.some((entry) => entry.type === type));
+        if (unknown.length > 0) {
+          const known = CATALOGUE.map(({ type }) => type).join(', ');
+          throw new CommandFailure(
+            `There is no rotator ${unknown.join(', ')}. There are: ${known}.`,
+            EXIT_CODE.finding,
+          );
+        }
+        const entries = types.length === 0 ? CATALOGUE : CATALOGUE.filter(({ type }) => types.includes(type));
+        if (json === true) output.line(JSON.stringify({ rotators: entries }, undefined, 2));
+        else if (markdown === true) output.line(asMarkdown(entries));
+        else if (types.length === 0) for (const line of overview(entries)) output.line(line);
+        else for (const entry of entries) for (const line of inFull(entry)) output.line(line);
+      },
+    );
 }
 
 function overview(entries: readonly CatalogueEntry[]): readonly string[] {
   const rows = entries.map(({ type, kind, rotates }) => [type, kind, rotates]);
-  return [
-    ...table(['TYPE', 'VALUE IS', 'WHAT IT DOES'], rows),
-    '',
-    'In full, with an example: rekey rotators TYPE',
-  ];
+  return [...table(['TYPE', 'VALUE IS', 'WHAT IT DOES'], rows), '', 'In full, with an example: rekey rotators TYPE'];
 }
 
 /** One rotator, as text. */
@@ -61,7 +62,9 @@ function inFull(entry: CatalogueEntry): readonly string[] {
 
 /** `docs/rotators.md`, whose text is this and nothing else. */
 export function asMarkdown(entries: readonly CatalogueEntry[]): string {
-  const rows = entries.map(({ type, kind, overlap, proofOfDeath }) => `| [\`${type}\`](#${type}) | ${kind} | ${overlap} | ${proofOfDeath} |`);
+  const rows = entries.map(
+    ({ type, kind, overlap, proofOfDeath }) => `| [\`${type}\`](#${type}) | ${kind} | ${overlap} | ${proofOfDeath} |`,
+  );
   return [
     '# Rotators',
     '',
@@ -99,7 +102,10 @@ function section({ type, rotates, value, needs, limits, example }: CatalogueEntr
     '',
     '```yaml',
     'secrets:',
-    ...example.trimEnd().split('\n').map((line) => `  ${line}`),
+    ...example
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`),
     '```',
   ];
 }

@@ -201,7 +201,7 @@ export class WorkflowFunctions extends Construct {
   /** Access keys of the IAM users that are declared. Whoever may bring one in may also take it back. */
   #grantUsers(users: RotatedUsers): void {
     for (const name of ['generate', 'rotation-contract'] as const) users.grantIssue(this.get(name));
-    const enders = ['generate', 'apply', 'roll-back', 'retire', 'recover', 'rotation-contract'] as const;
+    const enders = ['generate', 'roll-back', 'retire', 'recover', 'rotation-contract'] as const;
     for (const name of enders) users.grantEnd(this.get(name));
   }
 
@@ -218,7 +218,15 @@ export class WorkflowFunctions extends Construct {
       'configure',
     ] as const;
     // Test compares what both can do, where only the administrator sees that.
-    const administrators = ['generate', 'test', 'apply', 'roll-back', 'retire', 'recover', 'rotation-contract'] as const;
+    const administrators = [
+      'generate',
+      'test',
+      'apply',
+      'roll-back',
+      'retire',
+      'recover',
+      'rotation-contract',
+    ] as const;
     // Generate rolls back what a dead run left behind.
     const movers = ['generate', 'apply', 'roll-back', 'recover', 'revert', 'rotation-contract'] as const;
     for (const name of readers) secrets.grantRead(this.get(name));

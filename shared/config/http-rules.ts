@@ -14,7 +14,7 @@ export function brokenHttpRules({ http, admin_secret }: SecretEntry): readonly R
   const declaration = httpDeclaration(http);
   const findings = checkHttpDeclaration(declaration)
     .slice(0, REPORTED_PROBLEMS)
-    .map((problem) => ({ at: ['http', ...placeOf(problem)], message: `http.${problem.replace(/\.$/, '')}` }));
+    .map((problem) => ({ at: ['http', ...placeOf(problem)], message: `http.${problem.replace(/(?<!\.)\.$/, '')}` }));
   if (admin_secret === undefined && asksForAdmin(declaration))
     findings.push({
       at: ['http'],

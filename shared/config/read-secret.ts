@@ -5,6 +5,7 @@ import { narrowingOf } from './key-defaults.ts';
 import { policyDeclaration } from './policy-schema.ts';
 import { providerDeclaration } from './provider-schema.ts';
 import type { Reading } from './reading.ts';
+import { missingFor } from './required-fields.ts';
 import { brokenRolloutRules, doubtfulRolloutRules } from './rollout-rules.ts';
 import { settingsOf } from './rollout-settings.ts';
 import { type SecretEntry, secretSchema } from './schema.ts';
@@ -33,11 +34,9 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
   const entry = reading.check(secretSchema, node, { what: 'a secret', keys: KEYS });
   if (!entry) return undefined;
   const settings = settingsOf(entry, reading.defaults);
-  const target = targetOf(entry, reading);
-  const doubtful = [
-    ...doubtfulRules(entry, { declaration: target, now: reading.now }),
-    ...doubtfulRolloutRules(entry, settings),
-  ];
+  const issuing = issuingOf(entry);
+  const about = { missing: missingFor(issuing), now: reading.now };
+  const doubtful = [...doubtfulRules(entry, about), ...doubtfulRolloutRules(entry, settings)];
   for (const { at, message } of doubtful) reading.warn({ offset: offsetAt(node, at), message });
   const broken = [...brokenRules(entry), ...brokenRolloutRules(entry, settings)];
   for (const { at, message } of broken) reading.report({ offset: offsetAt(node, at), message });
@@ -48,35 +47,42 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     return undefined;
   }
   if (broken.length + misplaced.length > 0) return undefined;
+  const { name, privileges } = entry;
+  const { type, adminSecret, provider, http } = issuing;
+  const { scope, permissions } = narrowingOf(entry, reading.keys);
+  // In this order for ever: Configure takes a record whose text differs for one that has changed.
   return {
-    name: entry.name,
-    ...target,
+    name,
+    ...(type === undefined ? {} : { type }),
+    ...(scope === undefined ? {} : { scope }),
     ...(entry.access_level === undefined ? {} : { accessLevel: entry.access_level }),
     schedule: entry.rotation.schedule,
     rotation: entry.rotation.written,
     graceSeconds: settings.reload.backwardsCompat ? (entry.grace ?? defaultGraceSeconds(entry)) : 0,
     rotateImmediately: entry.rotate_immediately ?? true,
-    ...(entry.scheduler === 'secrets_manager' ? { scheduler: entry.scheduler } : {}),
+    ...(adminSecret === undefined ? {} : { adminSecret }),
     ...(connection ? { connection } : {}),
     mode: entry.mode,
     preheatSeconds: entry.preheat?.timeout ?? DEFAULT_PREHEAT_SECONDS,
     healthyThreshold: entry.preheat?.health_checks ?? DEFAULT_HEALTHY_THRESHOLD,
     endSessions: entry.end_sessions,
     ...settings,
+    ...(entry.scheduler === 'secrets_manager' ? { scheduler: entry.scheduler } : {}),
+    ...(provider === undefined ? {} : { provider }),
+    ...(http === undefined ? {} : { http }),
+    ...(entry.policy === undefined ? {} : { policy: policyDeclaration(entry.policy) }),
+    ...(privileges === undefined ? {} : { privileges }),
+    ...(permissions === undefined ? {} : { permissions }),
   };
 }
 
-/** What is rotated, by whom and within what bounds. */
-function targetOf(entry: SecretEntry, { keys }: Reading) {
-  const { type, admin_secret: adminSecret, provider, http, policy, privileges } = entry;
+/** What an issued credential is made of. */
+function issuingOf({ type, admin_secret: adminSecret, provider, http }: SecretEntry): Parameters<typeof missingFor>[0] {
   return {
     ...(type === undefined ? {} : { type }),
-    ...narrowingOf(entry, keys),
     ...(adminSecret === undefined ? {} : { adminSecret }),
     ...(provider === undefined ? {} : { provider: providerDeclaration(provider) }),
     ...(http === undefined ? {} : { http: httpDeclaration(http) }),
-    ...(policy === undefined ? {} : { policy: policyDeclaration(policy) }),
-    ...(privileges === undefined ? {} : { privileges }),
   };
 }
 
@@ -89,14 +95,14 @@ function connectionOf(entry: SecretEntry, { readBeside }: Reading): ConnectionDe
   if (authority?.ok === false) return authority.message;
   return {
     host,
-    ...(port === undefined ? {} : { port }),
     ...(dbname === undefined ? {} : { dbname }),
+    tls,
+    ...(port === undefined ? {} : { port }),
+    ...(ownerRole === undefined ? {} : { ownerRole }),
+    ...(authority ? { certificateAuthority: authority.pem } : {}),
     ...(nodes === undefined ? {} : { nodes }),
     ...(managementPort === undefined ? {} : { managementPort }),
     ...(vhost === undefined ? {} : { vhost }),
-    ...(ownerRole === undefined ? {} : { ownerRole }),
-    tls,
-    ...(authority ? { certificateAuthority: authority.pem } : {}),
   };
 }
 

@@ -2,7 +2,6 @@ import type { SecretType } from './declaration.ts';
 import { brokenHttpRules } from './http-rules.ts';
 import { brokenPolicyRules, doubtfulPolicyRules } from './policy-rules.ts';
 import { quoteText } from './quote-text.ts';
-import { missingFor } from './required-fields.ts';
 import type { RuleFinding } from './rule-finding.ts';
 import { approximateIntervalSeconds, isOver } from './schedule.ts';
 import type { SecretEntry } from './schema.ts';
@@ -31,10 +30,10 @@ export function brokenRules(entry: SecretEntry): readonly RuleFinding[] {
   return findings;
 }
 
-/** What is allowed and will probably not do what was meant. `declaration` is what the entry means. */
+/** What is allowed and will probably not do what was meant; `missing` is what `missingFor` says of the secret. */
 export function doubtfulRules(
   entry: SecretEntry,
-  { declaration, now }: { readonly declaration: Parameters<typeof missingFor>[0]; readonly now: Date },
+  { missing, now }: { readonly missing: readonly string[]; readonly now: Date },
 ): readonly RuleFinding[] {
   const findings: RuleFinding[] = [...doubtfulPolicyRules(entry)];
   if (/-[A-Za-z0-9]{6}$/.test(entry.name)) {
@@ -52,7 +51,6 @@ export function doubtfulRules(
       message: `found rotate_immediately: ${entry.rotate_immediately} beside scheduler: secrets_manager; Secrets Manager decides when the first rotation begins`,
     });
   }
-  const missing = missingFor(declaration);
   if (missing.length > 0) {
     findings.push({
       at: [],

@@ -78,7 +78,8 @@ async function bringInStep(
   const status = supported ? 'active' : 'unsupported';
   if (known === undefined) {
     const now = clock.now();
-    const dueAt = declaration.rotateImmediately ? now : nextRotation(declaration, now);
+    const isFirstDue = declaration.rotateImmediately && declaration.scheduler === undefined;
+    const dueAt = isFirstDue ? now : nextRotation(declaration, now);
     const record: SecretRecord = {
       secretId,
       environment,
@@ -118,8 +119,13 @@ function redeclared(
 ): SecretRecord {
   const rescheduled =
     record.status !== 'active' ||
+    record.declaration.scheduler !== next.declaration.scheduler ||
     JSON.stringify(record.declaration.schedule) !== JSON.stringify(next.declaration.schedule);
-  const due = record.dueAt !== undefined && record.dueAt <= now ? record.dueAt : nextRotation(next.declaration, now);
+  const isOurs = next.declaration.scheduler === undefined;
+  // One that can rotate only now is new to the schedule.
+  const isFirst = isOurs && record.status === 'unsupported' && next.declaration.rotateImmediately;
+  const isDue = isOurs && record.dueAt !== undefined && record.dueAt <= now;
+  const due = isFirst ? now : isDue ? record.dueAt : nextRotation(next.declaration, now);
   const dueAt = rescheduled ? due : record.dueAt;
   return { ...record, ...next, dueAt: next.status === 'active' ? dueAt : undefined };
 }

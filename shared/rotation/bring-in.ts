@@ -1,7 +1,16 @@
-import { TransientFailure } from '../errors.ts';
+import { AdminRefused, Misconfigured, RetirementPending, SlotOccupied, TransientFailure } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { SecretRecord } from '../registry/registry.ts';
-import type { ChosenRotator, InstallInput, IssuedRotator, Preflight, Rotator } from '../rotators/rotator.ts';
+import { updateRecord } from '../registry/update-record.ts';
+import type {
+  ChosenRotator,
+  InstallInput,
+  Issuance,
+  IssuedRotator,
+  IssueReport,
+  Preflight,
+  Rotator,
+} from '../rotators/rotator.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { requireVersion } from './credential-values.ts';
 import { credential, withCredentialChange } from './ledger.ts';
@@ -34,7 +43,8 @@ export interface BroughtIn {
 export async function placeCandidate(rotator: ChosenRotator, journaled: Journaled): Promise<BroughtIn> {
   const { record, log, values, versionId, incumbent, preflight } = journaled;
   const { candidate: identity, fence } = preflight;
-  const value = journaled.stored ?? (await store(journaled, rotator.propose({ ...values, versionId, candidate: identity })));
+  const value =
+    journaled.stored ?? (await store(journaled, rotator.propose({ ...values, versionId, candidate: identity })));
   log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
   if (!rotator.overlap) return { record, value, isAlive: false };
   const { startedAt } = record.rotation;
@@ -64,7 +74,7 @@ async function store({ ports, record, versionId }: Journaled, proposed: SecretTe
  * was given. A crash anywhere leaves what the next try, RollBack or the sweep finds by the journal.
  */
 export async function issueCandidate(rotator: IssuedRotator, journaled: Journaled): Promise<BroughtIn> {
-  const { ports, record, log, values, versionId, preflight } = journaled;
+  const { ports, record, log, versionId } = journaled;
   const { secretId } = record;
   const issuance = credential(record, versionId)?.issuance;
   const stored = journaled.stored ?? (await storedMeanwhile(journaled, issuance?.attempts));
@@ -72,14 +82,7 @@ export async function issueCandidate(rotator: IssuedRotator, journaled: Journale
     log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
     return { record, value: stored ?? (await requireVersion(ports, secretId, versionId)).value, isAlive: true };
   }
-  const { identity, value, expiresAt, facts } = await rotator.issue({
-    ...values,
-    versionId,
-    startedAt: record.rotation.startedAt,
-    candidate: preflight.candidate,
-    issuance,
-    known: record.ledger,
-  });
+  const { identity, value, expiresAt, facts } = await issue(rotator, journaled, issuance);
   log.note('candidate_issued', { ...facts, candidate: identity, attempt: issuance.attempts });
   const named = withCredentialChange(record, versionId, { identity, expiresAt });
   const issued: RunningRecord = { ...named, rotation: { ...named.rotation, candidate: identity } };
@@ -95,6 +98,43 @@ export async function issueCandidate(rotator: IssuedRotator, journaled: Journale
   }
   log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
   return { ...made, record: saved };
+}
+
+/** What says for sure that the provider has made nothing. */
+const MADE_NOTHING: ReadonlySet<string> = new Set([
+  SlotOccupied.errorName,
+  RetirementPending.errorName,
+  Misconfigured.errorName,
+  AdminRefused.errorName,
+]);
+
+/**
+ * One attempt. One that surely made nothing does not count: what is found at the provider later is not taken for its work.
+ */
+async function issue(
+  rotator: IssuedRotator,
+  { ports, record, values, versionId, preflight }: Journaled,
+  issuance: Issuance,
+): Promise<IssueReport> {
+  try {
+    return await rotator.issue({
+      ...values,
+      versionId,
+      startedAt: record.rotation.startedAt,
+      candidate: preflight.candidate,
+      issuance,
+      known: record.ledger,
+    });
+  } catch (error) {
+    if (!MADE_NOTHING.has((error as Error).name)) throw error;
+    const attempts = issuance.attempts - 1;
+    await updateRecord(ports.registry, record.secretId, (latest) =>
+      credential(latest, versionId)?.issuance?.attempts === issuance.attempts
+        ? withCredentialChange(latest, versionId, { issuance: { ...issuance, attempts } })
+        : latest,
+    );
+    throw error;
+  }
 }
 
 /** Ends a candidate of this very run, whose value it has in hand. */

@@ -36,7 +36,10 @@ export function rotatorSettings({ secretId, declaration }: SecretRecord): Rotato
 
 /** Those of `keys` that `from` has a value for. */
 function definedOf<From extends object, Key extends keyof From>(from: From, keys: readonly Key[]): Pick<From, Key> {
-  return Object.fromEntries(keys.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]]))) as Pick<From, Key>;
+  return Object.fromEntries(keys.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]]))) as Pick<
+    From,
+    Key
+  >;
 }
 
 /** A version that must exist: reads again for about two seconds, because a fresh version may not be readable at once. */

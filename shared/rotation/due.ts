@@ -10,22 +10,28 @@ const LONGEST_RETRY_SECONDS = 6 * 3600;
 const ANOTHER_PROPOSAL_SECONDS = 60;
 const PROPOSALS = 3;
 
+type Declared = Pick<SecretDeclaration, 'schedule' | 'name' | 'scheduler'>;
+
 /**
- * When the rotation after one that ended at `now` is due: by the schedule, spread by a jitter that depends on the name,
- * and when two thirds of the life of a `current` credential that ends by itself are over, if that is earlier.
+ * When the rotation after one that ended at `now` is due: by the schedule, spread by a jitter that depends on the name
+ * (never, where Secrets Manager's scheduler has that task), and when two thirds of the life of a `current` credential
+ * that ends by itself are over, if that is earlier.
  */
 export function nextRotation(
-  declaration: Pick<SecretDeclaration, 'schedule' | 'name'>,
+  declaration: Declared,
   now: Date,
   current?: Pick<LedgerCredential, 'issuance' | 'expiresAt'>,
-): Date {
-  const { schedule, name } = declaration;
-  const scheduled = withJitter(nextDue(schedule, now), name, approximateIntervalSeconds(schedule));
+): Date | undefined {
+  const { schedule, name, scheduler } = declaration;
+  const scheduled =
+    scheduler === 'secrets_manager'
+      ? undefined
+      : withJitter(nextDue(schedule, now), name, approximateIntervalSeconds(schedule));
   const { expiresAt, issuance } = current ?? {};
   if (expiresAt === undefined) return scheduled;
   const since = issuance?.since.getTime() ?? now.getTime();
-  const renewal = since + ((expiresAt.getTime() - since) * 2) / 3;
-  return new Date(Math.min(scheduled.getTime(), Math.max(renewal, now.getTime())));
+  const renewal = Math.max(since + ((expiresAt.getTime() - since) * 2) / 3, now.getTime());
+  return new Date(Math.min(scheduled?.getTime() ?? renewal, renewal));
 }
 
 /**
@@ -34,16 +40,17 @@ export function nextRotation(
  * another value, three in all; then not before the schedule, because no value of the declared policy will do.
  */
 export function nextTry(
-  declaration: Pick<SecretDeclaration, 'schedule' | 'name'>,
+  declaration: Declared,
   now: Date,
   last: { readonly failures: number; readonly fault?: string | undefined; readonly expiresAt?: Date | undefined },
-): Date {
+): Date | undefined {
   const { failures, fault, expiresAt } = last;
   const interval = approximateIntervalSeconds(declaration.schedule);
   const after = (seconds: number) => new Date(now.getTime() + Math.min(seconds, interval) * 1000);
-  if (fault === RefusedByPolicy.errorName && expiresAt === undefined) {
+  if (fault === RefusedByPolicy.errorName && expiresAt === undefined && declaration.scheduler === undefined) {
     return failures < PROPOSALS ? after(ANOTHER_PROPOSAL_SECONDS) : nextRotation(declaration, now);
   }
   if (expiresAt !== undefined) return after(FIRST_RETRY_SECONDS);
+  if (declaration.scheduler === 'secrets_manager') return undefined; // It tries again by its own rules.
   return after(Math.min(FIRST_RETRY_SECONDS * 2 ** Math.min(failures - 1, 20), LONGEST_RETRY_SECONDS));
 }

@@ -164,16 +164,28 @@ async function bringIn({
 
   const issues = rotator.kind === 'issued' && stored.candidate === undefined ? ports.clock.now() : undefined;
   const journaled = running(
-    await updateRecord(registry, secretId, (latest) => journal(latest, versionId, preflight, replaced, issues), cleared),
+    await updateRecord(
+      registry,
+      secretId,
+      (latest) => journal(latest, versionId, preflight, replaced, issues),
+      cleared,
+    ),
     versionId,
   );
   log.note('candidate_journaled', { candidate: preflight.candidate, version_id: versionId });
 
-  const candidate = { ports, record: journaled, log, values, versionId, incumbent, preflight, stored: stored.candidate?.value };
+  const candidate = {
+    ports,
+    record: journaled,
+    log,
+    values,
+    versionId,
+    incumbent,
+    preflight,
+    stored: stored.candidate?.value,
+  };
   const generated =
-    rotator.kind === 'issued'
-      ? await issueCandidate(rotator, candidate)
-      : await placeCandidate(rotator, candidate);
+    rotator.kind === 'issued' ? await issueCandidate(rotator, candidate) : await placeCandidate(rotator, candidate);
   const facts = { ...preflight.facts, candidate: generated.record.rotation.candidate ?? '' };
   if (!generated.isAlive) return { facts, record: generated.record };
   return {

@@ -29,10 +29,7 @@ export const persistsAfterMutating: Spoil = (() => {
       const answer = await rotator.preflight(input);
       const issuance = { since: new Date(), existing: answer.existing ?? [], attempts: 1 };
       const startedAt = new Date();
-      made.set(
-        input.versionId,
-        await rotator.issue({ ...input, candidate: answer.candidate, startedAt, issuance }),
-      );
+      made.set(input.versionId, await rotator.issue({ ...input, candidate: answer.candidate, startedAt, issuance }));
       return { ...answer, existing: [] };
     },
     issue: async ({ versionId }) => made.get(versionId) ?? Promise.reject(new Error('never made')),

@@ -163,7 +163,8 @@ export class ChaosWorld {
   /** After an effect: current, and what is in its grace period or in a consumer's hand, open the target. */
   async #check(effect: string): Promise<void> {
     if (OPENS_NOTHING.has(effect)) return;
-    if (!(await this.#opens(await this.#current()))) this.broken.push(`AWSCURRENT did not open the target after ${effect}`);
+    if (!(await this.#opens(await this.#current())))
+      this.broken.push(`AWSCURRENT did not open the target after ${effect}`);
     const held = await this.#ports.secretStore.read(this.#adopted.name, { versionId: this.#consumer?.holds ?? '' });
     if (held !== undefined && !(await this.#opens(held)))
       this.broken.push(`a consumer's version was refused after ${effect}`);

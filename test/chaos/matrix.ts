@@ -35,7 +35,10 @@ export interface CellResult extends Cell {
 let adopted = 0;
 
 /** Every cell of one rotator: each effect of an undisturbed rotation with its retirement, under every fault. */
-export async function cellsOf(harness: TargetHarness, plan: Omit<Plan, 'recovery' | 'sabotage'> = {}): Promise<readonly Cell[]> {
+export async function cellsOf(
+  harness: TargetHarness,
+  plan: Omit<Plan, 'recovery' | 'sabotage'> = {},
+): Promise<readonly Cell[]> {
   const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery: 'workflow retries' });
   await world.rotateAndRecover();
   const { effects, writes } = world.saboteur;

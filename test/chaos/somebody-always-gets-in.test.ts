@@ -39,7 +39,9 @@ describe('somebody always gets in: a PostgreSQL rotation killed between any two 
   it.each(RECOVERIES)(
     'recovers by %s',
     async (recovery) => {
-      const cells = (await cellsOf(harness)).filter((cell) => cell.recovery === recovery && cell.column.includes('killed'));
+      const cells = (await cellsOf(harness)).filter(
+        (cell) => cell.recovery === recovery && cell.column.includes('killed'),
+      );
       const results: CellResult[] = [];
       for (const cell of cells) results.push(await runCell(harness, cell));
       expect(results.filter(({ broken }) => broken.length > 0)).toEqual([]);

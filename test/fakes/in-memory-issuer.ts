@@ -61,7 +61,8 @@ export class InMemoryIssuer implements IssuedRotator {
     const id = incumbent === undefined ? undefined : this.idOf(incumbent.reveal());
     if (incumbent !== undefined && id === undefined) throw new IncumbentRefused('The incumbent is refused.');
     const isRetry = known.some((entry) => entry.versionId === versionId && entry.issuance !== undefined);
-    if (this.#mine.size >= this.#most && !isRetry) throw new SlotOccupied(`Keys stand in the way: ${this.ids().join(', ')}.`);
+    if (this.#mine.size >= this.#most && !isRetry)
+      throw new SlotOccupied(`Keys stand in the way: ${this.ids().join(', ')}.`);
     return { candidate: `new key of ${this.#user} (${versionId})`, incumbent: id, facts: {}, existing: this.ids() };
   }
 

@@ -171,7 +171,7 @@ describe('IAM', () => {
     expect(await lastUsed()).toMatchObject({ UserName, AccessKeyLastUsed: { ServiceName: 'N/A', Region: 'N/A' } });
     expect((await lastUsed()).AccessKeyLastUsed?.LastUsedDate).toBeUndefined();
     await becomes(key, (await client.send(new GetUserCommand({ UserName }))).User?.Arn);
-    // Minutes on AWS itself.
+    // AWS itself may take longer.
     const use = await eventually(
       'a last use',
       async () => {

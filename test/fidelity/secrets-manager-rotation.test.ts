@@ -28,9 +28,9 @@ describe('RotateSecret', () => {
     const described = await secrets.send(new DescribeSecretCommand({ SecretId: Name }));
     expect(described.RotationEnabled).toBe(true);
     expect(described.VersionIdsToStages?.[token]).toEqual(['AWSPENDING']);
-    await expect(
-      secrets.send(new GetSecretValueCommand({ SecretId: Name, VersionId: token })),
-    ).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    await expect(secrets.send(new GetSecretValueCommand({ SecretId: Name, VersionId: token }))).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+    });
     await secrets.send(
       new PutSecretValueCommand({
         SecretId: Name,

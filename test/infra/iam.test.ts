@@ -319,7 +319,7 @@ describe('permissions', () => {
     const expected = {
       Generate: [...issue, ...end],
       RotationContract: [...issue, ...end],
-      ...Object.fromEntries(['Apply', 'RollBack', 'Retire', 'Recover'].map((name) => [name, end])),
+      ...Object.fromEntries(['RollBack', 'Retire', 'Recover'].map((name) => [name, end])),
     };
     expect(keys.sort()).toEqual(
       Object.entries(expected)

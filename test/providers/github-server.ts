@@ -3,6 +3,8 @@ import { type Clock, systemClock } from '../../shared/clock.ts';
 import { type Answer, type Asked, bearerOf, ProviderServer } from './provider-server.ts';
 
 const DOCUMENTATION = 'https://docs.github.com/rest';
+/** Of the API: any other is answered with 400. */
+const VERSION = '2022-11-28';
 const LIFETIME_SECONDS = 3600;
 const MOST_JWT_SECONDS = 600;
 
@@ -140,6 +142,8 @@ export class GitHubServer extends ProviderServer {
   #route(asked: Asked): Answer {
     const path = asked.path.replace(/^\/api\/v3/, '');
     if (path === asked.path) return { status: 404, body: 'Not Found', headers: { 'content-type': 'text/html' } };
+    const version = asked.headers['x-github-api-version'];
+    if (version !== undefined && version !== VERSION) return refusal(400, 'This API version is not supported.');
     const [, id, rest] = /^\/app\/installations\/(\d+)(\/access_tokens)?$/.exec(path) ?? [];
     if (id !== undefined && rest === undefined && asked.method === 'GET')
       return this.#getInstallation(asked, Number(id));

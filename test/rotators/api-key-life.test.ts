@@ -164,6 +164,18 @@ describe('a key whose answer was lost', () => {
     expect(living()).toHaveLength(2); // The adopted one, and the current one.
   });
 
+  it('of a later attempt than the one that was stored is removed once the version is in its grace period', async () => {
+    const { rotator, retiring, adopted, rotations, world, living } = await adopt();
+    const { versionId, value } = await rotations.bringIn('v1');
+    const late = harness.server.mint(world, { name: nameOfAttempt('v1', 2) });
+    const issuance = { since: new Date(), existing: [], attempts: 2 };
+    const { key_id: identity } = JSON.parse(value.reveal());
+    const known: KnownCredential[] = [{ identity, versionId, state: 'grace', issuance }];
+    const input = { ...retiring, versionId, identity, value, survivor: adopted.incumbent, known };
+    expect(await rotator.retire(input)).toMatchObject({ facts: { removed_from_lost_attempts: late.id } });
+    expect(living()).toHaveLength(1);
+  });
+
   it('is not taken for the one of a later attempt that goes on: two tries at once', async () => {
     const { rotations, rotator, retiring, adopted } = await adopt();
     const preflight = await rotations.preflight('v1');

@@ -149,9 +149,13 @@ describe('a narrowed token', () => {
     expect(facts['scope']).toContain('narrows nothing');
   });
 
-  it('stops before any effect where scope and repositories say different things, or one does not exist', async () => {
-    const contradiction = await adopt({ scope: 'repo:all', repositories: ['one'] });
-    await expect(contradiction.rotations.preflight('v1')).rejects.toBeInstanceOf(Misconfigured);
+  it('goes by repositories where scope says all: the narrower counts, and preflight says so', async () => {
+    const { rotations } = await adopt({ scope: 'repo:all', repositories: ['one'] });
+    const { facts } = await rotations.preflight('v1');
+    expect(facts).toMatchObject({ repositories: 'one', scope: expect.stringContaining('fewer, and count') });
+  });
+
+  it('is not made where a repository does not exist', async () => {
     const nowhere = await adopt({ repositories: ['nowhere'] });
     await expect(nowhere.rotations.bringIn()).rejects.toThrow(/HTTP 422/);
     expect(harness.server.tokens(nowhere.installed.installationId)).toHaveLength(1);

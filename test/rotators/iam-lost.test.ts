@@ -130,6 +130,12 @@ describe('what a lost answer has left', () => {
     expect(await ids()).toEqual([incumbentId, other].sort());
   });
 
+  it('is not looked for either where no attempt was begun', async () => {
+    const other = idOf(await iam.makeKey(user));
+    expect((await retire({ attempts: 0 })).facts['access_key']).toMatch(/^none was found/);
+    expect(await ids()).toEqual([incumbentId, other].sort());
+  });
+
   it('is known by the ledger where its answer came and was not stored, even if it was used', async () => {
     const lost = await lose();
     await iam.use(lost);

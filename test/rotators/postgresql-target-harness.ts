@@ -18,12 +18,12 @@ interface LoginRole {
 }
 
 /** A real PostgreSQL for the shared suites: two roles in front of one that was made by hand. */
-export async function openPostgresql(): Promise<TargetHarness> {
+export async function openPostgresql(declared: Adopted['declared'] = {}): Promise<TargetHarness> {
   const postgres = await PostgresHarness.start();
   const rolesOf = ({ name }: Adopted) => readRoles(postgres, [name, ...slotsOf(name)]);
   return {
     type: 'postgresql',
-    adopt: async (name) => ({ name, declared: {}, incumbent: await postgres.createLogin(name), admin: postgres.admin }),
+    adopt: async (name) => ({ name, declared, incumbent: await postgres.createLogin(name), admin: postgres.admin }),
     rotator: (clock) => postgresqlRotator({ clock }),
     state: async (adopted) => JSON.stringify(await rolesOf(adopted)),
     unaccounted: async (adopted, accounted) => {

@@ -6,6 +6,7 @@ import {
   Misconfigured,
   RefusedByPolicy,
   RekeyError,
+  StillAlive,
   TargetUnreachable,
   Throttled,
   TransientFailure,
@@ -13,6 +14,7 @@ import {
 import { SecretText } from '../../shared/redact.ts';
 import { AmqpLogins } from '../../shared/rotators/rabbitmq/amqp-login.ts';
 import { readUser, writeUser } from '../../shared/rotators/rabbitmq/broker-user.ts';
+import { endConnections } from '../../shared/rotators/rabbitmq/end-connections.ts';
 import { HttpExchange } from '../../shared/rotators/rabbitmq/http-exchange.ts';
 import { Management } from '../../shared/rotators/rabbitmq/management.ts';
 import { Transport } from '../../shared/rotators/rabbitmq/transport.ts';
@@ -173,6 +175,30 @@ describe('the management API', () => {
     expect(fault).toBeInstanceOf(TargetUnreachable);
     expect(fault.safeMessage).toBe('127.0.0.1:1 cannot be reached (ECONNREFUSED).');
     management.end();
+  });
+});
+
+describe('the connections of a user that has ended', () => {
+  async function listing(...looks: readonly (readonly string[])[]) {
+    const asked: string[] = [];
+    const management = await managed((request, response) => {
+      asked.push(String(request.method));
+      if (request.method === 'DELETE') response.writeHead(204).end();
+      else response.end(JSON.stringify((looks[asked.length - 1] ?? looks.at(-1) ?? []).map((name) => ({ name }))));
+    });
+    const ended = endConnections(management, 'app', new ManualClock());
+    return { ended, asked };
+  }
+
+  it('are looked for until there have been none for a while', async () => {
+    const { ended, asked } = await listing([], [], ['late'], [], ['later', 'latest'], []);
+    expect(await ended).toBe(3);
+    expect(asked).toEqual(['GET', 'GET', 'GET', 'DELETE', 'GET', 'DELETE', 'GET', 'GET', 'GET', 'GET']);
+  });
+
+  it('are not waited for without end', async () => {
+    const { ended } = await listing(['for ever']);
+    expect(await faultOf(ended)).toBeInstanceOf(StillAlive);
   });
 });
 

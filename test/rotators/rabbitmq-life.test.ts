@@ -106,6 +106,11 @@ describe('preflight', () => {
     await expect(preflight({ incumbent, settings })).rejects.toThrow(/not in the broker's own database/);
   });
 
+  it('stops where the incumbent has the tag that forbids to change a user', async () => {
+    await rabbitmq.api('PUT', ['users', name], { ...userBody(), tags: 'monitoring,protected' });
+    await expect(preflight()).rejects.toThrow(/tag "protected"/);
+  });
+
   it('stops where another key of the secret holds the password as well', async () => {
     const { username, password } = parsed(adopted.incumbent);
     const incumbent = rabbitmq.secret({ username, password, url: `amqps://${username}:${password}@broker/vhost` });
@@ -157,10 +162,11 @@ describe('preflight', () => {
       await proxyTo(rabbitmq.server.managementPort),
       await proxyTo(rabbitmq.server.managementPort),
     ];
-    const { connection: _, ...settings } = rotations.settings;
     const incumbent = rabbitmq.secret({ ...parsed(adopted.incumbent), ssl: false, management_port: wrong.port });
     const own = { ...parsed(rabbitmq.admin), host: '127.0.0.1', management_port: right.port, ssl: 'false' };
-    await preflight({ incumbent, settings, admin: new SecretText(JSON.stringify(own)) });
+    const admin = new SecretText(JSON.stringify(own));
+    const undeclared = new RotationByHand(rotator, { name, declared: {}, incumbent, admin });
+    expect(parsed((await undeclared.rotate()).value)).toMatchObject({ username: slot, management_port: wrong.port });
     expect(wrong.sent).toHaveLength(0);
     expect(right.sent.length).toBeGreaterThan(0);
   });

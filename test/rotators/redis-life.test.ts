@@ -1,9 +1,9 @@
-import { createServer, connect as connectSocket, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
-import { IncumbentRefused, Misconfigured, RotationEnded, StillAlive } from '../../shared/errors.ts';
+import { IncumbentRefused, Misconfigured, RotationEnded, StillAlive, TransientFailure } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { hashOf, parsed, RedisHarness, usernameOf } from './redis-harness.ts';
+import { startProxy } from './redis-proxy.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
 
@@ -175,7 +175,7 @@ describe('the default user', () => {
 
 describe('what is sent', () => {
   it('changes users by hash alone: a password is sent only to log in', async () => {
-    const { sent, port, stop } = await recorder(redis.server.port);
+    const { sent, port, stop } = await startProxy(redis.server.port);
     try {
       const incumbent = redis.secret({ ...parsed(adopted.incumbent), port });
       const admin = redis.secret({ ...parsed(redis.admin), port });
@@ -216,6 +216,27 @@ describe('install', () => {
     const late = { ...values, startedAt: new Date(), candidate };
     await expect(rotator.install(late)).rejects.toBeInstanceOf(RotationEnded);
     expect(await redis.state(adopted)).toBe(before);
+  });
+
+  it('is tried again when somebody else has changed the user at the same time', async () => {
+    const { rotator } = rotations;
+    if (rotator.kind !== 'chosen') throw new Error('chosen');
+    const { port, stop } = await startProxy(redis.server.port, async (chunk) => {
+      if (chunk.includes('SETUSER')) await redis.command(redis.server, ['ACL', 'SETUSER', adopted.name, '-get']);
+      return undefined;
+    });
+    try {
+      const at = (value: SecretText) => redis.secret({ ...parsed(value), port });
+      const { settings } = rotations;
+      const values = { settings, admin: at(redis.admin), incumbent: at(adopted.incumbent), versionId: 'v1' };
+      const candidate = rotator.propose({ ...values, candidate: '' });
+      const input = { ...values, candidate, startedAt: new Date() };
+      await expect(rotator.install(input)).rejects.toBeInstanceOf(TransientFailure);
+      await rotator.install(input);
+      expect(await hashes()).toEqual([hashOf(adopted.incumbent), hashOf(candidate)]);
+    } finally {
+      await stop();
+    }
   });
 
   it('does not give a password to another user than the incumbent', async () => {
@@ -281,8 +302,9 @@ describe('retire', () => {
     // Whoever has logged in once more as the user gives it back at every turn.
     const { password } = parsed(adopted.incumbent);
     const back = ['ACL', 'SETUSER', adopted.name, `>${password}`];
-    const { port, stop } = await recorder(redis.server.port, async (chunk) => {
+    const { port, stop } = await startProxy(redis.server.port, async (chunk) => {
       if (chunk.includes('SAVE')) await redis.command(redis.server, back);
+      return undefined;
     });
     try {
       const at = (value: SecretText) => redis.secret({ ...parsed(value), port });
@@ -301,30 +323,3 @@ describe('retire', () => {
     }
   });
 });
-
-/** A way to the server that keeps what is sent on it; `before` each chunk goes on. */
-async function recorder(to: number, before: (chunk: string) => Promise<void> = () => Promise.resolve()) {
-  const chunks: string[] = [];
-  const sockets: Socket[] = [];
-  const proxy = createServer((socket) => {
-    const server = connectSocket(to, '127.0.0.1');
-    sockets.push(socket, server);
-    for (const one of [socket, server]) one.on('error', () => undefined);
-    let turn = Promise.resolve();
-    socket.on('data', (chunk) => {
-      chunks.push(chunk.toString('latin1'));
-      turn = turn.then(() => before(chunk.toString('latin1'))).then(() => void server.write(chunk));
-    });
-    server.pipe(socket);
-    socket.on('close', () => server.destroy());
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  return {
-    sent: () => chunks.join(''),
-    port: (proxy.address() as { readonly port: number }).port,
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => proxy.close(resolve));
-    },
-  };
-}

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisServer } from '../../infra/local/redis-server.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { IncumbentRefused, Misconfigured, TargetUnreachable, TransientFailure } from '../../shared/errors.ts';
-import { nodesOf } from '../../shared/rotators/redis/nodes.ts';
+import { nodesOf, onEvery } from '../../shared/rotators/redis/nodes.ts';
 import { hashOf, RedisHarness } from './redis-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
@@ -123,6 +123,24 @@ describe('a user of several servers', () => {
 
 describe('the nodes of a connection', () => {
   const node = { host: 'a.example', port: 6379, tls: 'require' as const, certificateAuthority: 'PEM' };
+
+  it('are left in peace before a fault of one of them goes on', async () => {
+    const steps: string[] = [];
+    const work = async ({ port }: { readonly port: number }): Promise<void> => {
+      if (port === 1) throw new Error('the first');
+      for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+      steps.push(`${port} has ended`);
+    };
+    const all = onEvery(
+      [
+        { ...node, port: 1 },
+        { ...node, port: 2 },
+      ],
+      work,
+    );
+    await expect(all.finally(() => steps.push('a fault goes on'))).rejects.toThrow('the first');
+    expect(steps).toEqual(['2 has ended', 'a fault goes on']);
+  });
 
   it('are the one that the credential names and the declared ones, each once', () => {
     const nodes = ['B.example:6380', 'A.example:6379', 'b.example:6380', '[::1]:6379'];

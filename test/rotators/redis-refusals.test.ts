@@ -16,6 +16,7 @@ import { SecretText } from '../../shared/redact.ts';
 import { Connector } from '../../shared/rotators/redis/connect.ts';
 import { readServer } from '../../shared/rotators/redis/server-facts.ts';
 import { parsed, RedisHarness } from './redis-harness.ts';
+import { startProxy } from './redis-proxy.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
 
@@ -124,6 +125,20 @@ describe('preflight', () => {
     expect((await faultOf(preflight({ incumbent: twice }))).safeMessage).toContain('"url"');
     const deeper = changed(adopted.incumbent, { read: { from: [password] } });
     expect((await faultOf(preflight({ incumbent: deeper }))).safeMessage).toContain('"read"');
+  });
+
+  it('logs in with the incumbent: that the user has its hash is not enough', async () => {
+    const { password } = parsed(adopted.incumbent);
+    const { port, stop } = await startProxy(redis.server.port, async (chunk) =>
+      chunk.includes('AUTH') ? chunk.replace(password, '-'.repeat(password.length)) : undefined,
+    );
+    try {
+      const [incumbent, admin] = [adopted.incumbent, redis.admin].map((value) => changed(value, { port }));
+      if (incumbent === undefined) throw new Error('an incumbent');
+      expect(await faultOf(preflight({ incumbent, admin }))).toBeInstanceOf(IncumbentRefused);
+    } finally {
+      await stop();
+    }
   });
 
   it('takes a password that is the name of the user too', async () => {
@@ -290,6 +305,26 @@ describe('test', () => {
     redis.logins.splice(0);
     expect(await rotations.test(brought)).toMatchObject({ healthy: 3 });
     expect(redis.logins).toEqual(['refused', 'accepted', 'accepted', 'accepted']);
+  });
+
+  it('counts from the beginning again after a failure', async () => {
+    let logins = 0;
+    const { port, stop } = await startProxy(redis.server.port, async (chunk) => {
+      if (!chunk.includes('AUTH')) return undefined;
+      logins += 1;
+      await rule(logins === 2 ? 'off' : 'on');
+      return undefined;
+    });
+    try {
+      const given = { healthyThreshold: 2, connection: { host: redis.server.host, port, tls: 'disable' as const } };
+      const { rotator, settings } = new RotationByHand(redis.rotator(systemClock), adopted, given);
+      const candidate = changed(adopted.incumbent, { port });
+      redis.logins.splice(0);
+      expect(await rotator.test({ settings, candidate, incumbentIdentity: undefined })).toMatchObject({ healthy: 2 });
+      expect(redis.logins).toEqual(['accepted', 'refused', 'accepted', 'accepted']);
+    } finally {
+      await stop();
+    }
   });
 
   it('does not prove a candidate of another user than the incumbent', async () => {

@@ -74,7 +74,10 @@ export class RotationByHand {
   }
 
   /** Preflight, journal, store and install (or issue and store); `times`: each of them so often. */
-  async bringIn(versionId: string = crypto.randomUUID(), { times = 1, startedAt = this.nextStart() } = {}): Promise<Brought> {
+  async bringIn(
+    versionId: string = crypto.randomUUID(),
+    { times = 1, startedAt = this.nextStart() } = {},
+  ): Promise<Brought> {
     const preflight = await this.preflight(versionId);
     this.journal(versionId, preflight);
     const { candidate, fence } = preflight;
@@ -86,7 +89,14 @@ export class RotationByHand {
     const value = this.rotator.propose({ ...this.#values, versionId, candidate });
     this.#set(versionId, { value });
     for (let time = 0; time < times; time += 1) {
-      await this.rotator.install({ ...this.#values, versionId, startedAt, candidate: value, incumbentVersionId, fence });
+      await this.rotator.install({
+        ...this.#values,
+        versionId,
+        startedAt,
+        candidate: value,
+        incumbentVersionId,
+        fence,
+      });
     }
     return { versionId, value, preflight };
   }

@@ -254,7 +254,6 @@ export function rotatorContract(
   });
 }
 
-
 /** `count` of them, always the same for one seed. */
 function sample<Item>(items: readonly Item[], count: number, seed: number): readonly Item[] {
   let state = seed;

@@ -75,8 +75,8 @@ describe('secrets of other types, by the deployed functions', () => {
       );
     expect((await as(current)).Arn).toContain(`user/${UserName}`);
     await retired(secret, before);
-    await expect(
-      as({ AccessKeyId: AccessKeyId ?? '', SecretAccessKey: SecretAccessKey ?? '' }),
-    ).rejects.toMatchObject({ name: 'InvalidClientTokenId' });
+    await expect(as({ AccessKeyId: AccessKeyId ?? '', SecretAccessKey: SecretAccessKey ?? '' })).rejects.toMatchObject({
+      name: 'InvalidClientTokenId',
+    });
   });
 });

@@ -42,9 +42,13 @@ def _create_access_key(p):
 
 # --- ListAccessKeys: NoSuchEntity, pages. https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html ----
 
+list_access_keys = iam._list_access_keys
+
 
 def _list_access_keys(p):
     user = iam._p(p, "UserName")
+    if not user:
+        return list_access_keys(p)
     if user not in iam._users:
         return no_such_user(user)
     keys, size, marker = keys_of(user), int(iam._p(p, "MaxItems") or 100), iam._p(p, "Marker")

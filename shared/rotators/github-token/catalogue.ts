@@ -14,7 +14,7 @@ export const GITHUB_TOKEN: CatalogueEntry = {
   overlap: 'Incumbent and candidate work side by side until the incumbent is retired, or until its hour is over.',
   proofOfDeath: 'DELETE /installation/token as the token itself, then GitHub answers it with 401.',
   limits: [
-    'a token ends by itself after an hour: the next rotation is due before that, and an expired incumbent stops no rotation',
+    'a token ends by itself after an hour: the next rotation is due before that, and an expired incumbent stops no rotation; interval and grace together should be less than an hour, because an incumbent ends in its grace period otherwise',
     'an answer that is lost leaves a token that nobody has and that nobody can end: it is waited for, about an hour',
     'a personal access token that was adopted cannot be revoked by an App: its retirement stays owed until a person deletes it',
     'read:all leaves out what exists as write only (workflows)',
@@ -22,7 +22,7 @@ export const GITHUB_TOKEN: CatalogueEntry = {
   ],
   example: `- name: api_key_github
   type: github_token
-  rotation: rate(45 minutes)
+  rotation: rate(30 minutes)
   admin_secret: github-app-private-key
   provider:
     app_id: 123456

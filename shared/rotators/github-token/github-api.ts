@@ -9,7 +9,8 @@ import type { App } from './app-key.ts';
 import { type Asking, githubFault, isThrottled, type Refusal, refusalOf } from './github-faults.ts';
 import type { Permissions } from './permissions.ts';
 
-const API_VERSION = '2022-11-28';
+/** https://docs.github.com/rest/about-the-rest-api/api-versions: what the schemas below were written for. */
+const headers = { 'x-github-api-version': '2022-11-28' };
 
 const permissions = z.record(z.string(), z.string());
 const installationSchema = z.object({
@@ -80,7 +81,11 @@ export class GitHubApi {
     const asking = this.#asking('reading the installation');
     const { data } = await this.#answered(
       asking,
-      () => this.#asApp(app).request('GET /app/installations/{installation_id}', { installation_id: installationId }),
+      () =>
+        this.#asApp(app).request('GET /app/installations/{installation_id}', {
+          headers,
+          installation_id: installationId,
+        }),
       (refusal) => this.#refusedApp(refusal, app),
     );
     const found = readable(installationSchema, data, asking);
@@ -102,6 +107,7 @@ export class GitHubApi {
       asking,
       () =>
         this.#asApp(app).request('POST /app/installations/{installation_id}/access_tokens', {
+          headers,
           installation_id: app.installationId,
           ...(repositories === undefined ? {} : { repositories: [...repositories] }),
           ...(permissions === undefined ? {} : { permissions }),
@@ -126,7 +132,7 @@ export class GitHubApi {
   async reach(token: SecretText): Promise<Reach | undefined> {
     const asking = this.#asking('trying a token');
     try {
-      const { data } = await this.#asToken(token).request('GET /installation/repositories', { per_page: 1 });
+      const { data } = await this.#asToken(token).request('GET /installation/repositories', { headers, per_page: 1 });
       return { repositories: readable(repositoriesSchema, data, asking).total_count };
     } catch (error) {
       const refusal = refusalOf(error);
@@ -142,7 +148,7 @@ export class GitHubApi {
    */
   async revoke(token: SecretText): Promise<'revoked' | 'refused' | 'not an installation token'> {
     try {
-      await this.#asToken(token).request('DELETE /installation/token');
+      await this.#asToken(token).request('DELETE /installation/token', { headers });
       return 'revoked';
     } catch (error) {
       const refusal = refusalOf(error);

@@ -18,7 +18,7 @@ export interface Narrowing {
  */
 export async function readNarrowing(github: GitHubApi, app: App, settings: RotatorSettings): Promise<Narrowing> {
   const { scope, permissions: words = [], provider } = settings;
-  const repositories = repositoriesOf(provider?.repositories, scope);
+  const repositories = repositoriesOf(provider?.repositories);
   const asked = parsePermissions(words);
   const installation = await github.installation(app);
   if (installation.isSuspended) {
@@ -40,9 +40,7 @@ export async function readNarrowing(github: GitHubApi, app: App, settings: Rotat
           : describePermissions(permissions),
       ...(omitted.length === 0 ? {} : { permissions_left_out: `${omitted.join(', ')}: exist as write only` }),
       repositories: repositories?.join(', ') ?? `all that the installation has (${installation.repositories})`,
-      ...(scope === undefined || isEverything(scope)
-        ? {}
-        : { scope: 'narrows nothing at GitHub: repositories and permissions do' }),
+      ...scopeFacts(scope, repositories),
     },
   };
 }
@@ -52,20 +50,24 @@ export function nameOf(repository: string): string {
   return repository.slice(repository.lastIndexOf('/') + 1);
 }
 
-function repositoriesOf(
-  declared: readonly string[] | undefined,
-  scope: string | undefined,
-): readonly string[] | undefined {
+function repositoriesOf(declared: readonly string[] | undefined): readonly string[] | undefined {
   if (declared === undefined) return undefined;
-  if (scope !== undefined && isEverything(scope)) {
-    throw new Misconfigured('scope says all repositories, provider names some: remove one of the two.');
-  }
   const names = [...new Set(declared.map(nameOf))];
   if (names.length === 0)
     throw new Misconfigured('repositories of the provider is empty: leave it out for all of them.');
   return names;
 }
 
-function isEverything(scope: string): boolean {
-  return /^repo(?:s|sitor(?:y|ies))?:all$/i.test(scope.trim());
+/** What became of `scope`, whose words GitHub does not know. */
+function scopeFacts(
+  scope: string | undefined,
+  repositories: readonly string[] | undefined,
+): Readonly<Record<string, string>> {
+  if (scope === undefined) return {};
+  if (!/^repo(?:s|sitor(?:y|ies))?:all$/i.test(scope.trim())) {
+    return { scope: 'narrows nothing at GitHub: repositories and permissions do' };
+  }
+  return repositories === undefined
+    ? {}
+    : { scope: 'says all repositories; those of the provider are fewer, and count' };
 }

@@ -9,7 +9,7 @@ import { isPersonal, parseTokenSecret } from './token-secret.ts';
 const PROOF_MILLISECONDS = 20_000;
 const AGAIN_MILLISECONDS = 1_000;
 const BY_HAND =
-  'A person must delete it in the settings of the account that made it; then this retirement proves it dead.';
+  'A person must delete it in the settings of the account that made it; this retirement then proves it dead.';
 
 /**
  * Revokes a token, as itself, and proves that GitHub refuses it. One that is refused already is dead: it has ended by
@@ -34,7 +34,9 @@ export async function retireToken(input: RetireInput, github: GitHubApi, clock: 
   }
   const ended = await github.revoke(token);
   if (ended === 'not an installation token') {
-    throw new StillAlive(`GitHub does not let "${identity}" revoke itself (HTTP 403). ${BY_HAND}`);
+    throw new StillAlive(
+      `GitHub does not let "${identity}" revoke itself (HTTP 403): it is no installation token, or its installation is suspended. ${BY_HAND}`,
+    );
   }
   await proveRefused(token, identity, github, clock);
   return dead(ended === 'revoked' ? 'revoked' : 'it had ended before');

@@ -25,7 +25,7 @@ export interface UserKey {
   readonly createdAt: Date | undefined;
 }
 
-/** When a key was last used: `never`, or `unknown` where IAM does not say. IAM learns of a use minutes later. */
+/** When a key was last used: `never`, or `unknown` where IAM does not say. IAM may learn of a use late. */
 export type LastUse = { readonly at: Date; readonly service: string; readonly region: string } | 'never' | 'unknown';
 
 interface Administration {
@@ -97,7 +97,7 @@ export class UserKeys {
       const { LastUsedDate: at, ServiceName, Region } = AccessKeyLastUsed;
       return at === undefined ? 'never' : { at, service: nameIn(ServiceName), region: nameIn(Region) };
     } catch (error) {
-      // AWS denies it for a key that is not there (any more), whatever the permissions are.
+      // A key that is not there (any more) may be answered by a denial, whatever the permissions are.
       if (error instanceof NoSuchEntityException || isDenied(error)) return 'unknown';
       throw adminFailure(error, { action: 'iam:GetAccessKeyLastUsed', user: this.user });
     }

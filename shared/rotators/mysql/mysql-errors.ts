@@ -25,7 +25,8 @@ const PASSING = new Set([
 ]);
 /** The server's rules about passwords: validation, history, a hash where only a password can be checked. */
 const POLICY = new Set([1819, 1827, 3638, 3640, 3894, 4052]);
-export const OPTION_PREVENTS = 1290;
+/** An option of the server prevents the statement; the statement failed for an account. */
+const UNCLEAR = new Set([1290, 1396]);
 /** Tables, columns, routines that a grant names and that are gone. */
 const GONE = new Set([1054, 1146, 1305]);
 
@@ -55,6 +56,11 @@ export function isRefusedLogin(error: unknown): boolean {
 
 export function isNotAllowed(error: unknown): boolean {
   return NOT_ALLOWED.has(numberOf(error) ?? 0);
+}
+
+/** What a server says of many different things. */
+export function isUnclear(error: unknown): boolean {
+  return UNCLEAR.has(numberOf(error) ?? 0);
 }
 
 export function isGone(error: unknown): boolean {

@@ -8,7 +8,7 @@ import type { Credential } from './credential-json.ts';
 import type { Flavour } from './flavour.ts';
 import { giveGrants } from './give-grants.ts';
 import { type Grant, readGrants } from './grants.ts';
-import { numberOf, OPTION_PREVENTS } from './mysql-errors.ts';
+import { isUnclear } from './mysql-errors.ts';
 import { assertMet, readServerPolicy } from './password-policy.ts';
 import { readOnlyGrants } from './read-only.ts';
 import { sessionsOf } from './sessions.ts';
@@ -101,21 +101,22 @@ export async function installTwoUsers(
 }
 
 /**
- * Statements that set a password. Where the server refuses hashes because it wants to look at every password
- * (MariaDB's strict_password_validation), that is a rule about passwords; the same error says that it only reads.
+ * Statements that set a password. MariaDB refuses every hash where it is to look at passwords itself
+ * (strict_password_validation, with a plugin that validates), in the words of other faults: so it is asked.
  */
 export async function setPassword(session: Session, doing: string, statements: readonly string[]): Promise<void> {
   try {
     await session.run(doing, statements);
   } catch (error) {
-    if (!(error instanceof RekeyError) || numberOf(error) !== OPTION_PREVENTS) throw error;
-    const [row] = await session.query<{ isReadOnly: number }>(
-      'asking whether it only reads',
-      'SELECT @@GLOBAL.read_only AS isReadOnly',
+    if (!(error instanceof RekeyError) || !isUnclear(error)) throw error;
+    const [row] = await session.query<{ isReadOnly: number; validating: number }>(
+      'asking why',
+      `SELECT @@GLOBAL.read_only AS isReadOnly, COUNT(*) AS validating FROM information_schema.PLUGINS
+        WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE'`,
     );
-    if (row?.isReadOnly !== 0) throw error;
+    if (row === undefined || row.isReadOnly !== 0 || row.validating === 0) throw error;
     throw new RefusedByPolicy(
-      'The server refuses the hash of a password because it validates passwords (strict_password_validation): turn that off for Rekey to set one.',
+      'The server refuses the hash of a password because it validates passwords: turn strict_password_validation off, so that Rekey can set one.',
       { cause: error },
     );
   }

@@ -2,23 +2,28 @@
 const TABLE_PRIVILEGES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'];
 const VERSION_17 = 170_000;
 
-/** `$1`, `$2`: oids of the incumbent's and the candidate's login. Everything that belongs to a login as such. */
-export function loginDifferences(hasSetOption: boolean): string {
-  const reach = hasSetOption ? 'SET' : 'MEMBER';
-  return `
+/** `$1`, `$2`: oids of the incumbent's and the candidate's login. Their settings, but for the role that they become. */
+export const SETTING_DIFFERENCES = `
     SELECT 'setting' AS kind, name FROM (
       SELECT setrole, setdatabase, split_part(entry, '=', 1) AS name, entry
         FROM pg_db_role_setting, unnest(setconfig) AS entry
        WHERE setrole IN ($1::oid, $2::oid) AND entry NOT LIKE 'role=%') AS settings
-     GROUP BY setdatabase, name HAVING count(DISTINCT entry) <> 1 OR count(*) <> 2
-    UNION ALL
-    SELECT 'login attribute', name FROM pg_roles one, pg_roles two,
+     GROUP BY setdatabase, name HAVING count(DISTINCT entry) <> 1 OR count(*) <> 2`;
+
+/** The same two; what `ALTER ROLE` says of the logins themselves. */
+export const LOGIN_ATTRIBUTE_DIFFERENCES = `
+    SELECT 'login attribute' AS kind, name FROM pg_roles one, pg_roles two,
            LATERAL (VALUES ('replication', one.rolreplication <> two.rolreplication),
                            ('connection limit', one.rolconnlimit <> two.rolconnlimit)) AS attribute (name, differs)
-     WHERE one.oid = $1::oid AND two.oid = $2::oid AND differs
-    UNION ALL
-    SELECT 'reachable role', format('%I', r.rolname) FROM pg_roles r
-     WHERE r.oid NOT IN ($1::oid, $2::oid) AND pg_has_role($1::oid, r.oid, '${reach}') <> pg_has_role($2::oid, r.oid, '${reach}')`;
+     WHERE one.oid = $1::oid AND two.oid = $2::oid AND differs`;
+
+/** The same two: roles that one may become, or act for, and the other not. `$3`: oids of roles that do not count. */
+export function reachDifferences(hasSetOption: boolean): string {
+  const reach = hasSetOption ? 'SET' : 'MEMBER';
+  return `
+    SELECT 'reachable role' AS kind, format('%I', r.rolname) AS name FROM pg_roles r
+     WHERE r.oid NOT IN ($1::oid, $2::oid) AND r.oid <> ALL ($3::oid[])
+       AND pg_has_role($1::oid, r.oid, '${reach}') <> pg_has_role($2::oid, r.oid, '${reach}')`;
 }
 
 /** `$1`, `$2`: oids of the roles that the incumbent's and the candidate's sessions act as. */

@@ -1,7 +1,13 @@
 import { CandidateUnproven } from '../../errors.ts';
 import type { Session } from './connect.ts';
-import { loginDifferences, privilegeDifferences } from './parity-queries.ts';
+import {
+  LOGIN_ATTRIBUTE_DIFFERENCES,
+  privilegeDifferences,
+  reachDifferences,
+  SETTING_DIFFERENCES,
+} from './parity-queries.ts';
 import { setRoleOf, VERSION_16 } from './role-facts.ts';
+import { ownerReadFor } from './role-names.ts';
 import { inTransaction } from './transaction.ts';
 
 /** What parity covers: of the login itself, and of the role that its sessions act as. */
@@ -28,7 +34,10 @@ interface Identities {
   readonly candidateLogin: string;
   readonly incumbentLogin: string;
   readonly candidate: string;
+  readonly candidateRole: string;
   readonly incumbent: string;
+  /** Of the role that the incumbent's sessions act as. */
+  readonly incumbentComment: string | null;
   readonly versionNumber: number;
 }
 
@@ -36,40 +45,58 @@ interface Identities {
  * Compares, on the candidate's own session, what it can do with what `incumbentIdentity` can do: the roles that their
  * sessions act as, and what belongs to the logins themselves. Throws `CandidateUnproven` that names kinds and objects.
  *
- * Where both act as one role, PostgreSQL checks both by the same rights: the objects need no second look.
+ * Where both act as one role, PostgreSQL checks both by the same rights: the objects need no second look. The same where
+ * the incumbent was made to only read what the candidate's role can: that is all that sets them apart.
  */
-export async function assertParity(session: Session, incumbentIdentity: string): Promise<readonly string[]> {
+export async function assertParity(
+  session: Session,
+  incumbentIdentity: string,
+  secretId: string,
+): Promise<readonly string[]> {
   await inTransaction(session, 'read only', async () => {
     const identities = await readIdentities(session, incumbentIdentity);
     const { candidateLogin, incumbentLogin, candidate, incumbent, versionNumber } = identities;
+    const isOneOwner =
+      incumbent === candidate || ownerReadFor(identities.incumbentComment, secretId) === identities.candidateRole;
+    const logins = [SETTING_DIFFERENCES, LOGIN_ATTRIBUTE_DIFFERENCES, reachDifferences(versionNumber >= VERSION_16)];
     const differences = [
-      ...(await find(session, loginDifferences(versionNumber >= VERSION_16), incumbentLogin, candidateLogin)),
-      ...(incumbent === candidate
+      ...(await findDifferences(session, logins, [
+        incumbentLogin,
+        candidateLogin,
+        isOneOwner ? [incumbent, candidate] : [],
+      ])),
+      ...(isOneOwner
         ? []
-        : await find(session, privilegeDifferences(versionNumber), incumbent, candidate)),
+        : await findDifferences(session, [privilegeDifferences(versionNumber)], [incumbent, candidate])),
     ];
-    if (differences.length > 0) throw new CandidateUnproven(describe(differences));
+    if (differences.length > 0) {
+      throw new CandidateUnproven(`The candidate and the incumbent differ in: ${inWords(differences)}.`);
+    }
   });
   return COMPARED;
 }
 
-interface Difference {
+export interface Difference {
   readonly kind: string;
   readonly name: string;
 }
 
-/** `$1`: the incumbent's oid, `$2`: the candidate's. One more than can be named, so that "and more" is known. */
-async function find(
+/** What all of `queries` find, each a kind and a name: one more than can be named, so that "and more" is known. */
+export async function findDifferences(
   session: Session,
-  text: string,
-  incumbent: string,
-  candidate: string,
+  queries: readonly string[],
+  values: readonly unknown[],
 ): Promise<readonly Difference[]> {
   return session.query<Difference>(
     'comparing the candidate with the incumbent',
-    `${text} ORDER BY 1, 2 LIMIT ${NAMED_DIFFERENCES + 1}`,
-    [incumbent, candidate],
+    `${queries.join('\nUNION ALL\n')} ORDER BY 1, 2 LIMIT ${NAMED_DIFFERENCES + 1}`,
+    values,
   );
+}
+
+export function inWords(differences: readonly Difference[]): string {
+  const named = differences.slice(0, NAMED_DIFFERENCES).map(({ kind, name }) => `${kind} ${name}`);
+  return `${named.join(', ')}${differences.length > NAMED_DIFFERENCES ? ' and more' : ''}`;
 }
 
 async function readIdentities(session: Session, incumbentIdentity: string): Promise<Identities> {
@@ -77,22 +104,17 @@ async function readIdentities(session: Session, incumbentIdentity: string): Prom
   const [found] = await session.query<Identities>(
     'reading whom to compare',
     `SELECT me.oid::text AS "candidateLogin", r.oid::text AS "incumbentLogin",
-            (SELECT oid::text FROM pg_roles WHERE rolname = current_user) AS candidate,
-            COALESCE((SELECT acts.oid::text FROM pg_roles acts
-                       WHERE acts.rolname::text = ${setRoleOf('r.oid')} AND pg_has_role(r.oid, acts.oid, 'MEMBER')),
-                     r.oid::text) AS incumbent,
+            (SELECT oid::text FROM pg_roles WHERE rolname = current_user) AS candidate, current_user::text AS "candidateRole",
+            COALESCE(acts.oid, r.oid)::text AS incumbent,
+            shobj_description(COALESCE(acts.oid, r.oid), 'pg_authid') AS "incumbentComment",
             current_setting('server_version_num')::int AS "versionNumber"
-       FROM pg_roles me, pg_roles r WHERE me.rolname = session_user AND r.rolname::text = $1`,
+       FROM pg_roles me, pg_roles r
+       LEFT JOIN pg_roles acts ON acts.rolname::text = ${setRoleOf('r.oid')} AND pg_has_role(r.oid, acts.oid, 'MEMBER')
+      WHERE me.rolname = session_user AND r.rolname::text = $1`,
     [incumbentIdentity],
   );
   if (found === undefined) {
     throw new CandidateUnproven(`Role "${incumbentIdentity}", to compare the candidate with, does not exist.`);
   }
   return found;
-}
-
-function describe(differences: readonly Difference[]): string {
-  const named = differences.slice(0, NAMED_DIFFERENCES).map(({ kind, name }) => `${kind} ${name}`);
-  const rest = differences.length > NAMED_DIFFERENCES ? ' and more' : '';
-  return `The candidate and the incumbent differ in: ${named.join(', ')}${rest}.`;
 }

@@ -85,7 +85,8 @@ export function passwordFailure(error: unknown): RekeyError {
   });
 }
 
-function isPassing(error: DatabaseError): boolean {
+/** What the same again may not meet: locks, limits, a restarting server. */
+export function isPassing(error: DatabaseError): boolean {
   const code = error.code ?? '';
   return PASSING.test(code) || CONNECTION_LOST.test(code) || CONCURRENT_UPDATE.test(error.message);
 }

@@ -6,6 +6,7 @@ import { Connector, type LoginOutcome } from './connect.ts';
 import { candidateJson, parseCredential } from './credential-json.ts';
 import { assertParity, COMPARED } from './parity.ts';
 import { preheat } from './preheat.ts';
+import { assertReadOnly } from './read-only-proof.ts';
 import { installSingleRole, preflightSingleRole, retireSingleRole } from './single-role.ts';
 import { retireTwoRoles } from './retire-two-roles.ts';
 import { installTwoRoles, preflightTwoRoles } from './two-roles.ts';
@@ -20,7 +21,8 @@ export interface PostgresqlDependencies {
 
 /**
  * Rotates PostgreSQL logins whose secret follows the AWS database convention. `two_roles`: two login roles in front
- * of one owner role, side by side until retirement. `single_role`: one role whose password changes, with a window from
+ * of one owner role, side by side until retirement; where `privileges` is `read_only`, in front of a role that reads what
+ * the owner role can. `single_role`: one role whose password changes, with a window from
  * `install` until consumers have the new value.
  */
 export function postgresqlRotator(dependencies: PostgresqlDependencies): ChosenRotator {
@@ -37,10 +39,15 @@ export function postgresqlRotator(dependencies: PostgresqlDependencies): ChosenR
     test: ({ settings, candidate, incumbentIdentity }) => {
       const { login, username } = parseCredential(candidate, 'candidate', settings.connection);
       return preheat({ login, settings: { ...settings, mode }, clock, connector }, async (session, healthy) => {
-        if (incumbentIdentity === undefined) return { healthy, parity: [] };
         // One role with another password can do what it could.
         const isSame = incumbentIdentity === username;
-        return { healthy, parity: isSame ? COMPARED : await assertParity(session, incumbentIdentity) };
+        if (settings.privileges === 'read_only') {
+          const incumbent = isSame ? undefined : incumbentIdentity;
+          return { healthy, parity: await assertReadOnly(session, settings, incumbent) };
+        }
+        if (incumbentIdentity === undefined) return { healthy, parity: [] };
+        const parity = isSame ? COMPARED : await assertParity(session, incumbentIdentity, settings.secretId);
+        return { healthy, parity };
       });
     },
     probe: (value, settings) => connector.probe(parseCredential(value, 'probed credential', settings.connection).login),

@@ -3,6 +3,7 @@ import { CandidateUnproven, Misconfigured, RekeyError } from '../../errors.ts';
 import type { RotatorSettings } from '../rotator.ts';
 import type { Connector, Login, Session } from './connect.ts';
 import { setRoleOf } from './role-facts.ts';
+import { readOnlyRoleOf } from './role-names.ts';
 
 const RETRY_MILLISECONDS = 250;
 
@@ -75,7 +76,7 @@ async function check(work: {
   }
 }
 
-async function fault(session: Session, { mode, connection }: RotatorSettings): Promise<string | undefined> {
+async function fault(session: Session, { mode, connection, privileges }: RotatorSettings): Promise<string | undefined> {
   const [health] = await session.query<Health>(
     'checking the health of the candidate',
     `SELECT current_user::text AS "currentUser",
@@ -86,7 +87,9 @@ async function fault(session: Session, { mode, connection }: RotatorSettings): P
   // A standby says read-only whatever the role's settings are: a failover under way, or a reader's address.
   if (health.isReadOnly) return 'its sessions are read-only against its settings.';
   if (mode === 'single_role') return undefined;
-  const owner = connection?.ownerRole ?? health.setRole;
-  if (owner !== null && health.currentUser === owner) return undefined;
-  return `its sessions act as role "${health.currentUser}", not as ${owner === null ? 'an owner role' : `"${owner}"`}.`;
+  const configured = connection?.ownerRole;
+  const isReadOnly = privileges === 'read_only';
+  const role = (isReadOnly && configured !== undefined ? readOnlyRoleOf(configured) : configured) ?? health.setRole;
+  if (role !== null && health.currentUser === role) return undefined;
+  return `its sessions act as role "${health.currentUser}", not as ${role === null ? 'an owner role' : `"${role}"`}.`;
 }

@@ -10,6 +10,11 @@ export function slotsOf(ownerRole: string): readonly [string, string] {
   return [`${base}_a`, `${base}_b`];
 }
 
+/** The role that sessions act as when they may only read what an owner role can; never the name of a slot. */
+export function readOnlyRoleOf(ownerRole: string): string {
+  return `${fit(ownerRole, IDENTIFIER_BYTES - '_ro'.length)}_ro`;
+}
+
 /** An owner role for a secret that has none: readable, and never a name that PostgreSQL reserves (`pg_…`). */
 export function ownerRoleFor(secretId: string): string {
   const plain = secretId
@@ -54,12 +59,24 @@ export function readManaged(
   return managedComment(secretId, installed) === comment ? { installed } : undefined;
 }
 
+/** What Rekey writes on a read-only role that it makes: for which secret, and whose readable objects it reads. */
+export function readOnlyComment(secretId: string, ownerRole: string): string {
+  return `${managedComment(secretId)}${READS_FOR}${ownerRole}`;
+}
+
+/** The owner role in what `readOnlyComment` wrote for `secretId`; `undefined` for any other text. */
+export function ownerReadFor(comment: string | null, secretId: string): string | undefined {
+  const beginning = readOnlyComment(secretId, '');
+  return comment?.startsWith(beginning) === true ? comment.slice(beginning.length) : undefined;
+}
+
 export function isManaged(comment: string | null): boolean {
   return comment?.startsWith(MANAGED) ?? false;
 }
 
 const MANAGED = 'managed by Rekey for ';
 const INSTALLED = '; installed ';
+const READS_FOR = '; reads what this role can: ';
 const INSTALLATION = /^; installed (\S+) (.+)$/s;
 
 /** `name` in at most `bytes`: shortened at a character, with a hash of the whole so that two names stay two. */

@@ -19,11 +19,11 @@ const NAME_LISTS = new Set([
 
 /**
  * The statements that give `to` the settings of `from` (both everywhere and in single databases), and no other, with
- * `SET role` to `ownerRole`. The same input makes the same settings.
+ * `SET role` to `sessionRole`. The same input makes the same settings.
  */
 export async function copySettings(
   session: Session,
-  { from, to, ownerRole }: { readonly from: string; readonly to: string; readonly ownerRole: string },
+  { from, to, sessionRole }: { readonly from: string; readonly to: string; readonly sessionRole: string },
 ): Promise<readonly string[]> {
   const rows = await session.query<SettingRow & { readonly role: string }>(
     'reading the settings of the roles',
@@ -41,7 +41,7 @@ export async function copySettings(
   return [
     ...[...stale].map((database) => `ALTER ROLE ${role}${inDatabase(database)} RESET ALL`),
     ...copied.map(({ database, entry }) => `ALTER ROLE ${role}${inDatabase(database)} SET ${assignment(entry)}`),
-    `ALTER ROLE ${role} SET role = ${escapeLiteral(ownerRole)}`,
+    `ALTER ROLE ${role} SET role = ${escapeLiteral(sessionRole)}`,
   ];
 }
 

@@ -22,6 +22,11 @@ import { takeTurn } from './turn.ts';
 /** One connection, the incumbent's; one more where an administrator sets its password. */
 export async function preflightSingleRole(input: PreflightInput, connector: Connector): Promise<Preflight> {
   const { settings } = input;
+  if (settings.privileges === 'read_only') {
+    throw new Misconfigured(
+      `privileges: read_only needs mode two_roles: with one role ("${settings.secretId}") nobody would be left who may write.`,
+    );
+  }
   const incumbent = requireIncumbent(input.incumbent, settings);
   assertPasswordOnce(incumbent);
   const { username } = incumbent;

@@ -2,7 +2,7 @@ import type { Session } from './connect.ts';
 import { queryFailure } from './pg-errors.ts';
 
 /** `SET LOCAL` needs no right and ends with the transaction. Nobody's functions but the server's own are called. */
-const LIMITS =
+export const LIMITS =
   "SET LOCAL search_path TO pg_catalog, pg_temp; SET LOCAL statement_timeout TO '10s'; SET LOCAL lock_timeout TO '3s'";
 
 /** All of `work` or nothing of it, within time limits; `read only` where it must not change anything. */

@@ -6,6 +6,7 @@ import type { Connector, Session } from './connect.ts';
 import { assertPasswordOnce, type Credential, parseCredential } from './credential-json.ts';
 import { arrange, type Arrangement } from './owner-role.ts';
 import { passwordFailure } from './pg-errors.ts';
+import { assertReadable, installReadOnlyRole } from './read-only-role.ts';
 import { type AskerFacts, readAsker, readRoles, type RoleFacts, VERSION_16 } from './role-facts.ts';
 import { managedComment } from './role-names.ts';
 import { copySettings } from './role-settings.ts';
@@ -19,6 +20,8 @@ interface Roles extends Arrangement {
   readonly incumbent: RoleFacts | undefined;
   readonly owner: RoleFacts | undefined;
   readonly slot: RoleFacts | undefined;
+  readonly reader: RoleFacts | undefined;
+  readonly secretId: string;
 }
 
 /** Two connections, side by side: the administrator's, read-only and kept for `install`, and the incumbent's login. */
@@ -39,12 +42,15 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
       if (incumbent === undefined && settings.connection?.ownerRole === undefined && owner !== undefined) {
         assertOurs(owner, secretId);
       }
+      const isReadOnly = settings.privileges === 'read_only';
+      if (isReadOnly) await assertReadable(session, roles);
       assertSlotFree({ name: candidate, role: slot, secretId, versionId: input.versionId, known: input.known });
       const facts = {
         server_version: roles.asker.version,
         tls: session.isEncrypted ? 'verified' : 'none',
         owner_role: ownerRole,
         mode: 'two_roles',
+        ...(isReadOnly ? { read_only_role: roles.readOnlyRole } : {}),
       };
       return { candidate, incumbent: incumbent?.username, facts };
     }),
@@ -89,6 +95,7 @@ export async function installTwoRoles(input: InstallInput, connector: Connector)
         assertNotOvertaken(roles.slot, secretId, input);
       }
       if (roles.owner === undefined) await createOwner(session, roles.ownerRole, secretId);
+      if (settings.privileges === 'read_only') await installReadOnlyRole(session, roles);
       const statements = await roleStatements(session, roles, managedComment(secretId, input));
       await session.query('making the login role', statements.join(';\n'));
       await setVerifier(session, roles, verifier);
@@ -108,12 +115,21 @@ async function readArrangement(
     throw new IncumbentRefused(`The incumbent's role "${username}" does not exist on the server.`);
   }
   const arrangement = await arrange(session, settings, incumbent);
-  const { ownerRole, candidate } = arrangement;
-  const found = await readRoles(session, [ownerRole, candidate]);
-  return { ...arrangement, asker, incumbent, owner: found.get(ownerRole), slot: found.get(candidate) };
+  const { ownerRole, readOnlyRole, candidate } = arrangement;
+  const found = await readRoles(session, [ownerRole, readOnlyRole, candidate]);
+  return {
+    ...arrangement,
+    secretId: settings.secretId,
+    asker,
+    incumbent,
+    owner: found.get(ownerRole),
+    reader: found.get(readOnlyRole),
+    slot: found.get(candidate),
+  };
 }
 
-function assertMayManage({ asker, owner, ownerRole, incumbent, slot }: Roles): void {
+function assertMayManage({ asker, owner, ownerRole, incumbent, slot, reader, sessionRole }: Roles): void {
+  const isReadOnly = sessionRole !== ownerRole;
   if ([ownerRole, incumbent?.name].some((name) => name === asker.currentUser || name === asker.sessionUser)) {
     throw new Misconfigured(
       `The administrator's own role cannot be one of the two: use another administrator, or single_role.`,
@@ -128,13 +144,13 @@ function assertMayManage({ asker, owner, ownerRole, incumbent, slot }: Roles): v
       `Role "${owner?.name ?? incumbent?.name}" is a superuser: the administrator must be one too.`,
     );
   }
-  if (incumbent?.replication === true && (asker.versionNumber < VERSION_16 || !asker.replication)) {
+  if (incumbent?.replication === true && !isReadOnly && (asker.versionNumber < VERSION_16 || !asker.replication)) {
     throw new Misconfigured(
       `Role "${incumbent.name}" has REPLICATION, which the administrator may not give to another.`,
     );
   }
   if (asker.versionNumber < VERSION_16) return;
-  for (const role of [owner, incumbent, slot]) {
+  for (const role of [owner, incumbent, slot, isReadOnly ? reader : undefined]) {
     if (role === undefined || role.administered) continue;
     throw new Misconfigured(
       `The administrator needs ADMIN OPTION on role "${role.name}": GRANT it TO "${asker.currentUser}" WITH ADMIN OPTION.`,
@@ -162,21 +178,44 @@ async function createOwner(session: Session, ownerRole: string, secretId: string
 }
 
 async function roleStatements(session: Session, roles: Roles, comment: string): Promise<readonly string[]> {
-  const { asker, candidate, ownerRole, slot } = roles;
+  const { asker, candidate, ownerRole, sessionRole, slot } = roles;
   const name = escapeIdentifier(candidate);
   const inherit = asker.versionNumber >= VERSION_16 ? ' WITH INHERIT TRUE, SET TRUE' : '';
   const from = roles.incumbent?.name ?? ownerRole;
   return [
     ...(slot === undefined ? [`CREATE ROLE ${name} NOLOGIN`] : []),
     `COMMENT ON ROLE ${name} IS ${escapeLiteral(comment)}`,
-    `GRANT ${escapeIdentifier(ownerRole)} TO ${name}${inherit}`,
-    ...(await copySettings(session, { from, to: candidate, ownerRole })),
+    ...(await leavingStatements(session, roles)),
+    `GRANT ${escapeIdentifier(sessionRole)} TO ${name}${inherit}`,
+    ...(await copySettings(session, { from, to: candidate, sessionRole })),
   ];
 }
 
+/** A role that comes back may have been in front of the other one of the two: it would keep what that may do. */
+async function leavingStatements(
+  session: Session,
+  { asker, candidate, ownerRole, readOnlyRole, sessionRole }: Roles,
+): Promise<readonly string[]> {
+  const left = sessionRole === ownerRole ? readOnlyRole : ownerRole;
+  const rows = await session.query<{ grantor: string | null }>(
+    'reading the memberships of the login role',
+    `SELECT (SELECT g.rolname::text FROM pg_roles g WHERE g.oid = m.grantor) AS grantor
+       FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles c ON c.oid = m.member
+      WHERE r.rolname::text = $1 AND c.rolname::text = $2`,
+    [left, candidate],
+  );
+  // From PostgreSQL 16 on, each grantor's membership is one of its own.
+  return rows.map(({ grantor }) => {
+    const by = asker.versionNumber >= VERSION_16 && grantor !== null ? ` GRANTED BY ${escapeIdentifier(grantor)}` : '';
+    return `REVOKE ${escapeIdentifier(left)} FROM ${escapeIdentifier(candidate)}${by}`;
+  });
+}
+
 /** Last, and alone: a refusal of this statement is the server's password policy. */
-async function setVerifier(session: Session, { candidate, incumbent, slot }: Roles, verifier: string): Promise<void> {
-  const replication = incumbent?.replication ?? false;
+async function setVerifier(session: Session, roles: Roles, verifier: string): Promise<void> {
+  const { candidate, incumbent, slot, ownerRole, sessionRole } = roles;
+  // Replication reads everything that there is.
+  const replication = sessionRole === ownerRole && (incumbent?.replication ?? false);
   const clauses = [
     `CONNECTION LIMIT ${incumbent?.connectionLimit ?? -1}`,
     ...(replication === (slot?.replication ?? false) ? [] : [replication ? 'REPLICATION' : 'NOREPLICATION']),

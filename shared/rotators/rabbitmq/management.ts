@@ -119,13 +119,17 @@ export class Management {
 }
 
 /**
- * One part of a path. The broker undoes percent-encoding before it resolves `..`, so that no encoding can make those
- * two names mean themselves.
+ * Throws `Misconfigured` for the two names that no path can hold: the broker undoes percent-encoding before it resolves
+ * `..`, so that no encoding makes them mean themselves.
  */
-function segment(name: string): string {
+export function assertAddressable(name: string): void {
   if (name === '.' || name === '..') {
     throw new Misconfigured(`The management API cannot address what is named "${name}".`);
   }
+}
+
+function segment(name: string): string {
+  assertAddressable(name);
   return encodeURIComponent(name);
 }
 

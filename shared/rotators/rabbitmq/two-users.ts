@@ -6,7 +6,7 @@ import type { LoginResult } from './amqp-login.ts';
 import { type Broker, managing } from './broker.ts';
 import { type BrokerUser, readConnections, readRights, readUser, type Rights, writeUser } from './broker-user.ts';
 import { assertPasswordOnce, type Credential, parseCredential } from './credential-json.ts';
-import type { Management } from './management.ts';
+import { assertAddressable, type Management } from './management.ts';
 import { hashPassword, isHashOf } from './password-hash.ts';
 import { copyRights } from './rights.ts';
 import { assertNotOvertaken, assertSlotFree, fenceOf } from './slot.ts';
@@ -14,6 +14,8 @@ import { isLoopback } from './transport.ts';
 import { candidateAfter } from './user-names.ts';
 
 const overviewSchema = z.looseObject({ rabbitmq_version: z.string() });
+/** Of RabbitMQ 4: whoever has this tag could not be retired. */
+const PROTECTED = 'protected';
 const NO_RIGHTS: Rights = { tags: new Set(), limits: new Map(), permissions: new Map(), topics: new Map() };
 
 /** Reads with the management API, and logs in as the incumbent, side by side. */
@@ -34,6 +36,7 @@ export async function preflightTwoUsers(input: PreflightInput, broker: Broker): 
     const openConnections = (await requireConnections(management, candidate)).length;
     assertSlotFree({ name: candidate, user: slot, openConnections, versionId, known });
     const rights = user && (await readRights(management, user));
+    if (rights !== undefined) assertCanBeCopied(incumbent.username, rights);
     const tls = management.isEncrypted ? 'verified' : 'none';
     const facts = { server_version: version, management_tls: tls, vhost: incumbent.login.vhost };
     return { rights, preflight: { candidate, incumbent: incumbent.username, facts, fence: fenceOf(slot) } };
@@ -99,6 +102,14 @@ function candidateUser(work: {
   const hash = found !== undefined && isHashOf(found, password) === true ? found : hashPassword(password);
   const { passwordHash, hashingAlgorithm } = hash;
   return { name, passwordHash, hashingAlgorithm, tags: template.tags, limits: template.limits };
+}
+
+function assertCanBeCopied(username: string, { tags, permissions, topics }: Rights): void {
+  for (const vhost of [...permissions.keys(), ...topics.keys()]) assertAddressable(vhost);
+  if (!tags.has(PROTECTED)) return;
+  throw new Misconfigured(
+    `User ${JSON.stringify(username)} has the tag "${PROTECTED}": the management API changes no such user.`,
+  );
 }
 
 /** The incumbent's login and what the management API says of it have to fit. */

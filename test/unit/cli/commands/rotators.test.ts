@@ -26,7 +26,9 @@ describe('rekey rotators', () => {
   it('says all of one type, as text and as JSON', async () => {
     const text = await run('redis');
     for (const word of ['Needs:', 'Overlap:', 'Proof of death:', 'Example:']) expect(text).toContain(word);
-    expect(JSON.parse(await run('redis', '--json'))).toEqual({ rotators: [CATALOGUE.find(({ type }) => type === 'redis')] });
+    expect(JSON.parse(await run('redis', '--json'))).toEqual({
+      rotators: [CATALOGUE.find(({ type }) => type === 'redis')],
+    });
   });
 
   it('refuses a type that there is not, and names those that there are', async () => {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { hasSecretForm, isSensitiveKey, mayBeSecret } from '../../../../shared/config/plaintext-detection.ts';
+import {
+  hasSecretForm,
+  isMadeOfTemplates,
+  isSensitiveKey,
+  mayBeSecret,
+} from '../../../../shared/config/plaintext-detection.ts';
 
 // Put together at run time, so that scanners of this repository have nothing to find.
 const FORMS = [
@@ -54,5 +59,35 @@ describe('keys', () => {
 
   it.each(['name', 'secrets', 'admin_secret', 'rotation', 'tokenizer', 'keys'])('knows that %s does not', (key) => {
     expect(isSensitiveKey(key)).toBe(false);
+  });
+});
+
+describe('templates', () => {
+  it.each([
+    '{{value}}',
+    ' {{ admin.token }} ',
+    'Bearer {{value}}',
+    'bearer {{value}}',
+    'Basic {{admin.basic}}',
+    'Token token="{{value}}"',
+    '{{admin.user}}:{{admin.password}}',
+    'key={{value}}&id={{id}}',
+  ])('are all that is in %s', (text) => {
+    expect(isMadeOfTemplates(text)).toBe(true);
+  });
+
+  it.each([
+    '',
+    'Bearer',
+    'hunter2',
+    '{value}',
+    '{{value',
+    '{{}}hunter2',
+    'hunter2{{value}}',
+    'correct horse battery {{value}}',
+    'abcdefghijklmnopqrstu {{value}}',
+    '{{a}} p@ss',
+  ])('are not all that is in %j', (text) => {
+    expect(isMadeOfTemplates(text)).toBe(false);
   });
 });

@@ -78,6 +78,15 @@ describe('configure', () => {
     expect(soon.getTime() - world.clock.now().getTime()).toBeLessThanOrEqual(3600_000 * 1.05);
   });
 
+  it("has no due time of its own where Secrets Manager's scheduler begins, and one again when it does not", async () => {
+    const world = await RotationWorld.adopted({ scheduler: 'secrets_manager' });
+    expect((await world.record()).dueAt).toBeUndefined();
+    await world.configure([declaration()]);
+    expect((await world.record()).dueAt).toBeDefined();
+    await world.configure([declaration({ scheduler: 'secrets_manager' })]);
+    expect((await world.record()).dueAt).toBeUndefined();
+  });
+
   it('waits for the schedule when the first rotation is not to run at once', async () => {
     const world = await RotationWorld.adopted({ rotateImmediately: false });
     expect(await world.scheduled()).toEqual([]);

@@ -3,7 +3,7 @@ import { nextRotation, nextTry } from '../../../../shared/rotation/due.ts';
 
 const DAILY = { name: 'a', schedule: { kind: 'every', seconds: 86_400 } } as const;
 const NOW = new Date('2026-03-01T12:00:00Z');
-const after = (date: Date) => (date.getTime() - NOW.getTime()) / 1000;
+const after = (date: Date | undefined) => ((date?.getTime() ?? Number.NaN) - NOW.getTime()) / 1000;
 const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
 
 describe('the next rotation', () => {
@@ -17,6 +17,14 @@ describe('the next rotation', () => {
     expect(after(nextRotation(DAILY, NOW, { issuance, expiresAt: later(90 * 86_400) }))).toBeLessThan(2 * 86_400);
     expect(after(nextRotation(DAILY, NOW, { issuance, expiresAt: later(-3600) }))).toBe(0);
   });
+});
+
+it('is never due where the scheduler of Secrets Manager begins, but for what ends by itself', () => {
+  const theirs = { ...DAILY, scheduler: 'secrets_manager' } as const;
+  expect(nextRotation(theirs, NOW)).toBeUndefined();
+  expect(nextTry(theirs, NOW, { failures: 1 })).toBeUndefined();
+  const issuance = { since: NOW, existing: [], attempts: 1 };
+  expect(after(nextRotation(theirs, NOW, { issuance, expiresAt: later(3600) }))).toBe(2400);
 });
 
 describe('the next try after a failure', () => {

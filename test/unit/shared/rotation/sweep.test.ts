@@ -113,8 +113,8 @@ describe('the sweep', () => {
     const startRetirement = async () => {
       throw new Error('Step Functions is away');
     };
-    await expect(
-      sweep({ clock, registry, secretStore, auditTrail, startRetirement }, ENVIRONMENT),
-    ).rejects.toThrow('1 of 1 secrets could not be swept');
+    await expect(sweep({ clock, registry, secretStore, auditTrail, startRetirement }, ENVIRONMENT)).rejects.toThrow(
+      '1 of 1 secrets could not be swept',
+    );
   });
 });

@@ -1,0 +1,42 @@
+import type { CatalogueEntry } from '../catalogue-entry.ts';
+
+export const POSTGRESQL: CatalogueEntry = {
+  type: 'postgresql',
+  rotates:
+    'Rotates PostgreSQL logins: two login roles take turns in front of one owner role, or, with mode single_role, one role changes its password.',
+  kind: 'chosen',
+  value:
+    '{"engine":"postgres","host":"…","port":5432,"dbname":"…","username":"…","password":"…"}, and every other key that was there',
+  needs: [
+    'PostgreSQL with SCRAM-SHA-256 (10 or later; tested on 18).',
+    'two_roles: admin_secret of another login that is superuser or has CREATEROLE and, from PostgreSQL 16 on, ADMIN OPTION on the owner role and the current login.',
+    'two_roles: the current login is a member of the owner role, acts as it (ALTER ROLE … SET role), or becomes the owner role itself when it is taken over.',
+    'single_role: nothing but the login itself; an administrator where it may not change its own password.',
+    'privileges read_only: mode two_roles; what the owner role reads must be its own, or granted to it WITH GRANT OPTION, or the administrator must be superuser.',
+    'To end sessions at retirement: ADMIN OPTION on the role, superuser, or pg_signal_backend.',
+  ],
+  overlap:
+    'two_roles: both roles log in side by side until retirement. single_role: new logins with the old password are refused from the change until a consumer has the new one; open sessions go on.',
+  proofOfDeath: 'NOLOGIN and no password for the role, its sessions ended, and a login with the old value refused.',
+  limits: [
+    'The server gets a SCRAM-SHA-256 verifier, never the password: a password check of the server that wants to read it refuses every rotation.',
+    'A login that was made by hand is closed at retirement, not dropped: it may own objects.',
+    'Parity covers rights and settings of roles in the one database of the secret.',
+    'read_only: sessions act as role <owner>_ro, which Rekey makes, grants and never drops. It has SELECT on what the owner role can read when a rotation runs, and by default on what that role makes later; what other roles make and share with the owner role follows at the next rotation.',
+    'read_only: no EXECUTE is granted: a view that calls a function which is closed to PUBLIC fails. Where row security is on, a policy must name <owner>_ro; where foreign tables are read, it needs a user mapping.',
+    'read_only: what PUBLIC may, the candidate may: temporary tables, large objects of its own, functions with SECURITY DEFINER. Where PUBLIC may write to tables or create in a schema, the test fails and says which.',
+    'privileges can be changed from same to read_only and back: the next rotation brings it in.',
+  ],
+  example: `- name: "pg_prod_main"
+  type: "postgresql"
+  rotation: "30_days"
+  admin_secret: "pg_prod_admin" # {"username":"…","password":"…","host":"…"}
+  connection:
+    host: "db.internal.example"
+    port: 5432
+    dbname: "shop"
+    owner_role: "shop_app"
+    tls: "require"
+  mode: "two_roles"
+  privileges: "same" # or read_only`,
+};

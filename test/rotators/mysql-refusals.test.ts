@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RefusedByPolicy } from '../../shared/errors.ts';
+import { type DatabaseHarness, faultOf, mysqlBinaries, parsed, startMysqlHarness, WITH_MYSQL } from './mysql-harness.ts';
+import { refusalsSuite } from './mysql-refusals.suite.ts';
+
+describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
+  refusalsSuite(startMysqlHarness);
+
+  describe.each([
+    ['two passwords of one user', true],
+    ['two users', false],
+  ])("a server with rules about passwords, and %s", (_, dualPasswords) => {
+    let mysql: DatabaseHarness;
+    beforeAll(async () => {
+      mysql = await startMysqlHarness({}, { dualPasswords });
+      await mysql.sql(`INSTALL COMPONENT 'file://component_validate_password'`);
+    });
+    afterAll(() => mysql?.stop());
+
+    it('is kept to, and preflight says what to declare', async () => {
+      const incumbent = await mysql.createUser('app', 'PASSWORD HISTORY 5', 'A-human-1-made-it');
+      const adopted = { name: 'app', declared: {}, incumbent, admin: mysql.admin };
+      const fault = await faultOf(mysql.rotations(adopted).preflight('v1'));
+      expect(fault).toBeInstanceOf(RefusedByPolicy);
+      expect((fault as RefusedByPolicy).safeMessage).toContain('require: [lower, upper, digit, symbol]');
+      const policy = { length: 20, require: ['lower', 'upper', 'digit', 'symbol'] } as const;
+      const rotations = mysql.rotations(adopted, { policy });
+      await rotations.rotate();
+      const { password } = parsed((await rotations.rotate()).value);
+      // The server's own opinion of what it was given as a hash.
+      await mysql.sql(`CREATE USER like_it IDENTIFIED BY '${password.replaceAll("'", "''")}'`);
+      await mysql.sql('SET GLOBAL validate_password.length = 24');
+      expect(await faultOf(rotations.preflight('v1'))).toMatchObject({ safeMessage: expect.stringContaining('24 characters') });
+    });
+
+    it('refuses at the install what by chance does not meet them', async () => {
+      await mysql.sql('SET GLOBAL validate_password.length = 8', 'SET GLOBAL validate_password.number_count = 20');
+      const incumbent = await mysql.createUser('app2', '', `Aa-${'1'.repeat(20)}`);
+      const adopted = { name: 'app2', declared: {}, incumbent, admin: mysql.admin };
+      const policy = { length: 30, require: ['lower', 'upper', 'digit', 'symbol'], alphabet: 'abcdefghijklmnopqrstuvwxyzA1-' } as const;
+      const before = await mysql.stateOf('app2', 'app2_a');
+      const rotations = mysql.rotations(adopted, { policy });
+      expect(await faultOf(rotations.bringIn())).toMatchObject({
+        name: 'RefusedByPolicy',
+        safeMessage: expect.stringMatching(/: digit\.$/),
+      });
+      expect(await mysql.stateOf('app2', 'app2_a')).toBe(before);
+      await rotations.rotator.release();
+    });
+  });
+});

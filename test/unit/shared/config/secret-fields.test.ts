@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+
+import { problems, secret, warnings } from './one-secret.ts';
+
+describe('privileges', () => {
+  it.each(['same', 'read_only'])('takes %s', (privileges) => {
+    for (const type of ['postgresql', 'mysql', 'mariadb'])
+      expect(secret([`type: ${type}`, `privileges: ${privileges}`]).privileges).toBe(privileges);
+    expect(secret([`privileges: ${privileges}`]).privileges).toBe(privileges);
+  });
+
+  it('is absent where nothing is written', () => {
+    expect(secret([])).not.toHaveProperty('privileges');
+  });
+
+  it('contradicts single_role when they are other ones', () => {
+    expect(problems(['mode: single_role', 'privileges: read_only'])).toEqual([
+      '5:17: found privileges: read_only, and mode: single_role; the two contradict each other, because one role cannot have other privileges than itself',
+    ]);
+    expect(secret(['mode: single_role', 'privileges: same']).privileges).toBe('same');
+  });
+
+  it.each([
+    ['privileges: readonly', '4:17: found "readonly"; privileges is one of same, read_only; did you mean "read_only"?'],
+    ['privileges: true', '4:17: found true; privileges is one of same, read_only'],
+  ])('refuses %s', (line, expected) => {
+    expect(problems([line])).toEqual([expected]);
+  });
+});
+
+describe('permissions', () => {
+  it.each(['github_token', 'api_key', 'iam'])('are kept in order for %s', (type) => {
+    expect(secret([`type: ${type}`, 'permissions: [read:all, "write:repo_hook"]']).permissions).toEqual([
+      'read:all',
+      'write:repo_hook',
+    ]);
+  });
+
+  it('are absent where nothing is written', () => {
+    expect(secret(['type: iam'])).not.toHaveProperty('permissions');
+  });
+
+  const LIST = 'permissions is a list of 1 to 100 texts such as "contents:read"';
+  const TEXT = 'a permission is a text of at most 128 characters';
+  it.each([
+    ['permissions: read', `5:18: found "read"; ${LIST}`],
+    ['permissions: []', `5:18: found a list; ${LIST}`],
+    [`permissions: [${'a,'.repeat(101)}]`, `5:18: found a list; ${LIST}`],
+    ['permissions: [a, 1]', `5:22: found a number without quotes; ${TEXT}`],
+    ['permissions: [""]', `5:19: found ""; ${TEXT}`],
+    ['permissions: ["a\\n"]', `5:19: found "a?"; ${TEXT}`],
+    [`permissions: [${'a'.repeat(129)}]`, `5:19: found "${'a'.repeat(39)}…"; ${TEXT}`],
+    ['permissions: [{ a: b }]', `5:19: found a mapping; ${TEXT}`],
+  ])('refuse %.40s', (line, expected) => {
+    expect(problems(['type: github_token', line])).toEqual([expected]);
+  });
+
+  it('may be a hundred of 128 characters', () => {
+    const permissions = `[${`${'a'.repeat(128)},`.repeat(100)}]`;
+    expect(secret(['type: api_key', `permissions: ${permissions}`]).permissions).toHaveLength(100);
+  });
+});
+
+describe('scheduler', () => {
+  it('is declared only where it is not Rekey', () => {
+    expect(secret(['scheduler: secrets_manager']).scheduler).toBe('secrets_manager');
+    expect(secret(['scheduler: rekey'])).not.toHaveProperty('scheduler');
+    expect(secret([])).not.toHaveProperty('scheduler');
+  });
+
+  it('refuses others', () => {
+    expect(problems(['scheduler: aws'])).toEqual(['4:16: found "aws"; scheduler is one of rekey, secrets_manager']);
+  });
+
+  it.each([true, false])('leaves rotate_immediately: %s without effect, with a warning', (written) => {
+    expect(warnings(['scheduler: secrets_manager', `rotate_immediately: ${written}`])).toEqual([
+      `5:25: found rotate_immediately: ${written} beside scheduler: secrets_manager; Secrets Manager decides when the first rotation begins`,
+    ]);
+    expect(warnings(['scheduler: rekey', `rotate_immediately: ${written}`])).toEqual([]);
+    expect(secret([`rotate_immediately: ${written}`]).rotateImmediately).toBe(written);
+  });
+
+  it('warns of nothing that is only a default', () => {
+    expect(warnings(['scheduler: secrets_manager'])).toEqual([]);
+    expect(secret(['scheduler: secrets_manager']).rotateImmediately).toBe(true);
+  });
+});

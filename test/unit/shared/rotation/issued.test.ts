@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { SlotOccupied, TransientFailure } from '../../../../shared/errors.ts';
+import { generate } from '../../../../shared/rotation/generate.ts';
+import { retire } from '../../../../shared/rotation/retire.ts';
+import { rollBack } from '../../../../shared/rotation/roll-back.ts';
+import type { RetirementInput, RotationInput } from '../../../../shared/rotation/payloads.ts';
+import type { IssueReport, Rotator } from '../../../../shared/rotators/rotator.ts';
+import { InMemoryIssuer } from '../../../fakes/in-memory-issuer.ts';
+import { declaration, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
+
+class IssuingWorld extends RotationWorld {
+  readonly issuer = new InMemoryIssuer(new Map(), 'deployer');
+  override readonly rotatorFor = async (): Promise<Rotator> => this.issuer;
+  override readonly isRotatable = () => true;
+
+  override async adopt(): Promise<void> {
+    this.secretStore.seed(SECRET, this.issuer.seed());
+    await this.configure([declaration({ type: 'iam' })]);
+  }
+
+  async issuance() {
+    return (await this.record()).ledger.find(({ issuance }) => issuance !== undefined);
+  }
+}
+
+describe('an issued credential', () => {
+  let world: IssuingWorld;
+  let input: RotationInput;
+  beforeEach(async () => {
+    world = new IssuingWorld();
+    await world.adopt();
+    input = await world.due();
+  });
+
+  it('is journaled before it is asked for, named in the ledger, then stored', async () => {
+    const issue = world.issuer.issue.bind(world.issuer);
+    const before = world.issuer.ids();
+    world.issuer.issue = async (given) => {
+      expect(await world.issuance()).toMatchObject({ state: 'proposed', issuance: { existing: before, attempts: 1 } });
+      return issue(given);
+    };
+    await generate(input, world);
+    const entry = await world.issuance();
+    expect(world.issuer.ids()).toContain(entry?.identity);
+    const stored = await world.secretStore.read(SECRET, { versionId: input.rotationId });
+    expect(world.issuer.idOf(stored?.value.reveal() ?? '')).toBe(entry?.identity);
+    expect(await world.actions()).toContain('rotation.generate.candidate_issued');
+  });
+
+  it('is not asked for again once it is stored', async () => {
+    await generate(input, world);
+    world.issuer.issue = () => Promise.reject(new Error('asked again'));
+    const record = await world.record();
+    await world.registry.save({ ...record, rotation: { ...record.rotation!, phases: [] } });
+    await generate(input, world);
+    expect(world.issuer.ids()).toHaveLength(2);
+  });
+
+  it('of a lost answer is removed by the next attempt, whose number is written', async () => {
+    await losesAnswer(world, input);
+    await generate(input, world);
+    expect(world.issuer.ids()).toHaveLength(2);
+    expect(await world.issuance()).toMatchObject({ issuance: { attempts: 2 } });
+  });
+
+  it('of a lost answer is removed by a roll back, and what was there stays', async () => {
+    const [incumbent] = world.issuer.ids();
+    await losesAnswer(world, input);
+    expect(world.issuer.ids()).toHaveLength(2);
+    await rollBack({ ...input, fault: { Error: 'TransientFailure' } }, world);
+    expect(world.issuer.ids()).toEqual([incumbent]);
+  });
+
+  it('does not count an attempt that surely made nothing', async () => {
+    world.issuer.issue = () => Promise.reject(new SlotOccupied('Somebody made a key.'));
+    await expect(generate(input, world)).rejects.toBeInstanceOf(SlotOccupied);
+    expect(await world.issuance()).toMatchObject({ issuance: { attempts: 0 } });
+  });
+
+  it('of the earlier of two attempts at once is ended by who was given it', async () => {
+    const issue = world.issuer.issue.bind(world.issuer);
+    let made: IssueReport | undefined;
+    world.issuer.issue = async (given) => {
+      world.issuer.issue = issue;
+      made = await issue(given);
+      await generate(input, world); // Another function, meanwhile: it takes the first one's key for lost.
+      return made;
+    };
+    await expect(generate(input, world)).rejects.toBeInstanceOf(TransientFailure);
+    expect(world.issuer.ids()).not.toContain(made?.identity);
+    const stored = await world.secretStore.read(SECRET, { versionId: input.rotationId });
+    expect(world.issuer.ids()).toContain(world.issuer.idOf(stored?.value.reveal() ?? ''));
+  });
+
+  it('that ends by itself is renewed in time, whatever the schedule says', async () => {
+    const issue = world.issuer.issue.bind(world.issuer);
+    const expiresAt = new Date(world.clock.now().getTime() + 3600_000);
+    world.issuer.issue = async (given) => ({ ...(await issue(given)), expiresAt });
+    const { retirement } = await world.rotate(input);
+    const { dueAt } = await world.record();
+    expect((dueAt as Date).getTime() - world.clock.now().getTime()).toBe(2400_000);
+    world.clock.advance(3600);
+    expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+  });
+});
+
+/** The provider makes it, and its answer does not arrive. */
+async function losesAnswer(world: IssuingWorld, input: RotationInput): Promise<void> {
+  const issue = world.issuer.issue.bind(world.issuer);
+  world.issuer.issue = async (given) => {
+    await issue(given);
+    throw new TransientFailure('The answer was lost.');
+  };
+  await expect(generate(input, world)).rejects.toBeInstanceOf(TransientFailure);
+  world.issuer.issue = issue;
+}
