@@ -139,7 +139,7 @@ async function debianMirror(): Promise<string | undefined> {
     return stdout
       .split('\n')
       .map((line) => line.trim().replace(/\/+$/, ''))
-      .find((site) => /\/debian$/.test(site));
+      .find((site) => site.endsWith('/debian'));
   } catch {
     return undefined;
   }

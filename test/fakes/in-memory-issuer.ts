@@ -94,7 +94,7 @@ export class InMemoryIssuer implements IssuedRotator {
 
   #removeLost(existing: readonly string[], versionId: string, known: readonly KnownCredential[]): void {
     const others = known.filter((entry) => entry.versionId !== versionId).map(({ identity }) => identity);
-    for (const [id, { isUsed }] of [...this.#mine]) {
+    for (const [id, { isUsed }] of this.#mine) {
       if (existing.includes(id) || others.includes(id)) continue;
       if (isUsed) throw new OrphanInDoubt(`Key ${id} may be somebody else's.`);
       this.#mine.delete(id);

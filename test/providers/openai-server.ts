@@ -126,6 +126,9 @@ export class OpenAIServer extends ProviderServer {
   }
 
   protected override answer(asked: Asked): Answer {
+    const elsewhere = ['openai-organization', 'openai-project'].some((name) => asked.headers[name] !== undefined);
+    if (elsewhere)
+      return refusal(401, { message: 'OpenAI-Organization header should match', code: 'mismatched_organization' });
     const path = asked.path.replace(/^\/v1/, '');
     if (path === asked.path) return refusal(404, { message: `Invalid URL (${asked.method} ${asked.path})` });
     const [, project, rest] = /^\/organization\/projects\/([\w-]+)\/(.+)$/.exec(path) ?? [];

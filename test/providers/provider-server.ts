@@ -96,7 +96,7 @@ export abstract class ProviderServer {
     });
     if (does?.kind === 'hangs after its head') return response.flushHeaders();
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    response.end(does?.kind === 'garbles' ? text.slice(0, -2) : text);
+    response.end(does?.kind === 'garbles' ? garbled(text) : text);
   }
 
   #mishap({ method, path }: Asked): Mishap['does'] | undefined {
@@ -105,6 +105,12 @@ export abstract class ProviderServer {
     );
     return index === -1 ? undefined : this.#mishaps.splice(index, 1)[0]?.does;
   }
+}
+
+/** No JSON any more: broken right behind the secret, so that a parser which quotes the place quotes it; else cut short. */
+function garbled(text: string): string {
+  const broken = text.replace(/"(?:value|token)":"[^"]*"/, '$&!');
+  return broken === text ? text.slice(0, -2) : broken;
 }
 
 /** What follows `Bearer` or, as GitHub takes it too, `token`. */

@@ -225,25 +225,6 @@ describe('a candidate that may only read', () => {
       new RegExp(`not as "prod_fresh${owner}_ro"`),
     );
   });
-
-  it('reads 2,000 tables, granted and proved within seconds', async () => {
-    await postgres.sql(
-      `CREATE SCHEMA many${owner} AUTHORIZATION ${name}; DO $$ BEGIN FOR i IN 1..2000 LOOP
-         EXECUTE format('CREATE TABLE many${owner}.t%s (id int)', i);
-         EXECUTE format('ALTER TABLE many${owner}.t%s OWNER TO ${name}', i); END LOOP; END $$`,
-    );
-    const started = performance.now();
-    const candidate = await postgres.bringIn({ incumbent, versionId: 'v1', settings: readOnly() });
-    expect(performance.now() - started).toBeLessThan(8_000);
-    expect(await answers(candidate, [`SELECT * FROM many${owner}.t2000`])).toEqual(['done']);
-    // What follows need not look through them.
-    for (const digit of '123456789') {
-      await postgres.sql(
-        `DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'many${owner}'::regnamespace
-           AND relname LIKE 't${digit}%' LOOP EXECUTE format('DROP TABLE %s', t); END LOOP; END $$`,
-      );
-    }
-  });
 });
 
 describe('a secret whose privileges change', () => {
@@ -465,12 +446,13 @@ describe('the read-only role', () => {
     await fc.assert(
       fc.asyncProperty(identifier, identifier, identifier, async (schema, table, column) => {
         turn += 1;
-        const role = `${'ü'.repeat(24)}${owner}x${turn}${schema}`;
+        let role = `${owner}x${turn}`;
+        for (const character of `${schema}${'ü'.repeat(32)}`) {
+          if (Buffer.byteLength(role + character) <= 63) role += character;
+        }
         const login = await postgres.createLogin(role);
         const place = escapeIdentifier(`${schema}${owner}${turn}`);
-        const [relation, field] = [escapeIdentifier(table), escapeIdentifier(column)];
-        const [stored] = await postgres.sql<{ name: string }>('SELECT rolname AS name FROM pg_roles WHERE rolname = $1::name', [role]);
-        const who = escapeIdentifier(stored?.name ?? '');
+        const [who, relation, field] = [role, table, column].map(escapeIdentifier);
         await postgres.sql(
           `CREATE SCHEMA ${place} AUTHORIZATION ${who}; CREATE TABLE ${place}.${relation} (${field} int, hidden int);
            CREATE TABLE ${place}.own (${field} int); ALTER TABLE ${place}.own OWNER TO ${who};

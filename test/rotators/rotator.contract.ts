@@ -132,7 +132,7 @@ export function rotatorContract(
 
     onlyIf(obstructs)('leaves alone what it did not make, and says what stands in the way', async () => {
       const { adopted, rotations } = await adopt();
-      const { isUntouched } = await given(harness.obstruct)(adopted);
+      const { isUntouched } = given(await harness.obstruct?.(adopted));
       const error = await rotations.preflight(crypto.randomUUID()).then(
         () => undefined,
         (reason: unknown) => reason,
@@ -193,7 +193,7 @@ export function rotatorContract(
 
     onlyIf(hasAddress)('tells a target that does not answer from one that refuses', async () => {
       const { adopted, rotations } = await adopt();
-      const error = await rotations.probe(given(harness.unreachable)(adopted.incumbent)).then(
+      const error = await rotations.probe(given(harness.unreachable?.(adopted.incumbent))).then(
         () => undefined,
         (reason: unknown) => reason,
       );
@@ -268,7 +268,7 @@ function sample<Item>(items: readonly Item[], count: number, seed: number): read
 }
 
 function seedOf(text: string): number {
-  return [...text].reduce((sum, letter) => (Math.imul(sum, 31) + (letter.codePointAt(0) ?? 0)) >>> 0, 7);
+  return Buffer.from(text).reduce((sum, byte) => (Math.imul(sum, 31) + byte) >>> 0, 7);
 }
 
 /** What does not apply is no test at all: a skipped one means that something is missing on this machine. */
@@ -278,7 +278,7 @@ function onlyIf(applies: boolean): (title: string, run: () => Promise<void>) => 
   };
 }
 
-function given<Method>(method: Method | undefined): Method {
-  if (method === undefined) throw new Error('the harness lacks what its options promise');
-  return method;
+function given<Answer>(answer: Answer | undefined): Answer {
+  if (answer === undefined) throw new Error('the harness lacks what its options promise');
+  return answer;
 }
