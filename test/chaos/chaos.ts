@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { standardOutput as output } from '../../cli/output.ts';
 import { table } from '../../cli/table.ts';
 import { type CellResult, cellsOf, COLUMNS, type Column, runCell } from './matrix.ts';
@@ -20,6 +22,7 @@ const program = new Command('npm run chaos --')
   .description('Harm rotations at every side effect, let them recover by themselves, and print what survived.')
   .argument('[rotators...]', `only these of: ${Object.keys(TARGETS).join(', ')}`)
   .option('--json', 'the last line is one JSON object')
+  .addOption(new Option('--cells', 'one rotator: every cell, as one JSON object').hideHelp())
   .option('--no-write', 'leave docs/crash-matrix.md as it is; it is only written when every rotator ran')
   .addHelpText(
     'after',
@@ -31,22 +34,50 @@ try {
   program.parse();
   const unknown = program.args.filter((name) => !Object.hasOwn(TARGETS, name));
   if (unknown.length > 0) program.error(`There is no rotator ${unknown.join(', ')}; see --help.`);
-  await run(program.args.length === 0 ? Object.keys(TARGETS) : program.args);
+  const [type = ''] = program.args;
+  if (program.opts<{ cells?: boolean }>().cells === true) output.line(JSON.stringify(await runRotator(type)));
+  else await run(program.args.length === 0 ? Object.keys(TARGETS) : program.args);
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : 2;
 }
 
 async function run(types: readonly string[]): Promise<void> {
-  const results: RotatorResult[] = [];
-  for (const type of types) results.push(await runRotator(type));
+  // A process for each: a lost connection is one of its whole process.
+  const results = new Map<string, RotatorResult>();
+  const waiting = [...types];
+  const worker = async () => {
+    for (let type = waiting.shift(); type !== undefined; type = waiting.shift()) {
+      results.set(type, await inProcess(type));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), types.length) }, worker));
+  print(types.flatMap((type) => results.get(type) ?? []));
+}
+
+function inProcess(type: string): Promise<RotatorResult> {
+  const child = spawn(process.execPath, [import.meta.filename, '--cells', type], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')) as RotatorResult);
+      else reject(new Error(`The process for ${type} ended with ${code}.`));
+    });
+  });
+}
+
+function print(results: readonly RotatorResult[]): void {
   for (const line of table(...asTable(results))) output.line(line);
   for (const line of failures(results)) output.line(line);
   const cells = results.flatMap((result) => result.cells);
   const survived = cells.filter(hasSurvived).length;
   output.line(`${cells.length} cells, ${survived} survived.`);
   const { json, write } = program.opts<{ json?: boolean; write: boolean }>();
-  if (write && types.length === Object.keys(TARGETS).length) writeFileSync(DOCUMENT, asDocument(results));
+  if (write && results.length === Object.keys(TARGETS).length) writeFileSync(DOCUMENT, asDocument(results));
   if (json === true) output.line(JSON.stringify({ cells: cells.length, survived, rotators: counts(results) }));
   if (survived < cells.length) process.exitCode = EXIT_BROKEN;
 }

@@ -37,7 +37,7 @@ interface Answer {
 
 /**
  * An API that issues keys, by account, on a free port of 127.0.0.1: values are told once, when they are made; the
- * administrator lists and revokes; a key opens `/v1/whoami`. Revoked keys are gone (404, 401).
+ * administrator lists and revokes; a key opens `/v1/whoami`, and ends itself there (DELETE). Revoked keys are gone (404, 401).
  */
 export class KeyServer {
   readonly admin = `admin-${randomBytes(12).toString('hex')}`;
@@ -133,7 +133,12 @@ export class KeyServer {
     const [, version, place, account = '', kind, last] = (path.split('?')[0] ?? '').split('/').map(decodeURIComponent);
     const token = /^Bearer (.+)$/.exec(headers.authorization as string)?.[1] ?? '';
     if (version !== 'v1') return { status: 404 };
-    if (place === 'whoami') return { status: this.opens(token) ? 200 : 401, body: {} };
+    if (place === 'whoami') {
+      if (!this.opens(token)) return { status: 401, body: {} };
+      if (method !== 'DELETE') return { status: 200, body: {} };
+      for (const each of this.#accounts.keys()) this.revoke(each, ({ value }) => value === token);
+      return { status: 204 };
+    }
     if (token !== this.admin) return { status: 401, body: { error: `"${token}" is not the administrator` } };
     if (place !== 'accounts') return { status: 404 };
     if (kind === 'revocations' && method === 'POST') {

@@ -107,9 +107,9 @@ export abstract class ProviderServer {
   }
 }
 
-/** No JSON any more: broken right behind the secret, so that a parser which quotes the place quotes it; else cut short. */
+/** No JSON any more: broken right at the secret, where there is one, because parsers quote the place; else cut short. */
 function garbled(text: string): string {
-  const broken = text.replace(/"(?:value|token)":"[^"]*"/, '$&!');
+  const broken = text.replace(/"(?:value|token)":/, '$&!');
   return broken === text ? text.slice(0, -2) : broken;
 }
 

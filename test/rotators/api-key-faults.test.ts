@@ -12,6 +12,7 @@ import {
   TransientFailure,
 } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
+import { openaiFault } from '../../shared/rotators/api-key/openai/openai-faults.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import type { Mishap } from '../providers/provider-server.ts';
@@ -130,6 +131,12 @@ describe('a server in trouble', () => {
     expect(error).toBeInstanceOf(kind);
     expectSilent(error, keyOf(adopted.incumbent), harness.server.adminKey);
     expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+  });
+
+  it("does not keep the parser's error, which may quote the answer", () => {
+    const error = openaiFault(new SyntaxError('"value":"a-leaked-value"'), 'api.openai.com', 'making a key');
+    expect(error).toBeInstanceOf(TransientFailure);
+    expectSilent(error, 'a-leaked-value');
   });
 
   it('says how long OpenAI asks to wait', async () => {

@@ -309,11 +309,13 @@ describe('a candidate', () => {
     };
     const settings = { ...secret.rotations.settings, healthyThreshold: 3 };
     const before = world.clock.now().getTime();
+    const asked = world.server.received.length;
     expect(await world.rotator.test({ settings, candidate: brought.value, incumbentIdentity: undefined })).toEqual({
       healthy: 3,
       parity: ['test request'],
     });
     expect(world.clock.now().getTime() - before).toBe(1000);
+    expect(world.server.received.length - asked).toBe(6);
   });
 
   it('is unproven after the pre-heat time, with the last reason', async () => {

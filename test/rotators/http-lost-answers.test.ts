@@ -152,6 +152,18 @@ describe.each([
 });
 
 describe('without a list, a credential whose id is in the ledger but whose value was not stored', () => {
+  it('is revoked by its id when another is made; only what came before leaves a doubt', async () => {
+    const secret = world.secret({ declare: withoutList });
+    for (const attempts of [2, 3]) {
+      const { id: identity } = world.server.make(secret.account, `rekey-${versionId}-${attempts - 1}`);
+      const known = [{ identity, versionId, state: 'proposed' as const }];
+      const { facts } = await world.issue(secret, versionId, { attempts, known });
+      expect(facts['removed']).toBe(identity);
+      expect(facts['in_doubt'] === undefined).toBe(attempts === 2);
+      expect(world.server.keys(secret.account).some(({ id }) => id === identity)).toBe(false);
+    }
+  });
+
   it('is revoked by its id, twice', async () => {
     const { account, rotations, admin } = world.secret({ declare: withoutList });
     const { id } = world.server.make(account, first);

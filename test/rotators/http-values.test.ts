@@ -341,6 +341,23 @@ describe('retire', () => {
     });
   });
 
+  it('may be done by the credential itself: that it is refused then is no fault of the administrator', async () => {
+    const { rotations, account } = world.secret({
+      declare: (http) => ({
+        ...http,
+        revoke: { method: 'DELETE', path: '/v1/whoami', headers: { authorization: 'Bearer {{value}}' }, expect: [204] },
+      }),
+    });
+    const adopted = rotations.promote(await rotations.bringIn());
+    for (const revoke of ['revoked', 'not needed: it is refused']) {
+      expect(await rotations.retire(adopted, { forget: false })).toMatchObject({
+        refusedLogin: true,
+        facts: { revoke },
+      });
+    }
+    expect(world.names(account)).toHaveLength(1);
+  });
+
   it('says what an incumbent lacks that was adopted without an id', async () => {
     const { rotations } = world.secret({ hold: withoutId });
     const adopted = rotations.promote(await rotations.bringIn());

@@ -1,7 +1,13 @@
 import type { HttpDeclaration } from '../../shared/config/declaration.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { httpRotator } from '../../shared/rotators/http/http-rotator.ts';
-import type { IssuedRotator, IssueInput, IssueReport, RotatorSettings } from '../../shared/rotators/rotator.ts';
+import type {
+  IssuedRotator,
+  IssueInput,
+  IssueReport,
+  KnownCredential,
+  RotatorSettings,
+} from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { type Key, KeyServer } from '../providers/key-server.ts';
 import { keyServerDeclaration } from './http-harness.ts';
@@ -67,7 +73,11 @@ export class HttpWorld {
   issue(
     { rotations, admin, incumbent }: HttpSecret,
     versionId: string,
-    more: { readonly attempts?: number; readonly incumbent?: SecretText | undefined } = {},
+    more: {
+      readonly attempts?: number;
+      readonly incumbent?: SecretText | undefined;
+      readonly known?: readonly KnownCredential[];
+    } = {},
   ): Promise<IssueReport> {
     const input: IssueInput = {
       settings: rotations.settings,
@@ -77,7 +87,7 @@ export class HttpWorld {
       startedAt: rotations.nextStart(),
       candidate: `rekey-${versionId}`,
       issuance: { since: this.clock.now(), existing: [], attempts: more.attempts ?? 1 },
-      known: rotations.known,
+      known: more.known ?? rotations.known,
     };
     return this.rotator.issue(input);
   }

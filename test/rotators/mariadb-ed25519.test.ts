@@ -23,21 +23,27 @@ describe.skipIf(mariadbBinaries === undefined)(WITH_MARIADB, () => {
     return { name, declared: {}, incumbent, admin: mariadb.admin };
   };
 
-  it.each([['secret'], ['x'.repeat(200)], ['ünï漢字😀\n\\"']])('logs in as the plugin asks, password %j', async (password) => {
-    const name = `user${password.length}`;
-    await mariadb.sql(`CREATE USER ${name} IDENTIFIED VIA ed25519 USING '${ed25519PublicKey(password)}'`);
-    const incumbent = mariadb.secret({ username: name, password });
-    const rotations = mariadb.rotations(adoptedWith(incumbent));
-    expect(await rotations.probe(incumbent)).toBe('accepted');
-    expect(await rotations.probe(mariadb.secret({ username: name, password: `${password}!` }))).toBe('refused');
-    await rotations.rotator.release();
-  });
+  it.each([['secret'], ['x'.repeat(200)], ['ünï漢字😀\n\\"']])(
+    'logs in as the plugin asks, password %j',
+    async (password) => {
+      const name = `user${password.length}`;
+      await mariadb.sql(`CREATE USER ${name} IDENTIFIED VIA ed25519 USING '${ed25519PublicKey(password)}'`);
+      const incumbent = mariadb.secret({ username: name, password });
+      const rotations = mariadb.rotations(adoptedWith(incumbent));
+      expect(await rotations.probe(incumbent)).toBe('accepted');
+      expect(await rotations.probe(mariadb.secret({ username: name, password: `${password}!` }))).toBe('refused');
+      await rotations.rotator.release();
+    },
+  );
 
   it('gives the candidate the plugin of the incumbent, and each retired one is refused', async () => {
     await mariadb.sql(`CREATE USER app IDENTIFIED VIA ed25519 USING '${ed25519PublicKey('by hand')}'`);
     const rotations = mariadb.rotations(adoptedWith(mariadb.secret({ username: 'app', password: 'by hand' })));
     const first = await rotations.rotate();
-    expect(await pluginOf('app_a')).toMatchObject({ plugin: 'ed25519', hash: ed25519PublicKey(parsed(first.value).password) });
+    expect(await pluginOf('app_a')).toMatchObject({
+      plugin: 'ed25519',
+      hash: ed25519PublicKey(parsed(first.value).password),
+    });
     await rotations.rotate();
     expect(await rotations.probe(first.value)).toBe('refused');
   });

@@ -1,8 +1,4 @@
-import {
-  findMariadbBinaries,
-  HOW_TO_GET_MARIADB,
-  startMariadb,
-} from '../../infra/local/mariadb-server.ts';
+import { findMariadbBinaries, HOW_TO_GET_MARIADB, startMariadb } from '../../infra/local/mariadb-server.ts';
 import type { MysqlSettings } from '../../infra/local/mysql-server.ts';
 import { mariadbRotator } from '../../shared/rotators/mariadb/mariadb-rotator.ts';
 import { DatabaseHarness, targetHarness } from './mysql-harness.ts';

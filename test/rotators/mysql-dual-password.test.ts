@@ -78,14 +78,22 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
         metadata: {
           comment: 'of the shop',
           team: { name: 'blue' },
-          rekey: { secret: name, primary: brought.versionId, retained: first, installed: { versionId: brought.versionId } },
+          rekey: {
+            secret: name,
+            primary: brought.versionId,
+            retained: first,
+            installed: { versionId: brought.versionId },
+          },
         },
         additional_password: expect.any(String),
       });
       await rotations.retire(rotations.promote(brought));
       const after = await kept();
       expect(after.metadata).toMatchObject({ comment: 'of the shop', team: { name: 'blue' } });
-      expect(after.metadata?.rekey).toMatchObject({ primary: brought.versionId, installed: { versionId: brought.versionId } });
+      expect(after.metadata?.rekey).toMatchObject({
+        primary: brought.versionId,
+        installed: { versionId: brought.versionId },
+      });
       expect(after.metadata?.rekey).not.toHaveProperty('retained');
       expect(after.additional_password).toBeUndefined();
     });
@@ -155,7 +163,9 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       await mysql.sql(`ALTER USER ${name} IDENTIFIED WITH caching_sha2_password AS 0x${row?.hash}`);
       expect(await rotations.retire(brought.versionId)).toMatchObject({ refusedLogin: true });
       expect((await kept()).additional_password).toBeUndefined();
-      await mysql.sql(`ALTER USER ${name} IDENTIFIED WITH caching_sha2_password AS 0x${row?.hash} RETAIN CURRENT PASSWORD`);
+      await mysql.sql(
+        `ALTER USER ${name} IDENTIFIED WITH caching_sha2_password AS 0x${row?.hash} RETAIN CURRENT PASSWORD`,
+      );
       expect(parsed(rotations.current.value).password).toBe(password);
       await rotations.rotate();
       expect(await mysql.alivePasswords(name)).toBe(1);
@@ -251,7 +261,11 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       expect(await kept()).toEqual(before);
       Object.defineProperty(rotations, 'known', {
         get: () => [
-          { identity: `${name}@${rotations.current.versionId}`, versionId: rotations.current.versionId, state: 'current' },
+          {
+            identity: `${name}@${rotations.current.versionId}`,
+            versionId: rotations.current.versionId,
+            state: 'current',
+          },
           { identity: `${name}@${versionId}`, versionId, state: 'retired' },
         ],
       });
@@ -277,9 +291,14 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       // A revert: the label goes back to the retained password, then the new one is ended.
       const work = { ...retirement(brought.versionId), value: brought.value, survivor: rotations.valueOf(old) };
       for (const _ of [1, 2]) {
-        expect(await rotations.rotator.retire({ ...work, survivorVersionId: old })).toMatchObject({ refusedLogin: true });
+        expect(await rotations.rotator.retire({ ...work, survivorVersionId: old })).toMatchObject({
+          refusedLogin: true,
+        });
       }
-      expect((await kept()).metadata?.rekey).toMatchObject({ primary: old, installed: { versionId: brought.versionId } });
+      expect((await kept()).metadata?.rekey).toMatchObject({
+        primary: old,
+        installed: { versionId: brought.versionId },
+      });
       expect(await mysql.alivePasswords(name)).toBe(1);
       rotations = mysql.rotations(adopted);
       await rotations.rotate();
@@ -303,7 +322,9 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       const wrong = mysql.secret({ username: name, password: 'not the one' });
       const work = { ...retirement(brought.versionId), value: brought.value };
       await expect(rotations.rotator.retire({ ...work, survivor: wrong })).rejects.toBeInstanceOf(IncumbentRefused);
-      await expect(rotations.rotator.retire({ ...work, survivor: brought.value })).rejects.toBeInstanceOf(Misconfigured);
+      await expect(rotations.rotator.retire({ ...work, survivor: brought.value })).rejects.toBeInstanceOf(
+        Misconfigured,
+      );
       expect(await mysql.stateOf(name)).toBe(before);
     });
 
@@ -372,10 +393,17 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
         name: 'Misconfigured',
         safeMessage: expect.stringContaining('reading the accounts'),
       });
-      await mysql.sql(`GRANT SELECT ON mysql.user TO admin${turn}`, `GRANT SELECT ON mysql.default_roles TO admin${turn}`);
+      await mysql.sql(
+        `GRANT SELECT ON mysql.user TO admin${turn}`,
+        `GRANT SELECT ON mysql.default_roles TO admin${turn}`,
+      );
       await mysql.open(adopted.incumbent);
       const first = await rotations.bringIn();
-      expect(await rotations.retire(rotations.promote(first))).toMatchObject({ refusedLogin: true, endedSessions: 0 });
+      expect(await rotations.retire(rotations.promote(first))).toMatchObject({
+        refusedLogin: true,
+        endedSessions: 0,
+        facts: { sessions: expect.stringContaining('may not end sessions') },
+      });
       await mysql.sql(`GRANT PROCESS, CONNECTION_ADMIN ON *.* TO admin${turn}`);
       await mysql.open(rotations.current.value);
       const second = await rotations.bringIn();
@@ -422,7 +450,10 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
   describe('preflight', () => {
     it('refuses a user with accounts for several hosts', async () => {
       await mysql.sql(`CREATE USER ${name}@'10.1.%' IDENTIFIED BY 'x'`);
-      expect(await preflightFault()).toMatchObject({ name: 'Misconfigured', safeMessage: expect.stringContaining('"10.1.%"') });
+      expect(await preflightFault()).toMatchObject({
+        name: 'Misconfigured',
+        safeMessage: expect.stringContaining('"10.1.%"'),
+      });
     });
 
     it('refuses a user that another secret of Rekey has', async () => {
@@ -454,11 +485,20 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       const { candidate: identity, fence } = await rotator.preflight({ ...values, known: [] });
       expect(identity).toBe(`green_field_${turn}@${versionId}`);
       const candidate = rotator.propose({ ...values, candidate: identity });
-      expect(parsed(candidate)).toMatchObject({ engine: 'mysql', dbname: `${name}_data`, username: `green_field_${turn}` });
+      expect(parsed(candidate)).toMatchObject({
+        engine: 'mysql',
+        dbname: `${name}_data`,
+        username: `green_field_${turn}`,
+      });
       const startedAt = new Date();
       const install = () => rotator.install({ ...values, fence, startedAt, candidate });
       const proposed = { identity, versionId, state: 'proposed' } as const;
-      const work = { ...retirement(versionId, identity), settings: values.settings, value: candidate, survivor: undefined };
+      const work = {
+        ...retirement(versionId, identity),
+        settings: values.settings,
+        value: candidate,
+        survivor: undefined,
+      };
       await install();
       expect(await rotator.probe(candidate, values.settings)).toBe('accepted');
       expect(await rotator.retire(work)).toMatchObject({ refusedLogin: true });
@@ -466,7 +506,12 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       await rotator.preflight({ ...values, known: [proposed] });
       for (const _ of [1, 2]) await install();
       await mysql.as(candidate, `INSERT INTO ${name}_data.things VALUES (1, 'x')`);
-      const next = mysql.rotations({ name: settings.secretId, declared: { connection }, incumbent: candidate, admin: mysql.admin });
+      const next = mysql.rotations({
+        name: settings.secretId,
+        declared: { connection },
+        incumbent: candidate,
+        admin: mysql.admin,
+      });
       await next.rotate();
       expect(await next.probe(candidate)).toBe('refused');
       await mysql.as(next.current.value, `INSERT INTO ${name}_data.things VALUES (2, 'y')`);

@@ -77,12 +77,16 @@ export class DatabaseHarness {
     const incumbent = await this.createUser(name, clauses);
     await this.sql(`CREATE DATABASE IF NOT EXISTS ${name}_data`);
     await this.sql(`CREATE TABLE IF NOT EXISTS ${name}_data.things (id INT, name TEXT)`);
-    await this.sql(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${name}_data.* TO ${accountText({ user: name, host: '%' })}`);
+    await this.sql(
+      `GRANT SELECT, INSERT, UPDATE, DELETE ON ${name}_data.* TO ${accountText({ user: name, host: '%' })}`,
+    );
     return { name, declared: {}, incumbent, admin: this.admin };
   }
 
   async createUser(name: string, clauses = '', password = randomBytes(12).toString('hex')): Promise<SecretText> {
-    await this.sql(`CREATE USER ${accountText({ user: name, host: '%' })} IDENTIFIED BY ${literal(password)} ${clauses}`);
+    await this.sql(
+      `CREATE USER ${accountText({ user: name, host: '%' })} IDENTIFIED BY ${literal(password)} ${clauses}`,
+    );
     return this.secret({ username: name, password });
   }
 
@@ -125,7 +129,10 @@ export class DatabaseHarness {
     const table = this.engine === 'mysql' ? 'mysql.user' : 'mysql.global_priv';
     const rows = await this.sql(`SELECT * FROM ${table} WHERE User = ${literal(name)}`);
     return Promise.all(
-      rows.map(async (row) => [row, await this.grantsOf(String(row['User']), String(row['Host'])).catch(() => 'a role')]),
+      rows.map(async (row) => [
+        row,
+        await this.grantsOf(String(row['User']), String(row['Host'])).catch(() => 'a role'),
+      ]),
     );
   }
 
@@ -149,7 +156,10 @@ export const mysqlBinaries = await findMysqlBinaries();
 /** Title of a suite that needs MySQL: where there is none, how to get one. */
 export const WITH_MYSQL = mysqlBinaries === undefined ? HOW_TO_GET_MYSQL : `MySQL ${mysqlBinaries.version}`;
 
-export async function startMysqlHarness(settings: MysqlSettings = {}, { dualPasswords = true } = {}): Promise<DatabaseHarness> {
+export async function startMysqlHarness(
+  settings: MysqlSettings = {},
+  { dualPasswords = true } = {},
+): Promise<DatabaseHarness> {
   if (mysqlBinaries === undefined) throw new Error(HOW_TO_GET_MYSQL);
   const server = await startMysql(mysqlBinaries satisfies MysqlBinaries, settings);
   return new DatabaseHarness(server, 'mysql', (clock, onConnect) => mysqlRotator({ clock, onConnect, dualPasswords }));

@@ -24,10 +24,16 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       await rotations.retire(values[2]?.versionId ?? '');
       await mysql.sql('FLUSH LOGS');
       const directory = mysql.server.dataDirectory;
-      const names = (await readdir(directory)).filter((name) => /\.log$|binlog\.\d+$|^mysql\.ibd$|^#ib_redo|^undo/.test(name));
+      const names = (await readdir(directory)).filter((name) =>
+        /\.log$|binlog\.\d+$|^mysql\.ibd$|^#ib_redo|^undo/.test(name),
+      );
       expect(names).toEqual(expect.arrayContaining(['general.log', 'slow.log', 'binlog.000001']));
-      const written = await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name), 'latin1')] as const));
-      expect(Object.fromEntries(written)['binlog.000001']).toContain(dualPasswords ? 'RETAIN CURRENT PASSWORD' : 'app_b');
+      const written = await Promise.all(
+        names.map(async (name) => [name, await readFile(join(directory, name), 'latin1')] as const),
+      );
+      expect(Object.fromEntries(written)['binlog.000001']).toContain(
+        dualPasswords ? 'RETAIN CURRENT PASSWORD' : 'app_b',
+      );
       for (const { value } of values) {
         const { password } = parsed(value);
         expect(written.filter(([, text]) => text.includes(password)).map(([name]) => name)).toEqual([]);

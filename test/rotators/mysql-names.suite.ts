@@ -103,7 +103,9 @@ export function namesSuite(start: () => Promise<DatabaseHarness>): void {
     const fault = await faultOf(database.rotations(adopted).preflight('v1'));
     expect(fault).toBeInstanceOf(Misconfigured);
     expect((fault as Misconfigured).safeMessage).toMatch(/username|password|dbname|host|engine/);
-    expect(JSON.stringify([(fault as Misconfigured).safeMessage, (fault as Error).cause ?? ''])).not.toMatch(/sock|😀|xxx/);
+    expect(JSON.stringify([(fault as Misconfigured).safeMessage, (fault as Error).cause ?? ''])).not.toMatch(
+      /sock|😀|xxx/,
+    );
     expect(database.logins).toEqual([]);
   });
 
@@ -136,6 +138,8 @@ export function namesSuite(start: () => Promise<DatabaseHarness>): void {
     const rights = await Promise.all(
       ['db', 'tables_priv', 'columns_priv'].map((table) => sql(`SELECT * FROM mysql.${table} ORDER BY Host, Db, User`)),
     );
-    return [accounts, ...rights].map((rows) => rows.filter((row) => ![user, `${user}_a`, `${user}_b`].includes(String(row['User']))));
+    return [accounts, ...rights].map((rows) =>
+      rows.filter((row) => ![user, `${user}_a`, `${user}_b`].includes(String(row['User']))),
+    );
   }
 }

@@ -42,7 +42,9 @@ export function refusalsSuite(start: () => Promise<DatabaseHarness>): void {
   const changed = (value: SecretText, more: object) => database.secret({ ...parsed(value), ...more });
 
   it('tells a wrong administrator from a wrong incumbent', async () => {
-    await expect(preflight({ admin: changed(database.admin, { password: 'wrong' }) })).rejects.toBeInstanceOf(AdminRefused);
+    await expect(preflight({ admin: changed(database.admin, { password: 'wrong' }) })).rejects.toBeInstanceOf(
+      AdminRefused,
+    );
     await expect(preflight({ incumbent: changed(adopted.incumbent, { password: 'wrong' }) })).rejects.toBeInstanceOf(
       IncumbentRefused,
     );
@@ -68,11 +70,18 @@ export function refusalsSuite(start: () => Promise<DatabaseHarness>): void {
         ? '../../shared/rotators/mariadb/mariadb-rotator.ts'
         : '../../shared/rotators/mysql/mysql-rotator.ts'
     );
-    const [make] = Object.values(other as Readonly<Record<string, typeof import('../../shared/rotators/mysql/mysql-rotator.ts').mysqlRotator>>);
+    const [make] = Object.values(
+      other as Readonly<Record<string, typeof import('../../shared/rotators/mysql/mysql-rotator.ts').mysqlRotator>>,
+    );
     const rotator = make?.({ clock: { now: () => new Date(), sleep: async () => undefined } });
     const { settings } = database.rotations(adopted);
-    const fault = await faultOf(rotator?.preflight({ ...adopted, settings, versionId: 'v1', known: [] }) ?? Promise.resolve());
-    expect(fault).toMatchObject({ name: 'Misconfigured', safeMessage: expect.stringContaining(`declare type ${database.engine}`) });
+    const fault = await faultOf(
+      rotator?.preflight({ ...adopted, settings, versionId: 'v1', known: [] }) ?? Promise.resolve(),
+    );
+    expect(fault).toMatchObject({
+      name: 'Misconfigured',
+      safeMessage: expect.stringContaining(`declare type ${database.engine}`),
+    });
     await rotator?.release();
   });
 
@@ -133,9 +142,23 @@ export function refusalsSuite(start: () => Promise<DatabaseHarness>): void {
       const { rotator, settings } = rotations;
       if (rotator.kind !== 'chosen') throw new Error('not a chosen rotator');
       const values = { ...adopted, settings, versionId: 'v1', startedAt: new Date() };
-      const candidate = rotator.propose({ ...values, candidate: database.engine === 'mysql' ? `${name}@v1` : `${name}_a` });
+      const candidate = rotator.propose({
+        ...values,
+        candidate: database.engine === 'mysql' ? `${name}@v1` : `${name}_a`,
+      });
       expect(await faultOf(rotator.install({ ...values, candidate }))).toBeInstanceOf(TransientFailure);
       await rotator.release();
+    });
+
+    it('is a server that has no connection left', async () => {
+      const [before] = await database.sql<{ most: number }>('SELECT @@GLOBAL.max_connections AS most');
+      await database.sql('SET GLOBAL max_connections = 10');
+      const sessions = Array.from({ length: 12 }, () => database.open(adopted.incumbent).catch(() => undefined));
+      await Promise.all(sessions);
+      const fault = await faultOf(database.rotations(adopted).probe(adopted.incumbent));
+      await database.closeSessions();
+      await database.sql(`SET GLOBAL max_connections = ${before?.most}`);
+      expect(fault).toBeInstanceOf(TransientFailure);
     });
 
     it('is a server that takes no more connections of a user', async () => {

@@ -1,15 +1,58 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RefusedByPolicy } from '../../shared/errors.ts';
-import { type DatabaseHarness, faultOf, mysqlBinaries, parsed, startMysqlHarness, WITH_MYSQL } from './mysql-harness.ts';
+import {
+  type DatabaseHarness,
+  faultOf,
+  mysqlBinaries,
+  parsed,
+  startMysqlHarness,
+  WITH_MYSQL,
+} from './mysql-harness.ts';
 import { refusalsSuite } from './mysql-refusals.suite.ts';
 
 describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
   refusalsSuite(startMysqlHarness);
 
+  describe('a login that says why it fails', () => {
+    let mysql: DatabaseHarness;
+    beforeAll(async () => {
+      mysql = await startMysqlHarness();
+    });
+    afterAll(() => mysql?.stop());
+
+    it.each([
+      ['an expired password', 'ALTER USER app PASSWORD EXPIRE', /has expired/],
+      ['a server that takes only TLS', 'SET GLOBAL require_secure_transport = ON', /takes only TLS/],
+    ])('is told from one that is refused: %s', async (_, statement, reason) => {
+      await mysql.sql('DROP USER IF EXISTS app');
+      const incumbent = await mysql.createUser('app');
+      const rotations = mysql.rotations({ name: 'app', declared: {}, incumbent, admin: mysql.admin });
+      await mysql.sql(statement);
+      expect(await faultOf(rotations.probe(incumbent))).toMatchObject({
+        name: 'Misconfigured',
+        safeMessage: expect.stringMatching(reason),
+      });
+    });
+
+    it('is told from one that is refused: an account that failed logins have blocked', async () => {
+      const other = await startMysqlHarness();
+      try {
+        const incumbent = await other.createUser('app', 'FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME UNBOUNDED');
+        const rotations = other.rotations({ name: 'app', declared: {}, incumbent, admin: other.admin });
+        const wrong = other.secret({ username: 'app', password: 'wrong' });
+        expect(await faultOf(rotations.probe(wrong))).toMatchObject({
+          safeMessage: expect.stringContaining('ACCOUNT UNLOCK'),
+        });
+      } finally {
+        await other.stop();
+      }
+    });
+  });
+
   describe.each([
     ['two passwords of one user', true],
     ['two users', false],
-  ])("a server with rules about passwords, and %s", (_, dualPasswords) => {
+  ])('a server with rules about passwords, and %s', (_, dualPasswords) => {
     let mysql: DatabaseHarness;
     beforeAll(async () => {
       mysql = await startMysqlHarness({}, { dualPasswords });
@@ -30,14 +73,20 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       // The server's own opinion of what it was given as a hash.
       await mysql.sql(`CREATE USER like_it IDENTIFIED BY '${password.replaceAll("'", "''")}'`);
       await mysql.sql('SET GLOBAL validate_password.length = 24');
-      expect(await faultOf(rotations.preflight('v1'))).toMatchObject({ safeMessage: expect.stringContaining('24 characters') });
+      expect(await faultOf(rotations.preflight('v1'))).toMatchObject({
+        safeMessage: expect.stringContaining('24 characters'),
+      });
     });
 
     it('refuses at the install what by chance does not meet them', async () => {
       await mysql.sql('SET GLOBAL validate_password.length = 8', 'SET GLOBAL validate_password.number_count = 20');
       const incumbent = await mysql.createUser('app2', '', `Aa-${'1'.repeat(20)}`);
       const adopted = { name: 'app2', declared: {}, incumbent, admin: mysql.admin };
-      const policy = { length: 30, require: ['lower', 'upper', 'digit', 'symbol'], alphabet: 'abcdefghijklmnopqrstuvwxyzA1-' } as const;
+      const policy = {
+        length: 30,
+        require: ['lower', 'upper', 'digit', 'symbol'],
+        alphabet: 'abcdefghijklmnopqrstuvwxyzA1-',
+      } as const;
       const before = await mysql.stateOf('app2', 'app2_a');
       const rotations = mysql.rotations(adopted, { policy });
       expect(await faultOf(rotations.bringIn())).toMatchObject({

@@ -57,7 +57,10 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
         const old = rotations.current.value;
         const brought = await rotations.bringIn();
         turns.push(brought.preflight.candidate);
-        expect(await rotations.test(brought)).toMatchObject({ healthy: 1, parity: expect.arrayContaining(['privileges']) });
+        expect(await rotations.test(brought)).toMatchObject({
+          healthy: 1,
+          parity: expect.arrayContaining(['privileges']),
+        });
         expect(await rotations.retire(rotations.promote(brought))).toMatchObject({ refusedLogin: true });
         expect(await rotations.probe(old)).toBe('refused');
       }
@@ -117,10 +120,18 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
     });
 
     it('carry the other keys of the secret over, and get a password by the declared policy', async () => {
-      const incumbent = database.secret({ ...parsed(adopted.incumbent), dbname: `${name}_data`, team: { name: 'blue' } });
+      const incumbent = database.secret({
+        ...parsed(adopted.incumbent),
+        dbname: `${name}_data`,
+        team: { name: 'blue' },
+      });
       const policy = { length: 40, require: ['upper', 'digit'] } as const;
       const { value } = await database.rotations({ ...adopted, incumbent }, { policy }).bringIn();
-      expect(parsed(value)).toEqual({ ...parsed(incumbent), username: `${name}_a`, password: expect.stringMatching(/^.{40}$/) });
+      expect(parsed(value)).toEqual({
+        ...parsed(incumbent),
+        username: `${name}_a`,
+        password: expect.stringMatching(/^.{40}$/),
+      });
     });
 
     it('keep what the retired one defined', async () => {
@@ -145,7 +156,11 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const own = database.rotations(team);
       await own.rotate();
       await own.rotate();
-      expect(own.known.map(({ identity }) => identity).sort()).toEqual([`team${turn}_a`, `team${turn}_a_a`, `team${turn}_a_b`]);
+      expect(own.known.map(({ identity }) => identity).sort()).toEqual([
+        `team${turn}_a`,
+        `team${turn}_a_a`,
+        `team${turn}_a_b`,
+      ]);
       // A registry that was lost: one of the two is all that is known, and becomes a base itself.
       const again = database.rotations({ ...team, name: 'elsewhere', incumbent: own.current.value });
       expect((await again.preflight('v1')).candidate).toBe(`team${turn}_a_b_a`);
@@ -179,13 +194,22 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const first = await rotate();
       const session = await database.open(first);
       await rotate();
-      expect(await preflightFault()).toMatchObject({ name: 'SlotOccupied', safeMessage: expect.stringMatching(/1 of its sess/) });
+      expect(await preflightFault()).toMatchObject({
+        name: 'SlotOccupied',
+        safeMessage: expect.stringMatching(/1 of its sess/),
+      });
       await session.end();
       while ((await sessions(`${name}_a`)) > 0);
       await database.sql(`ALTER USER ${name}_a ACCOUNT UNLOCK`);
-      expect(await preflightFault()).toMatchObject({ name: 'SlotOccupied', safeMessage: expect.stringMatching(/lets it log in/) });
+      expect(await preflightFault()).toMatchObject({
+        name: 'SlotOccupied',
+        safeMessage: expect.stringMatching(/lets it log in/),
+      });
       await database.sql(`ALTER USER ${name}_a ACCOUNT LOCK`, `CREATE USER ${name}_a@'10.1.%'`);
-      expect(await preflightFault()).toMatchObject({ name: 'SlotOccupied', safeMessage: expect.stringContaining('10.1.%') });
+      expect(await preflightFault()).toMatchObject({
+        name: 'SlotOccupied',
+        safeMessage: expect.stringContaining('10.1.%'),
+      });
     });
 
     it('is for the same host as the incumbent, who has one account only', async () => {
@@ -241,7 +265,10 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
         `GRANT SELECT ON shared_data.* TO ${name}_a@'%'`,
       );
       const { fence } = await rotations.preflight(late.versionId);
-      await install({ ...late, preflight: { ...late.preflight, ...(fence === undefined ? {} : { fence }) } }, brought.value);
+      await install(
+        { ...late, preflight: { ...late.preflight, ...(fence === undefined ? {} : { fence }) } },
+        brought.value,
+      );
       expect(await rotations.test(brought)).toMatchObject({ healthy: 1 });
     });
 
@@ -286,18 +313,27 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const third = await rotations.bringIn();
       expect(third.preflight.candidate).toBe(first.preflight.candidate);
       const before = await database.stateOf(`${name}_a`);
-      const late = { ...retirement(`${name}_a`, first.versionId), value: first.value, survivor: rotations.current.value };
+      const late = {
+        ...retirement(`${name}_a`, first.versionId),
+        value: first.value,
+        survivor: rotations.current.value,
+      };
       expect(await rotations.rotator.retire(late)).toMatchObject({
         refusedLogin: true,
         facts: { user: 'it is installed for another version: left alone' },
       });
-      await expect(rotations.rotator.retire({ ...late, value: undefined })).resolves.toMatchObject({ refusedLogin: false });
+      await expect(rotations.rotator.retire({ ...late, value: undefined })).resolves.toMatchObject({
+        refusedLogin: false,
+      });
       const unknown = { ...late, known: [], value: undefined };
       await expect(rotations.rotator.retire(unknown)).rejects.toBeInstanceOf(StillAlive);
       expect(await database.stateOf(`${name}_a`)).toBe(before);
       await database.sql(`DROP USER ${name}_b`);
       const absent = { ...retirement(`${name}_b`, 'v0'), value: undefined, survivor: third.value };
-      expect(await rotations.rotator.retire(absent)).toMatchObject({ refusedLogin: false, facts: { user: 'it does not exist' } });
+      expect(await rotations.rotator.retire(absent)).toMatchObject({
+        refusedLogin: false,
+        facts: { user: 'it does not exist' },
+      });
     });
 
     it('ends nothing when the user that must go on is refused, or is the same', async () => {
@@ -306,7 +342,9 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const wrong = database.secret({ ...parsed(brought.value), password: 'not the one' });
       const work = { ...retirement(name, 'v0'), value: adopted.incumbent };
       await expect(rotations.rotator.retire({ ...work, survivor: wrong })).rejects.toBeInstanceOf(IncumbentRefused);
-      await expect(rotations.rotator.retire({ ...work, survivor: adopted.incumbent })).rejects.toBeInstanceOf(Misconfigured);
+      await expect(rotations.rotator.retire({ ...work, survivor: adopted.incumbent })).rejects.toBeInstanceOf(
+        Misconfigured,
+      );
       const other = { ...work, identity: 'another', survivor: brought.value };
       await expect(rotations.rotator.retire(other)).rejects.toBeInstanceOf(Misconfigured);
       expect(await database.stateOf(name, `${name}_a`)).toBe(before);
@@ -317,7 +355,11 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
     it.each([
       ['a privilege too few', (n: string) => `REVOKE DELETE ON ${n}_data.* FROM ${n}_a@'%'`, /DELETE on `app\d+_data`/],
       ['a privilege too many', (n: string) => `GRANT CREATE ON ${n}_data.* TO ${n}_a@'%'`, /CREATE on/],
-      ['a grant option', (n: string) => `GRANT SELECT ON ${n}_data.* TO ${n}_a@'%' WITH GRANT OPTION`, /to be passed on/],
+      [
+        'a grant option',
+        (n: string) => `GRANT SELECT ON ${n}_data.* TO ${n}_a@'%' WITH GRANT OPTION`,
+        /to be passed on/,
+      ],
       ['a column', (n: string) => `GRANT SELECT (id) ON ${n}_data.things TO ${n}@'%'`, /SELECT \(`id`\) on/],
       ['a role', (n: string) => `GRANT reader TO ${n}@'%'`, /role `reader`/],
       ['a limit', (n: string) => `ALTER USER ${n}@'%' WITH MAX_USER_CONNECTIONS 5`, /limits/],
@@ -334,7 +376,9 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       await database.sql(`GRANT reader TO ${name}@'%'`);
       const brought = await rotations.bringIn();
       await database.sql(`SET DEFAULT ROLE reader ${isMariadb ? 'FOR' : 'TO'} ${name}@'%'`);
-      expect(await faultOf(rotations.test(brought))).toMatchObject({ safeMessage: expect.stringContaining('default roles') });
+      expect(await faultOf(rotations.test(brought))).toMatchObject({
+        safeMessage: expect.stringContaining('default roles'),
+      });
     });
 
     it('is looked at only when the candidate logs in as often as asked', async () => {
@@ -353,7 +397,10 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
     it('needs CREATE USER, SELECT on mysql.*, and with GRANT OPTION what the incumbent has', async () => {
       const admin = await database.createUser(`admin${turn}`);
       rotations = database.rotations({ ...adopted, admin });
-      expect(await preflightFault()).toMatchObject({ name: 'Misconfigured', safeMessage: expect.stringContaining('CREATE USER') });
+      expect(await preflightFault()).toMatchObject({
+        name: 'Misconfigured',
+        safeMessage: expect.stringContaining('CREATE USER'),
+      });
       await database.sql(`GRANT CREATE USER ON *.* TO admin${turn}`, `GRANT SELECT ON mysql.* TO admin${turn}`);
       expect(await faultOf(rotations.bringIn())).toMatchObject({
         name: 'Misconfigured',
@@ -365,10 +412,15 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const { versionId } = rotations.known.find(({ state }) => state === 'proposed') ?? {};
       await rotations.retire(versionId ?? '');
       await rotations.rotate();
-      await database.sql(`GRANT PROCESS, ${isMariadb ? 'CONNECTION ADMIN' : 'CONNECTION_ADMIN'} ON *.* TO admin${turn}`);
+      await database.sql(
+        `GRANT PROCESS, ${isMariadb ? 'CONNECTION ADMIN' : 'CONNECTION_ADMIN'} ON *.* TO admin${turn}`,
+      );
       await database.open(rotations.current.value);
       const brought = await rotations.bringIn();
-      expect(await rotations.retire(rotations.promote(brought))).toMatchObject({ refusedLogin: true, endedSessions: 1 });
+      expect(await rotations.retire(rotations.promote(brought))).toMatchObject({
+        refusedLogin: true,
+        endedSessions: 1,
+      });
     });
 
     it('is needed, and is somebody else', async () => {
@@ -400,7 +452,11 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
         'GRANT USAGE ON *.* TO `N`@`%`',
       ]);
       await database.as(value, `SELECT * FROM ${name}_data.things`, 'SELECT a, b FROM shared_data.t');
-      for (const write of [`INSERT INTO ${name}_data.things VALUES (1, 'x')`, `DELETE FROM ${name}_data.things`, 'CALL shared_data.p()']) {
+      for (const write of [
+        `INSERT INTO ${name}_data.things VALUES (1, 'x')`,
+        `DELETE FROM ${name}_data.things`,
+        'CALL shared_data.p()',
+      ]) {
         await expect(database.as(value, write)).rejects.toThrow(/denied/);
       }
       expect(usernameOf(await rotate())).toBe(`${name}_b`);
@@ -419,7 +475,10 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
 
     it('is unproven when it may write, or reads less', async () => {
       const brought = await rotations.bringIn();
-      expect(await rotations.test(brought)).toEqual({ healthy: 1, parity: expect.arrayContaining(['a refused write']) });
+      expect(await rotations.test(brought)).toEqual({
+        healthy: 1,
+        parity: expect.arrayContaining(['a refused write']),
+      });
       await database.sql(`GRANT INSERT ON ${name}_data.* TO ${name}_a`);
       expect(await faultOf(rotations.test(brought))).toBeInstanceOf(CandidateUnproven);
       await database.sql(`REVOKE INSERT, SELECT ON ${name}_data.* FROM ${name}_a`);
@@ -433,7 +492,9 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       if (!isMariadb) return;
       const brought = await rotations.bringIn();
       await database.sql(`GRANT DELETE ON ${name}_data.* TO PUBLIC`);
-      expect(await faultOf(rotations.test(brought))).toMatchObject({ safeMessage: expect.stringContaining('may write') });
+      expect(await faultOf(rotations.test(brought))).toMatchObject({
+        safeMessage: expect.stringContaining('may write'),
+      });
       await database.sql(`REVOKE DELETE ON ${name}_data.* FROM PUBLIC`);
     });
   });

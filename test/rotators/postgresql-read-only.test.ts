@@ -162,7 +162,13 @@ describe('a candidate that may only read', () => {
   it('is installed twice with one effect, and renewed by every rotation', async () => {
     await postgres.sql(objects(name));
     const rotator = postgres.rotator();
-    const values = { settings: readOnly(), admin: postgres.admin, incumbent, versionId: 'v1', startedAt: postgres.nextStart() };
+    const values = {
+      settings: readOnly(),
+      admin: postgres.admin,
+      incumbent,
+      versionId: 'v1',
+      startedAt: postgres.nextStart(),
+    };
     const preflight = await rotator.preflight({ ...values, known: [] });
     expect(preflight.facts).toMatchObject({ owner_role: name, read_only_role: `${name}_ro` });
     const candidate = rotator.propose({ ...values, candidate: preflight.candidate });
@@ -221,9 +227,9 @@ describe('a candidate that may only read', () => {
     const declared = { ...settings, connection: { ...connection, ownerRole: `prod_fresh${owner}` } };
     await postgres.rotator().test({ settings: declared, candidate, incumbentIdentity: undefined });
     await postgres.sql(`ALTER ROLE prod_fresh${owner}_a RESET role`);
-    expect(await postgres.rotator().test({ settings: declared, candidate, incumbentIdentity: undefined }).catch(String)).toMatch(
-      new RegExp(`not as "prod_fresh${owner}_ro"`),
-    );
+    expect(
+      await postgres.rotator().test({ settings: declared, candidate, incumbentIdentity: undefined }).catch(String),
+    ).toMatch(new RegExp(`not as "prod_fresh${owner}_ro"`));
   });
 });
 
@@ -233,7 +239,9 @@ describe('a secret whose privileges change', () => {
     const known: KnownCredential[] = [{ identity: name, versionId: 'v0', state: 'retired' }];
     let current = incumbent;
     const write = `INSERT INTO ${name}_t VALUES (1)`;
-    for (const [index, privileges] of (['same', 'read_only', 'same', 'read_only', 'read_only', 'same'] as const).entries()) {
+    for (const [index, privileges] of (
+      ['same', 'read_only', 'same', 'read_only', 'read_only', 'same'] as const
+    ).entries()) {
       const versionId = `v${index + 1}`;
       const settings = postgres.settings({ privileges });
       const candidate = await postgres.bringIn({ incumbent: current, versionId, known, settings });
@@ -287,14 +295,23 @@ describe('a read-only candidate is unproven', () => {
   });
 
   it.each([
-    ['a table less', (n: string) => `REVOKE SELECT ON ${n}_t FROM ${n}_ro`, /reads something else .*: table public\.app\d+_t\./],
+    [
+      'a table less',
+      (n: string) => `REVOKE SELECT ON ${n}_t FROM ${n}_ro`,
+      /reads something else .*: table public\.app\d+_t\./,
+    ],
     ['a table more', (n: string) => `CREATE TABLE x_${n} (); GRANT SELECT ON x_${n} TO ${n}_ro`, /table public\.x_app/],
     ['a sequence less', (n: string) => `REVOKE SELECT ON ${n}_s FROM ${n}_ro`, /sequence public\.app\d+_s/],
-    ['a column less', (n: string) => `CREATE TABLE x_${n} (x int); GRANT SELECT (x) ON x_${n} TO ${n}`, /column public\.x_app\d+\.x/],
+    [
+      'a column less',
+      (n: string) => `CREATE TABLE x_${n} (x int); GRANT SELECT (x) ON x_${n} TO ${n}`,
+      /column public\.x_app\d+\.x/,
+    ],
     ['a schema less', (n: string) => `CREATE SCHEMA x_${n}; GRANT USAGE ON SCHEMA x_${n} TO ${n}`, /schema x_app/],
     [
       'a table in a schema that it may not use',
-      (n: string) => `CREATE SCHEMA x_${n}; CREATE TABLE x_${n}.t (); GRANT USAGE ON SCHEMA x_${n} TO ${n}; GRANT SELECT ON x_${n}.t TO ${n}, ${n}_ro`,
+      (n: string) =>
+        `CREATE SCHEMA x_${n}; CREATE TABLE x_${n}.t (); GRANT USAGE ON SCHEMA x_${n} TO ${n}; GRANT SELECT ON x_${n}.t TO ${n}, ${n}_ro`,
       /table x_app\d+\.t/,
     ],
     [
@@ -315,15 +332,47 @@ describe('a read-only candidate is unproven', () => {
          GRANT SELECT ON f_${n} TO ${n}, ${n}_ro; CREATE USER MAPPING FOR ${n} SERVER s_${n}`,
       /user mapping of s_app/,
     ],
-    ['another search path', (n: string) => `ALTER ROLE ${n}_a SET search_path = elsewhere`, /differ in: setting search_path/],
-    ['a connection limit', (n: string) => `ALTER ROLE ${n}_a CONNECTION LIMIT 5`, /differ in: login attribute connection limit/],
-    ['a right to insert', (n: string) => `GRANT INSERT ON ${n}_t TO ${n}_ro`, /more than read: writing to public\.app\d+_t/],
-    ['a right to update a column', (n: string) => `GRANT UPDATE (x) ON ${n}_t TO ${n}_ro`, /writing to public\.app\d+_t/],
-    ['a right of everybody to delete', (n: string) => `GRANT DELETE ON public.team${n.slice(3)} TO PUBLIC`, /writing to public\.team/],
-    ['a right to draw numbers', (n: string) => `GRANT USAGE ON SEQUENCE ${n}_s TO ${n}_ro`, /writing to public\.app\d+_s/],
+    [
+      'another search path',
+      (n: string) => `ALTER ROLE ${n}_a SET search_path = elsewhere`,
+      /differ in: setting search_path/,
+    ],
+    [
+      'a connection limit',
+      (n: string) => `ALTER ROLE ${n}_a CONNECTION LIMIT 5`,
+      /differ in: login attribute connection limit/,
+    ],
+    [
+      'a right to insert',
+      (n: string) => `GRANT INSERT ON ${n}_t TO ${n}_ro`,
+      /more than read: writing to public\.app\d+_t/,
+    ],
+    [
+      'a right to update a column',
+      (n: string) => `GRANT UPDATE (x) ON ${n}_t TO ${n}_ro`,
+      /writing to public\.app\d+_t/,
+    ],
+    [
+      'a right of everybody to delete',
+      (n: string) => `GRANT DELETE ON public.team${n.slice(3)} TO PUBLIC`,
+      /writing to public\.team/,
+    ],
+    [
+      'a right to draw numbers',
+      (n: string) => `GRANT USAGE ON SEQUENCE ${n}_s TO ${n}_ro`,
+      /writing to public\.app\d+_s/,
+    ],
     ['a right to maintain', (n: string) => `GRANT MAINTAIN ON ${n}_t TO ${n}_ro`, /writing to public\.app\d+_t/],
-    ['a right to create in a schema', (n: string) => `CREATE SCHEMA x_${n}; GRANT ALL ON SCHEMA x_${n} TO ${n}, ${n}_ro`, /CREATE on schema x_app/],
-    ['a right to create schemas', (n: string) => `GRANT CREATE ON DATABASE postgres TO ${n}_ro`, /CREATE on database postgres/],
+    [
+      'a right to create in a schema',
+      (n: string) => `CREATE SCHEMA x_${n}; GRANT ALL ON SCHEMA x_${n} TO ${n}, ${n}_ro`,
+      /CREATE on schema x_app/,
+    ],
+    [
+      'a right to create schemas',
+      (n: string) => `GRANT CREATE ON DATABASE postgres TO ${n}_ro`,
+      /CREATE on database postgres/,
+    ],
     ['a further membership', (n: string) => `GRANT team${n.slice(3)} TO ${n}_a`, /membership in team/],
     ['a membership of its role', (n: string) => `GRANT team${n.slice(3)} TO ${n}_ro`, /membership in team/],
     ['the membership in the owner role', (n: string) => `GRANT ${n} TO ${n}_a`, /membership in app/],
@@ -365,7 +414,9 @@ describe('a read-only candidate is unproven', () => {
       `ALTER TABLE ${name}_t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON ${name}_t FOR SELECT TO ${name}_ro USING (x > 0);
        ALTER TABLE team${owner} ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON team${owner} USING (true)`,
     );
-    expect(await postgres.rotator().test({ settings: readOnly(), candidate, incumbentIdentity: name })).toMatchObject({ healthy: 1 });
+    expect(await postgres.rotator().test({ settings: readOnly(), candidate, incumbentIdentity: name })).toMatchObject({
+      healthy: 1,
+    });
   });
 });
 
@@ -385,7 +436,10 @@ describe('an administrator who is no superuser', () => {
     await postgres.as(admin, first());
     const before = await memberships([`admin${owner}`]);
     const candidate = await postgres.bringIn({ incumbent, versionId: 'v1', admin, settings: readOnly() });
-    expect(await answers(candidate, [`SELECT * FROM ${name}_t`, `INSERT INTO ${name}_t VALUES (1)`])).toEqual(['done', '42501']);
+    expect(await answers(candidate, [`SELECT * FROM ${name}_t`, `INSERT INTO ${name}_t VALUES (1)`])).toEqual([
+      'done',
+      '42501',
+    ]);
     await postgres.as(incumbent, `CREATE TABLE ${name}_later (x int)`);
     expect(await answers(candidate, [`SELECT * FROM ${name}_later`])).toEqual(['done']);
     const after = await memberships([`admin${owner}`]);
@@ -415,14 +469,20 @@ describe('an administrator who is no superuser', () => {
     expect(await roles()).toEqual(before);
     for (const statement of statements) await postgres.sql(statement);
     const candidate = await postgres.bringIn({ incumbent, versionId: 'v1', admin, settings: readOnly() });
-    const reads = [`SELECT x FROM "of others ${owner}".t`, `SELECT y FROM "of others ${owner}".c`, `SELECT x FROM "of others ${owner}".c`];
+    const reads = [
+      `SELECT x FROM "of others ${owner}".t`,
+      `SELECT y FROM "of others ${owner}".c`,
+      `SELECT x FROM "of others ${owner}".c`,
+    ];
     expect(await answers(candidate, reads)).toEqual(['done', 'done', '42501']);
   });
 });
 
 describe('the read-only role', () => {
   it('of others that has the name is left alone', async () => {
-    await postgres.sql(`CREATE ROLE ${name}_ro LOGIN PASSWORD 'theirs'; COMMENT ON ROLE ${name}_ro IS 'managed by Rekey for other'`);
+    await postgres.sql(
+      `CREATE ROLE ${name}_ro LOGIN PASSWORD 'theirs'; COMMENT ON ROLE ${name}_ro IS 'managed by Rekey for other'`,
+    );
     const before = await grants();
     const attempt = postgres.bringIn({ incumbent, versionId: 'v1', settings: readOnly() });
     await expect(attempt).rejects.toBeInstanceOf(SlotOccupied);
@@ -440,7 +500,25 @@ describe('the read-only role', () => {
   });
 
   it('fits into 63 bytes, and reads whatever names objects have', async () => {
-    const piece = fc.constantFrom('"', "'", ';', '--', '%I', '%s', '$1', '\\', ' ', '.', '(', 'é', '\u{1f600}', '\n', 'A', 'b', '_');
+    const piece = fc.constantFrom(
+      '"',
+      "'",
+      ';',
+      '--',
+      '%I',
+      '%s',
+      '$1',
+      '\\',
+      ' ',
+      '.',
+      '(',
+      'é',
+      '\u{1f600}',
+      '\n',
+      'A',
+      'b',
+      '_',
+    );
     const identifier = fc.string({ unit: piece, minLength: 1, maxLength: 14 });
     let turn = 0;
     await fc.assert(
@@ -460,7 +538,8 @@ describe('the read-only role', () => {
         );
         const settings = readOnly({ secretId: `prod/${owner}/${turn}` });
         const candidate = await postgres.bringIn({ incumbent: login, versionId: 'v1', settings });
-        const [{ acts = '' } = {}] = await postgres.as<{ acts: string }>(candidate, 'SELECT current_user::text AS acts');
+        const [session] = await postgres.as<{ acts: string }>(candidate, 'SELECT current_user::text AS acts');
+        const acts = session?.acts ?? '';
         expect(Buffer.byteLength(acts)).toBeLessThanOrEqual(63);
         expect(acts).toMatch(/_ro$/);
         expect(

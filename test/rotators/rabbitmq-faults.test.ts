@@ -162,7 +162,7 @@ describe('the management API', () => {
     expect(unanswered.safeMessage).toMatch(/lost while waiting \(time limit\)/);
     // A TLS greeting that nobody answers is no connection yet.
     const endpoint = { ...login(port), tls: 'require' as const };
-    const greeting = new HttpExchange(endpoint, new Transport(), { connect: 50, answer: 5_000 });
+    const greeting = new HttpExchange(endpoint, new Transport(), { connect: 50, answer: 60_000 });
     const unconnected = await faultOf(greeting.send(request, 'greeting'));
     expect(unconnected).toBeInstanceOf(TargetUnreachable);
     expect(unconnected.safeMessage).toMatch(/cannot be reached \(time limit\)/);

@@ -139,6 +139,22 @@ it('stops at a secret of another shape, and repeats nothing of it', async () => 
   );
 });
 
+it.each([
+  '127.0.0.1/x',
+  'x@127.0.0.1',
+  '127.0.0.1\r\nx: y',
+  '127.0.0.1 ',
+  '[::1]',
+  'http://127.0.0.1',
+  '127.0.0.1\0',
+  '',
+])('connects to no host %j', async (host) => {
+  const value = rabbitmq.secret({ username: 'a', password: 'a-leaked-value', host });
+  const adopted = { ...(await adoption()), name: 'host', incumbent: value };
+  const probing = new RotationByHand(rabbitmq.rotator(new ManualClock()), adopted).probe(value);
+  await expect(probing).rejects.toThrow(/: host missing or of a wrong form\.$/);
+});
+
 /** What preflight threw. */
 async function preflight(incumbent: SecretText): Promise<unknown> {
   const adopted = { ...(await adoption()), name: 'shape', incumbent };

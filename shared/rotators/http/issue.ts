@@ -4,14 +4,14 @@ import { type Api, apiOf, ask, type HttpDependencies } from './api.ts';
 import { captured } from './captured.ts';
 import { candidateValue, readStored } from './credential-value.ts';
 import { findsLost, removeLeftovers } from './leftovers.ts';
-import { attemptName, attemptNames, idsOfOthers } from './names.ts';
-import { revoke, unknownToRevoke } from './revoke.ts';
+import { attemptName, attemptNames, idsOfOthers, isNamedByApi } from './names.ts';
+import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
 import { jsonObject, wordsFrom } from './words.ts';
 
 /**
  * Has the API make a credential under this attempt's name. What earlier attempts of the rotation made is found by their
- * names and revoked first; where the API lists nothing, the report says that a person must look, and the rotation goes
- * on. An answer that cannot be used is `Misconfigured`, and what it tells of is revoked.
+ * names and revoked first; where the API lists nothing, by its id if the ledger has one, else the report says that a
+ * person must look, and the rotation goes on. An answer that cannot be used is `Misconfigured`, and what it tells of is revoked.
  *
  * Not harmless twice, which is why every attempt has a number: the next removes what this one leaves.
  */
@@ -21,7 +21,7 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
   const { declaration } = api;
   const incumbent = input.incumbent === undefined ? undefined : readStored(input.incumbent, 'incumbent', declaration);
   const others = idsOfOthers(input.known, versionId, incumbent?.id);
-  const facts = await clearEarlier(api, attemptNames(versionId, issuance.attempts - 1), others);
+  const facts = issuance.attempts > 1 ? await clearEarlier(api, input, others) : {};
 
   const name = attemptName(versionId, issuance.attempts);
   const made = captured(declaration.create, await ask(api, 'create', wordsFrom({ name })));
@@ -48,13 +48,20 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
 
 async function clearEarlier(
   api: Api,
-  names: readonly string[],
+  { versionId, issuance, known }: IssueInput,
   others: ReadonlySet<string>,
 ): Promise<Readonly<Record<string, string>>> {
-  if (names.length === 0) return {};
-  if (!findsLost(api)) return { in_doubt: inDoubt(names) };
-  const removed = await removeLeftovers(api, names, { others });
-  return removed.length === 0 ? {} : { removed: removed.join(', ') };
+  const names = attemptNames(versionId, issuance.attempts - 1);
+  if (findsLost(api)) {
+    const removed = await removeLeftovers(api, names, { others });
+    return removed.length === 0 ? {} : { removed: removed.join(', ') };
+  }
+  // Written down and not stored: its value is lost, its id is not.
+  const identity = known.find((entry) => entry.versionId === versionId)?.identity ?? '';
+  const words = revocationWords(api, { identity, versionId, stored: undefined });
+  if (!isNamedByApi(identity, versionId) || unknownToRevoke(api, words).length > 0) return { in_doubt: inDoubt(names) };
+  await revoke(api, words);
+  return { removed: identity, ...(names.length === 1 ? {} : { in_doubt: inDoubt(names) }) };
 }
 
 /** For people: what may be there that nobody has the value of. */

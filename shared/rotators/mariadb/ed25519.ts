@@ -16,7 +16,9 @@ const NEUTRAL: Point = [0n, 1n, 1n, 0n];
 
 /** What MariaDB stores for a password with its plugin `ed25519`: the public key, 43 characters. */
 export function ed25519PublicKey(password: string): string {
-  return encode(multiply(BASE, secretScalar(digest(Buffer.from(password))))).toString('base64').replace(/=+$/, '');
+  return encode(multiply(BASE, secretScalar(digest(Buffer.from(password)))))
+    .toString('base64')
+    .replace(/=+$/, '');
 }
 
 /** The answer to MariaDB's challenge (plugin `client_ed25519`): a signature of it, 64 bytes. */

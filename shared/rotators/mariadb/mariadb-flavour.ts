@@ -85,7 +85,11 @@ function accountFrom(name: Pick<AccountFacts, 'user' | 'host'>, privileges: Priv
   };
 }
 
-function passwordsOf({ plugin = '', authentication_string: hash = '', auth_or = [] }: Privileges): readonly StoredPassword[] {
+function passwordsOf({
+  plugin = '',
+  authentication_string: hash = '',
+  auth_or = [],
+}: Privileges): readonly StoredPassword[] {
   const own = { plugin: plugin === '' ? NATIVE : plugin, hash };
   const others = auth_or
     .filter((other) => other.plugin !== undefined)

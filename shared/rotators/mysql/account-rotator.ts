@@ -48,7 +48,11 @@ export function accountRotator(flavour: Flavour, { clock, onConnect }: Dependenc
   };
 }
 
-function propose({ incumbent, settings, candidate, versionId }: ProposeInput, flavour: Flavour, password: string): SecretText {
+function propose(
+  { incumbent, settings, candidate, versionId }: ProposeInput,
+  flavour: Flavour,
+  password: string,
+): SecretText {
   const { connection } = settings;
   return candidateJson({
     engine: flavour.type,

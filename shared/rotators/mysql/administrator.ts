@@ -32,7 +32,10 @@ export function administratorFor(
       `The administrator's own user cannot be rotated in a second secret: leave admin_secret out, so that it changes its own password.`,
     );
   }
-  return { login, refused: (cause) => new AdminRefused("The server refused the administrator's credential.", { cause }) };
+  return {
+    login,
+    refused: (cause) => new AdminRefused("The server refused the administrator's credential.", { cause }),
+  };
 }
 
 export function adminMissing(secretId: string): Misconfigured {
@@ -42,7 +45,9 @@ export function adminMissing(secretId: string): Misconfigured {
 }
 
 export function incumbentRefused(username: string, cause?: unknown): IncumbentRefused {
-  return new IncumbentRefused(`User "${username}" does not open its database with the value that should work.`, { cause });
+  return new IncumbentRefused(`User "${username}" does not open its database with the value that should work.`, {
+    cause,
+  });
 }
 
 /** What can be seen beforehand: the right to change accounts at all. What comes through roles is taken for given. */

@@ -3,12 +3,41 @@ import type { CatalogueEntry } from '../catalogue-entry.ts';
 /** https://dev.mysql.com/doc/refman/8.4/en/password-management.html#dual-passwords */
 export const MYSQL: CatalogueEntry = {
   type: 'mysql',
-  rotates: 'todo',
+  rotates:
+    'The password of a MySQL user: the new one is set beside the old one (dual passwords), which is discarded after the grace period. On servers before 8.0.21, and with privileges: read_only, two users take turns.',
   kind: 'chosen',
-  value: 'todo',
-  needs: [],
-  overlap: 'todo',
-  proofOfDeath: 'todo',
-  limits: [],
-  example: '- name: todo',
+  value:
+    '{"engine": "mysql", "host": "…", "port": 3306, "username": "…", "password": "…", "dbname": "…", "ssl": true, "masterarn": "…"}; port, dbname, ssl and masterarn may be missing, without host the declared connection says where.',
+  needs: [
+    'MySQL 8.0.21 or newer for two passwords on one user (Aurora MySQL 3, RDS and Percona Server included); older ones get two users.',
+    'The user has one account (one host pattern) and logs in with caching_sha2_password, sha256_password or mysql_native_password.',
+    'An administrator (admin_secret, or masterarn in the value) with CREATE USER, and SELECT on mysql.user and mysql.default_roles; SYSTEM_USER too where the user has it. PROCESS and CONNECTION_ADMIN (on RDS: EXECUTE on mysql.rds_kill) for ending sessions.',
+    'Without an administrator the user itself needs CREATE USER, APPLICATION_PASSWORD_ADMIN, SELECT on mysql.user and mysql.default_roles: dual passwords only.',
+    'For two users: SELECT on mysql.*, and all that the user has, WITH GRANT OPTION (of roles: WITH ADMIN OPTION).',
+    'A certificate that verifies, or tls: disable. The one that MySQL makes for itself names no host and never does.',
+    'An address that leads to one server that writes: GET_LOCK keeps two runs apart on one server only, and pxc_strict_mode forbids it.',
+  ],
+  overlap:
+    'Old and new password open the same user until the old one is retired. Privileges, roles, limits and what the user defined do not change. With two users the candidate gets the same privileges, roles, default roles, requirements and limits.',
+  proofOfDeath:
+    'A login with the old password is refused. Where one failed login would block the account (FAILED_LOGIN_ATTEMPTS 1) none is tried: the password is then seen to be gone from the account.',
+  limits: [
+    "The server gets salted hashes, never a password; logs hold hashes only. It cannot validate what it cannot see: Rekey keeps to validate_password's length and character counts itself (not to its dictionary), and asks for policy where the default does not meet them.",
+    'On the user Rekey writes one key of ATTRIBUTE ("rekey"): which version is which. COMMENT and other keys stay.',
+    'The server does not say with which password a session was opened. With end_sessions those are ended that are older than the new password; later ones are left, and none is ended on a roll back or after a restart of the server in between.',
+    'A consumer that goes on trying a retired password can block the account for all where FAILED_LOGIN_ATTEMPTS is set.',
+    'A second password that somebody else retained on the user stands in the way until it is discarded.',
+    'Two users: objects keep their definer, the retired user is locked and not dropped. Names have 32 characters; longer ones are cut and hashed. PROXY rights are copied where the administrator may give them.',
+    'read_only: SELECT and SHOW VIEW where the user has them, roles dissolved, no routines. SELECT on *.* becomes SELECT on each database there is, without mysql, sys, performance_schema and information_schema; databases made later are granted by hand.',
+    'Mode single_role is not for this type: dual passwords have no window. Accounts that need a client certificate (REQUIRE X509) cannot be tried.',
+    'Passwords of at most 256 bytes. Without TLS, and not on this machine, a login that needs the password itself is refused unless tls: disable is declared.',
+  ],
+  example: `- name: prod/app/mysql
+  type: mysql
+  rotation: 30_days
+  admin_secret: prod/admin/mysql
+  connection:
+    host: db.example.com
+    tls: require
+    certificate_authority: certificates/rds.pem`,
 };

@@ -58,8 +58,18 @@ export function readMark({ user, attributes }: AccountFacts, secretId: string): 
 }
 
 /** ` ATTRIBUTE …`, which the server merges into what is there; what is `undefined` is taken away (RFC 7396: null). */
-export function attributeClause({ secret, primary = null, retained = null, installed }: Partial<Nullable<Mark>>): string {
-  const rekey = { ...(secret === undefined ? {} : { secret }), primary, retained, ...(installed === undefined ? {} : { installed }) };
+export function attributeClause({
+  secret,
+  primary = null,
+  retained = null,
+  installed,
+}: Partial<Nullable<Mark>>): string {
+  const rekey = {
+    ...(secret === undefined ? {} : { secret }),
+    primary,
+    retained,
+    ...(installed === undefined ? {} : { installed }),
+  };
   return ` ATTRIBUTE ${literal(JSON.stringify({ rekey }))}`;
 }
 
@@ -71,7 +81,10 @@ export async function readMoment(session: Session): Promise<Moment> {
     'reading which server it is',
     'SELECT @@server_uuid AS server, UNIX_TIMESTAMP() AS now, CONNECTION_ID() AS connection',
   );
-  const [status] = await session.query<{ Value: string }>('reading how long it is up', "SHOW GLOBAL STATUS LIKE 'Uptime'");
+  const [status] = await session.query<{ Value: string }>(
+    'reading how long it is up',
+    "SHOW GLOBAL STATUS LIKE 'Uptime'",
+  );
   const { server = '', now = 0, connection = 0 } = row ?? {};
   return { server, upSince: now - Number(status?.Value ?? 0), connection };
 }

@@ -24,7 +24,10 @@ export interface DualAccount {
 }
 
 /** The user's one account, its passwords and its mark. Throws for a user that Rekey cannot rotate so. */
-export async function readDual(work: Pick<Work, 'session' | 'flavour' | 'settings'>, user: string): Promise<DualAccount> {
+export async function readDual(
+  work: Pick<Work, 'session' | 'flavour' | 'settings'>,
+  user: string,
+): Promise<DualAccount> {
   const { session, flavour, settings } = work;
   const account = onlyAccount(await flavour.readAccounts(session, user), user);
   hashedPlugin(flavour, account);
@@ -38,7 +41,7 @@ export async function readDual(work: Pick<Work, 'session' | 'flavour' | 'setting
 export async function preflightDualPassword(
   work: Work & { readonly input: PreflightInput },
 ): Promise<Omit<Preflight, 'facts'>> {
-  const { input, incumbent, flavour, settings } = work;
+  const { input, incumbent, flavour } = work;
   const { versionId, incumbentVersionId, known } = input;
   if (incumbent === undefined) return preflightFirst(work);
   const user = incumbent.username;
@@ -53,7 +56,9 @@ export async function preflightDualPassword(
     throw new RetirementPending(`User "${user}" still has its previous password, which is in its grace period.`);
   }
   if (isKnown('proposed')) {
-    throw new SlotOccupied(`User "${user}" is to get another password, but another version of this secret gives it one.`);
+    throw new SlotOccupied(
+      `User "${user}" is to get another password, but another version of this secret gives it one.`,
+    );
   }
   const password = incumbent.login.password.reveal();
   const isPrimary = flavour.isPasswordOf(primary, password);
@@ -91,7 +96,8 @@ export async function installDualPassword(
   const { account, primary, retained, mark } = await readDual(work, candidate.username);
   assertNotOvertaken(account, mark, input);
   const stored = flavour.storedFor(primary.plugin, plain, versionId);
-  if ([primary, retained].some((password) => password?.hash === stored.hash)) return { facts: { password: 'already set' } };
+  if ([primary, retained].some((password) => password?.hash === stored.hash))
+    return { facts: { password: 'already set' } };
   assertMet(await readServerPolicy(session), plain);
   const kept = incumbent.login.password.reveal();
   const isPrimary = flavour.isPasswordOf(primary, kept);

@@ -50,7 +50,10 @@ export async function endPassword(ending: Ending & { readonly survivor: Credenti
 }
 
 /** Where the password to end is. */
-function placeOf({ flavour, input, value }: Ending, { primary, retained, mark }: DualAccount): 'first' | 'retained' | 'gone' {
+function placeOf(
+  { flavour, input, value }: Ending,
+  { primary, retained, mark }: DualAccount,
+): 'first' | 'retained' | 'gone' {
   if (value === undefined) {
     // Never stored, so never set; unless the account says otherwise.
     if (mark?.primary === input.versionId && retained !== undefined) return 'first';
@@ -67,7 +70,10 @@ async function endOlderSessions(
   { installed }: Mark,
 ): Promise<Pick<Ended, 'endedSessions' | 'facts'>> {
   if (!isSameRun(installed, await readMoment(session))) {
-    return { endedSessions: 0, facts: { sessions: 'none left from before: the server was started anew, or is another' } };
+    return {
+      endedSessions: 0,
+      facts: { sessions: 'none left from before: the server was started anew, or is another' },
+    };
   }
   const sessions = await endSessions(session, user, (id) => id < installed.connection);
   const note = sessions.isAllowed ? 'those opened before the new password was set are ended' : sessionNote(sessions);

@@ -21,7 +21,9 @@ export async function giveGrants(
   const touched = new Set(surplus.map(({ on }) => on));
   const lacking = [...missing(want, have), ...want.filter(({ on }) => on !== '' && touched.has(on))];
   // Partial revokes take from what has been given.
-  const ordered = [...new Set(lacking)].sort((one, other) => Number(one.kind === 'revoke') - Number(other.kind === 'revoke'));
+  const ordered = [...new Set(lacking)].sort(
+    (one, other) => Number(one.kind === 'revoke') - Number(other.kind === 'revoke'),
+  );
   for (const group of together(ordered)) await give(session, account, group);
 }
 

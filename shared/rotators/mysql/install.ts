@@ -17,7 +17,8 @@ import { installTwoUsers } from './two-users.ts';
 export async function install(input: InstallInput, flavour: Flavour, connector: Connector): Promise<InstallReport> {
   const { settings } = input;
   const { secretId, connection } = settings;
-  const incumbent = input.incumbent === undefined ? undefined : parseCredential(input.incumbent, 'incumbent', connection);
+  const incumbent =
+    input.incumbent === undefined ? undefined : parseCredential(input.incumbent, 'incumbent', connection);
   const candidate = parseCredential(input.candidate, 'candidate', connection);
   const admin = administratorFor(input.admin, settings, { flavour, self: incumbent ?? candidate });
   const alone = incumbent?.username ?? userFor(secretId, flavour.nameCharacters);

@@ -21,7 +21,8 @@ const TLS_REQUIRED = 3159;
 const NOT_ALLOWED = new Set([1044, 1045, 1095, 1142, 1143, 1227, 1370, 1410, 1698, 1873, 3879, 1959]);
 /** A connection too many, locks, time limits, a stopping server, a node that is not ready, a server that only reads. */
 const PASSING = new Set([
-  1040, 1047, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 3024, 4095,
+  1040, 1047, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 3024,
+  4095,
 ]);
 /** The server's rules about passwords: validation, history, a hash where only a password can be checked. */
 const POLICY = new Set([1819, 1827, 3638, 3640, 3894, 4052]);
@@ -80,14 +81,20 @@ export function connectFailure(error: unknown, place: string): RekeyError {
   if (isServerError(error)) {
     const { errno } = error;
     if (NO_DATABASE.has(errno)) {
-      return new Misconfigured(`The database of the secret does not exist at ${place}, or its user may not use it.`, options);
+      return new Misconfigured(
+        `The database of the secret does not exist at ${place}, or its user may not use it.`,
+        options,
+      );
     }
     if (errno === HOST_NOT_ALLOWED) {
       return new Misconfigured(`${place} has no account that may come from where Rekey runs.`, options);
     }
     if (PASSWORD_EXPIRED.has(errno)) return new Misconfigured(`${place} says that the password has expired.`, options);
     if (errno === BLOCKED_BY_FAILURES) {
-      return new Misconfigured(`${place} has blocked the account after failed logins: ALTER USER … ACCOUNT UNLOCK.`, options);
+      return new Misconfigured(
+        `${place} has blocked the account after failed logins: ALTER USER … ACCOUNT UNLOCK.`,
+        options,
+      );
     }
     if (errno === TLS_REQUIRED) {
       return new Misconfigured(`${place} takes only TLS, which the configuration (tls, ssl) rules out.`, options);

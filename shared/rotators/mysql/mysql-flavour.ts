@@ -2,7 +2,7 @@ import type { AccountFacts } from './account.ts';
 import type { Session } from './connect.ts';
 import type { Flavour } from './flavour.ts';
 import { expiryClause, type LimitColumns, limitClauses, NO_LIMITS } from './limits.ts';
-import { type ServerFacts, VERSION_8 } from './server-facts.ts';
+import { VERSION_8 } from './server-facts.ts';
 import { accountText, identifier, literal } from './sql-text.ts';
 import { isPasswordOf, makesHash, type StoredPassword, storedFor, unusableHash } from './stored-password.ts';
 
@@ -92,7 +92,9 @@ function limitsOf(row: UserRow): string {
     expiryClause(row.password_lifetime),
     ...(history === undefined ? [] : [`PASSWORD HISTORY ${history ?? 'DEFAULT'}`]),
     ...(days === undefined ? [] : [`PASSWORD REUSE INTERVAL ${days === null ? 'DEFAULT' : `${days} DAY`}`]),
-    ...(current === undefined ? [] : [`PASSWORD REQUIRE CURRENT${current === 'Y' ? '' : current === 'N' ? ' OPTIONAL' : ' DEFAULT'}`]),
+    ...(current === undefined
+      ? []
+      : [`PASSWORD REQUIRE CURRENT${current === 'Y' ? '' : current === 'N' ? ' OPTIONAL' : ' DEFAULT'}`]),
     ...(row.User_attributes === undefined ? [] : lockingClauses(locking)),
   ].join(' ');
 }

@@ -27,7 +27,9 @@ export async function readServerPolicy(session: Session): Promise<ServerPolicy |
     'reading the rules about passwords',
     "SHOW GLOBAL VARIABLES LIKE 'validate\\_password%'",
   );
-  const values = new Map(rows.map(({ Variable_name: name, Value }) => [name.replace(/^validate_password[._]/, ''), Value]));
+  const values = new Map(
+    rows.map(({ Variable_name: name, Value }) => [name.replace(/^validate_password[._]/, ''), Value]),
+  );
   if (values.size === 0) return undefined;
   const count = (name: string): number => Number(values.get(name) ?? 0);
   const isLow = ['LOW', '0'].includes(values.get('policy') ?? '');
@@ -41,7 +43,9 @@ export async function readServerPolicy(session: Session): Promise<ServerPolicy |
 export function assertAlwaysMet(server: ServerPolicy | undefined, declared: PolicyDeclaration = DEFAULT_POLICY): void {
   if (server === undefined) return;
   if (declared.length < server.length) {
-    throw new RefusedByPolicy(`The server asks for passwords of ${server.length} characters: declare policy with length.`);
+    throw new RefusedByPolicy(
+      `The server asks for passwords of ${server.length} characters: declare policy with length.`,
+    );
   }
   const loose = classesOf(server).filter((name) => server.least[name] > 0 && !declared.require.includes(name));
   if (loose.length === 0) return;
@@ -57,7 +61,9 @@ export function assertMet(server: ServerPolicy | undefined, password: string): v
   // Code points, as the server counts.
   const words = [...(Array.from(password).length < server.length ? ['length'] : []), ...short];
   if (words.length > 0) {
-    throw new RefusedByPolicy(`The password does not meet the server's rules (validate_password): ${words.join(', ')}.`);
+    throw new RefusedByPolicy(
+      `The password does not meet the server's rules (validate_password): ${words.join(', ')}.`,
+    );
   }
 }
 

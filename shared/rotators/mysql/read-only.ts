@@ -48,7 +48,8 @@ export async function proveReadOnly(session: Session): Promise<void> {
         throw error;
       },
     );
-    if (!refused) throw new CandidateUnproven(`The candidate should only read, but may write${on === undefined ? '' : ` ${on}`}.`);
+    if (!refused)
+      throw new CandidateUnproven(`The candidate should only read, but may write${on === undefined ? '' : ` ${on}`}.`);
   }
 }
 

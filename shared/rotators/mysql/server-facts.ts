@@ -22,7 +22,9 @@ export async function readServer(session: Session, type: 'mysql' | 'mariadb'): P
   const [major = 0, minor = 0, patch = 0] = version.split(/[^\d]+/).map(Number);
   const server = { version, isMariadb, number: major * 10_000 + minor * 100 + patch };
   if (isMariadb !== (type === 'mariadb')) {
-    throw new Misconfigured(`The server is ${isMariadb ? 'MariaDB' : 'MySQL'}: declare type ${isMariadb ? 'mariadb' : 'mysql'}.`);
+    throw new Misconfigured(
+      `The server is ${isMariadb ? 'MariaDB' : 'MySQL'}: declare type ${isMariadb ? 'mariadb' : 'mysql'}.`,
+    );
   }
   if (isMariadb && server.number < MARIADB_OLDEST) throw new Misconfigured('MariaDB must be 10.4 or newer.');
   return server;

@@ -35,9 +35,10 @@ export function sha256Crypt(password: Buffer, salt: Buffer, rounds: number): str
     digest = sha256(...parts);
   }
   const at = (index: number): number => digest[index] ?? 0;
-  return [...ORDER.map(([a, b, c]) => written((at(a) << 16) | (at(b) << 8) | at(c), 4)), written((at(31) << 8) | at(30), 3)].join(
-    '',
-  );
+  return [
+    ...ORDER.map(([a, b, c]) => written((at(a) << 16) | (at(b) << 8) | at(c), 4)),
+    written((at(31) << 8) | at(30), 3),
+  ].join('');
 }
 
 function sha256(...parts: readonly Buffer[]): Buffer {

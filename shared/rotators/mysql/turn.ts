@@ -3,7 +3,7 @@ import { TransientFailure } from '../../errors.ts';
 import type { Session } from './connect.ts';
 import { literal } from './sql-text.ts';
 
-const WAIT_SECONDS = 10;
+const WAIT_SECONDS = 3;
 
 /**
  * `work`, while nobody else of Rekey changes this secret's accounts. The server gives the turn back when the session

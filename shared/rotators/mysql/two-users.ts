@@ -1,4 +1,11 @@
-import { Misconfigured, RefusedByPolicy, RekeyError, RetirementPending, RotationEnded, SlotOccupied } from '../../errors.ts';
+import {
+  Misconfigured,
+  RefusedByPolicy,
+  RekeyError,
+  RetirementPending,
+  RotationEnded,
+  SlotOccupied,
+} from '../../errors.ts';
 import type { InstallInput, InstallReport, Preflight, PreflightInput } from '../rotator.ts';
 import type { AccountFacts } from './account.ts';
 import { nextSlot, userOf } from './account-names.ts';
@@ -51,12 +58,15 @@ async function assertOnePassword(
   user: string,
 ): Promise<void> {
   const accounts = await flavour.readAccounts(session, user);
-  if (accounts.every(({ passwords, retained }) => retained === undefined || retained.hash === passwords[0]?.hash)) return;
+  if (accounts.every(({ passwords, retained }) => retained === undefined || retained.hash === passwords[0]?.hash))
+    return;
   const isPending = input.known.some(
     ({ identity, versionId, state }) => state === 'grace' && userOf(identity, versionId) === user,
   );
   if (isPending) throw new RetirementPending(`User "${user}" still has its previous password, in its grace period.`);
-  throw new SlotOccupied(`User "${user}" has two passwords: ALTER USER … DISCARD OLD PASSWORD, if nobody needs the old one.`);
+  throw new SlotOccupied(
+    `User "${user}" has two passwords: ALTER USER … DISCARD OLD PASSWORD, if nobody needs the old one.`,
+  );
 }
 
 /**

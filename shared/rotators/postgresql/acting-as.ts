@@ -25,7 +25,8 @@ export async function actingAs(
   const { mayBecome, inherits } = await readMembership(session, role, isModern);
   const name = escapeIdentifier(role);
   const take = `GRANT ${name} TO CURRENT_USER${isModern ? ` WITH SET TRUE, INHERIT ${inherits ?? false}` : ''}`;
-  const giveBack = inherits === null ? `REVOKE ${name} FROM CURRENT_USER` : `GRANT ${name} TO CURRENT_USER WITH SET FALSE`;
+  const giveBack =
+    inherits === null ? `REVOKE ${name} FROM CURRENT_USER` : `GRANT ${name} TO CURRENT_USER WITH SET FALSE`;
   if (!mayBecome) await session.query('taking the membership in the owner role', take);
   await session.query('becoming the owner role', `SET LOCAL ROLE ${name}`);
   await work();

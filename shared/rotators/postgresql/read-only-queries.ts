@@ -59,7 +59,9 @@ const READABLE = [
  * policies. A policy that names the read-only role says that somebody has thought of it.
  */
 const ROW_SECURITY = (() => {
-  const isActive = (role: string) => `NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = ${role}::oid AND (r.rolsuper OR r.rolbypassrls))
+  const isActive = (
+    role: string,
+  ) => `NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = ${role}::oid AND (r.rolsuper OR r.rolbypassrls))
         AND (c.relforcerowsecurity OR NOT pg_has_role(${role}::oid, c.relowner, 'USAGE'))`;
   const applies = (role: string) => `(0 = ANY (p.polroles)
         OR EXISTS (SELECT FROM unnest(p.polroles) AS member WHERE member <> 0 AND pg_has_role(${role}::oid, member, 'USAGE')))`;
