@@ -10,7 +10,7 @@ const MEANINGS: Readonly<Record<keyof ConfigureReport, string>> = {
   changed: 'declaration changed',
   unchanged: 'as deployed before',
   orphaned: 'left the file: kept, no longer rotated',
-  unsupported: 'registered, not rotated: this version has no rotator for its type',
+  unsupported: 'registered, not rotated: no rotator for its type, or something that it needs is not declared',
 };
 
 /** `rekey configure`: brings registry and Secrets Manager in step with the deployed file again, and reports. */

@@ -5,18 +5,12 @@ import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { standardOutput as output } from '../../cli/output.ts';
 import { table } from '../../cli/table.ts';
-import { type CellResult, cellsOf, COLUMNS, type Column, runCell } from './matrix.ts';
+import { type CellResult, cellsOf, runCell } from './matrix.ts';
+import { asDocument, asTable, counts, failures, hasSurvived, type RotatorResult } from './report.ts';
 import { TARGETS } from './targets.ts';
 
 const DOCUMENT = join(import.meta.dirname, '../../docs/crash-matrix.md');
 const EXIT_BROKEN = 1;
-
-interface RotatorResult {
-  readonly type: string;
-  /** In the order in which they happen. */
-  readonly effects: readonly string[];
-  readonly cells: readonly CellResult[];
-}
 
 const program = new Command('npm run chaos --')
   .description('Harm rotations at every side effect, let them recover by themselves, and print what survived.')
@@ -100,78 +94,4 @@ async function runRotator(type: string): Promise<RotatorResult> {
   } finally {
     await harness.stop();
   }
-}
-
-function hasSurvived({ broken }: CellResult): boolean {
-  return broken.length === 0;
-}
-
-function asTable(results: readonly RotatorResult[]): [string[], string[][]] {
-  const rows = results.map(({ type, cells }) => [type, ...COLUMNS.map(({ name }) => inColumn(cells, name))]);
-  return [['ROTATOR', ...COLUMNS.map(({ name }) => name.toUpperCase())], rows];
-}
-
-function inColumn(cells: readonly CellResult[], column: Column): string {
-  const those = cells.filter((cell) => cell.column === column);
-  const survived = those.filter(hasSurvived).length;
-  return survived === those.length ? `${survived} survived` : `${those.length - survived} of ${those.length} BROKEN`;
-}
-
-function failures(results: readonly RotatorResult[]): readonly string[] {
-  return results.flatMap(({ type, cells }) =>
-    cells
-      .filter((cell) => !hasSurvived(cell))
-      .map(
-        ({ column, fault, effect, effectName, write, broken }) =>
-          `${type}: ${column} (${fault}) at effect ${effect} (${effectName}${write === undefined ? '' : `, write ${write}`}): ${broken.join('; ')}`,
-      ),
-  );
-}
-
-function counts(results: readonly RotatorResult[]): Readonly<Record<string, { cells: number; survived: number }>> {
-  return Object.fromEntries(
-    results.map(({ type, cells }) => [type, { cells: cells.length, survived: cells.filter(hasSurvived).length }]),
-  );
-}
-
-function asDocument(results: readonly RotatorResult[]): string {
-  const cells = results.flatMap((result) => result.cells);
-  const [heading, rows] = asTable(results);
-  const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
-  const broken = failures(results);
-  return `# Crash matrix
-
-Written by \`npm run chaos\`: **${cells.length} cells, ${cells.filter(hasSurvived).length} survived.** Each cell is a secret of
-its own at a real target (which, [rotators.md](rotators.md) says), with a consumer that follows it. One rotation with
-its retirement is harmed once, at one side effect; then the system recovers by itself. The steps are the deployed ones,
-in the order of the deployed state machines, which an interpreter of Amazon States Language runs; registry, Secrets
-Manager, audit trail and table of consumers are fakes that pass the same contract suites as the adapters for AWS.
-
-| column | what happens at the effect |
-|---|---|
-| fails | it does not happen; the step is told so |
-| answer lost | it happens; the step is told that it failed |
-| killed, retried | the process dies before or after it; the state machine runs the step again |
-| killed, recovery rule | the execution dies with it; the recovery function picks up |
-| killed, next schedule | the execution dies with it, and nobody notices until the schedule comes by |
-| twice at once | the same step runs a second time, from beginning to end, just before or just after it |
-| connection lost | within what is done at the target: at each write to it, the connection is lost before the write or after it, without an answer |
-
-A cell has survived when, after every effect and at the end: \`AWSCURRENT\` opens the target, so does the version that a
-consumer uses, and so does a version in its grace period; at the end no credential lives that the registry does not
-know, none is left half way, the audit chain verifies; and the next rotation works, with all of this true again.
-
-${line(heading.map((text) => text.toLowerCase()))}
-${line(heading.map(() => '---'))}
-${rows.map(line).join('\n')}
-
-For comparison, measured once with the same PostgreSQL and the same emulator of Secrets Manager: AWS's own templates for
-PostgreSQL, as published, three rotations each, undisturbed, a login with \`AWSCURRENT\` after each of the four steps. Single
-user: refused after \`setSecret\` and after \`testSecret\`, in all three; so these two boundaries break by design. Multi user:
-accepted after every step; the value that was replaced went on working until the next rotation's \`setSecret\`.
-
-The side effects, in their order:
-
-${results.map(({ type, effects }) => `- ${type}: ${effects.join(', ')}`).join('\n')}
-${broken.length === 0 ? '' : `\nWhat broke:\n\n${broken.map((text) => `- ${text}`).join('\n')}\n`}`;
 }

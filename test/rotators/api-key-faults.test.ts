@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../infra/local/free-port.ts';
+import { systemClock } from '../../shared/clock.ts';
 import {
   AdminRefused,
   CandidateUnproven,
@@ -34,10 +35,13 @@ afterEach(() => {
   for (const method of printed) expect(method).not.toHaveBeenCalled();
 });
 
-async function adopt(change: Partial<Adopted> = {}, settings: Partial<RotatorSettings> = {}) {
+/** A server that says nothing is noticed sooner than in production. */
+const patienceWith = ({ kind }: Mishap['does']) => (kind.startsWith('hangs') ? 1_000 : undefined);
+
+async function adopt(change: Partial<Adopted> = {}, settings: Partial<RotatorSettings> = {}, patience?: number) {
   made += 1;
   const adopted = { ...(await harness.adopt(`faults${made}`)), ...change };
-  const rotations = new RotationByHand(harness.rotator(), adopted, settings);
+  const rotations = new RotationByHand(harness.rotator(systemClock, patience), adopted, settings);
   const living = () => harness.server.living(harness.world(adopted.name));
   return { adopted, rotations, living };
 }
@@ -96,7 +100,7 @@ const kinds: readonly (readonly [string, Mishap['does'], unknown])[] = [
 
 describe('a server in trouble', () => {
   it.each(kinds)('(%s) is told as what it is while the keys are listed', async (_, does, kind) => {
-    const { rotations, adopted } = await adopt();
+    const { rotations, adopted } = await adopt({}, {}, patienceWith(does));
     harness.server.plan({ path: /projects\/\w+\/api_keys$/, does });
     const error = await fault(rotations.preflight('v1'));
     expect(error).toBeInstanceOf(kind);
@@ -104,7 +108,7 @@ describe('a server in trouble', () => {
   });
 
   it.each(kinds)('(%s) is told as what it is while a key is made, once, and repeats no key', async (_, does, kind) => {
-    const { rotations, living } = await adopt();
+    const { rotations, living } = await adopt({}, {}, patienceWith(does));
     const preflight = await rotations.preflight('v1');
     rotations.journal('v1', preflight);
     const before = harness.server.log.length;
@@ -116,7 +120,7 @@ describe('a server in trouble', () => {
   });
 
   it.each(kinds)('(%s) is not taken for a refused key', async (_, does, kind) => {
-    const { rotations, adopted } = await adopt();
+    const { rotations, adopted } = await adopt({}, {}, patienceWith(does));
     harness.server.plan({ path: /models/, does });
     const error = await fault(rotations.probe(adopted.incumbent));
     expect(error).toBeInstanceOf(kind);
@@ -124,7 +128,7 @@ describe('a server in trouble', () => {
   });
 
   it.each(kinds)('(%s) while a key is deleted leaves a debt that the next try settles', async (_, does, kind) => {
-    const { rotations, adopted } = await adopt();
+    const { rotations, adopted } = await adopt({}, {}, patienceWith(does));
     const replaced = rotations.promote(await rotations.bringIn());
     harness.server.plan({ method: 'DELETE', does });
     const error = await fault(rotations.retire(replaced));

@@ -5,9 +5,6 @@ import type { IssuedRotator } from '../../shared/rotators/rotator.ts';
 import { OpenAIServer, type OpenAIServerOptions, type Place } from '../providers/openai-server.ts';
 import type { Accounted, Adopted, TargetHarness } from './target-harness.ts';
 
-/** A server that says nothing is noticed sooner than in production. */
-const ANSWER_MILLISECONDS = 1_000;
-
 /** For the suites that all rotators share. */
 export async function openApiKey(): Promise<ApiKeyHarness> {
   return ApiKeyHarness.start();
@@ -58,9 +55,9 @@ export class ApiKeyHarness implements TargetHarness {
   }
 
   /** The server's time is that of the last rotator that was asked for. */
-  rotator(clock: Clock = systemClock): IssuedRotator {
+  rotator(clock: Clock = systemClock, answerMilliseconds?: number): IssuedRotator {
     this.server.clock = clock;
-    return apiKeyRotator({ clock, answerMilliseconds: ANSWER_MILLISECONDS });
+    return apiKeyRotator({ clock, ...(answerMilliseconds === undefined ? {} : { answerMilliseconds }) });
   }
 
   async state({ name }: Adopted): Promise<string> {

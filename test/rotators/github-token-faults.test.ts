@@ -14,7 +14,7 @@ import {
   TransientFailure,
 } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
-import { providerAddress } from '../../shared/rotators/github-token/provider-address.ts';
+import { providerAddress } from '../../shared/rotators/provider-api/provider-address.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import type { Mishap } from '../providers/provider-server.ts';
@@ -38,10 +38,16 @@ afterEach(() => {
   for (const method of printed) expect(method).not.toHaveBeenCalled();
 });
 
-async function adopt(change: Partial<Adopted> = {}, settings: Partial<RotatorSettings> = {}) {
+/** A server that says nothing is noticed sooner than in production. */
+const patienceWith = ({ kind }: Mishap['does']) => (kind.startsWith('hangs') ? 1_000 : undefined);
+
+async function adopt(change: Partial<Adopted> = {}, settings: Partial<RotatorSettings> = {}, patience?: number) {
   made += 1;
   const adopted = { ...(await harness.adopt(`faults${made}`)), ...change };
-  const rotations = new RotationByHand(harness.rotator(), adopted, { ...adopted.declared, ...settings });
+  const rotations = new RotationByHand(harness.rotator(systemClock, patience), adopted, {
+    ...adopted.declared,
+    ...settings,
+  });
   return { adopted, rotations, installed: harness.installed(adopted.name) };
 }
 
@@ -91,7 +97,7 @@ describe('a server in trouble', () => {
   ];
 
   it.each(kinds)('(%s) is told as what it is while the installation is read', async (_, does, kind) => {
-    const { rotations } = await adopt();
+    const { rotations } = await adopt({}, {}, patienceWith(does));
     harness.server.plan({ path: /installations/, does });
     const error = await fault(rotations.preflight('v1'));
     expect(error).toBeInstanceOf(kind);
@@ -101,7 +107,7 @@ describe('a server in trouble', () => {
   it.each(kinds)(
     '(%s) is told as what it is while a token is made, once, and repeats no token',
     async (_, does, kind) => {
-      const { rotations, installed, adopted } = await adopt();
+      const { rotations, installed, adopted } = await adopt({}, {}, patienceWith(does));
       const preflight = await rotations.preflight('v1');
       rotations.journal('v1', preflight);
       const before = harness.server.log.length;
@@ -115,7 +121,7 @@ describe('a server in trouble', () => {
   );
 
   it.each(kinds)('(%s) is not taken for a refused token', async (_, does, kind) => {
-    const { rotations, adopted } = await adopt();
+    const { rotations, adopted } = await adopt({}, {}, patienceWith(does));
     harness.server.plan({ path: /repositories/, does });
     const error = await fault(rotations.probe(adopted.incumbent));
     expect(error).toBeInstanceOf(kind);
@@ -125,7 +131,7 @@ describe('a server in trouble', () => {
   // DELETE answers without a body: there is nothing to garble.
   const ofDelete = kinds.filter(([, does]) => !isSuccess(does));
   it.each(ofDelete)('(%s) while a token is revoked leaves a debt that the next try settles', async (_, does, kind) => {
-    const { rotations, adopted } = await adopt();
+    const { rotations, adopted } = await adopt({}, {}, patienceWith(does));
     const replaced = rotations.promote(await rotations.bringIn());
     harness.server.plan({ method: 'DELETE', does });
     const error = await fault(rotations.retire(replaced));

@@ -7,9 +7,6 @@ import type { Accounted, Adopted, TargetHarness } from './target-harness.ts';
 
 /** Long enough for whoever moves days of time between two rotations: what a token's own end does has tests of its own. */
 const LONG_SECONDS = 365 * 86_400;
-/** A server that says nothing is noticed sooner than in production. */
-const ANSWER_MILLISECONDS = 1_000;
-
 /** For the suites that all rotators share. */
 export async function openGithubToken(): Promise<GitHubTokenHarness> {
   return GitHubTokenHarness.start({ lifetimeSeconds: LONG_SECONDS });
@@ -49,9 +46,9 @@ export class GitHubTokenHarness implements TargetHarness {
   }
 
   /** The server's time is that of the last rotator that was asked for: JWTs and tokens are judged by it. */
-  rotator(clock: Clock = systemClock): IssuedRotator {
+  rotator(clock: Clock = systemClock, answerMilliseconds?: number): IssuedRotator {
     this.server.clock = clock;
-    return githubTokenRotator({ clock, answerMilliseconds: ANSWER_MILLISECONDS });
+    return githubTokenRotator({ clock, ...(answerMilliseconds === undefined ? {} : { answerMilliseconds }) });
   }
 
   async state({ name }: Adopted): Promise<string> {

@@ -66,6 +66,9 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       }
       expect(turns).toEqual([`${name}_a`, `${name}_b`, `${name}_a`, `${name}_b`]);
       expect(await locked()).toEqual({ [name]: true, [`${name}_a`]: true, [`${name}_b`]: false });
+      // Who unlocks one does not bring its password back.
+      await database.sql(`ALTER USER ${name} ACCOUNT UNLOCK`);
+      expect(await rotations.probe(adopted.incumbent)).toBe('refused');
     });
 
     it('have the same privileges, roles and limits, whatever the incumbent got meanwhile', async () => {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { CandidateUnproven, Misconfigured, SlotOccupied } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import type { KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
-import { PostgresHarness, SECRET_ID, usernameOf } from './postgresql-harness.ts';
+import { parsed, PostgresHarness, SECRET_ID, usernameOf } from './postgresql-harness.ts';
 
 let postgres: PostgresHarness;
 let owner = 0;
@@ -364,6 +364,22 @@ describe('a read-only candidate is unproven', () => {
     ],
     ['a right to maintain', (n: string) => `GRANT MAINTAIN ON ${n}_t TO ${n}_ro`, /writing to public\.app\d+_t/],
     [
+      'a right of its login, to which sessions may go back',
+      (n: string) => `GRANT INSERT ON ${n}_t TO ${n}_a`,
+      /writing to public\.app\d+_t/,
+    ],
+    [
+      'a thing that its login has made before',
+      (n: string) =>
+        `CREATE TABLE x_${n} (); GRANT SELECT ON x_${n} TO ${n}, ${n}_ro; ALTER TABLE x_${n} OWNER TO ${n}_a`,
+      /writing to public\.x_app/,
+    ],
+    [
+      'a table more of its login',
+      (n: string) => `CREATE TABLE x_${n} (); GRANT SELECT ON x_${n} TO ${n}_a`,
+      /reads something else .*table public\.x_app/,
+    ],
+    [
       'a right to create in a schema',
       (n: string) => `CREATE SCHEMA x_${n}; GRANT ALL ON SCHEMA x_${n} TO ${n}, ${n}_ro`,
       /CREATE on schema x_app/,
@@ -456,8 +472,10 @@ describe('an administrator who is no superuser', () => {
     );
     const roles = () => postgres.sql(`SELECT rolname FROM pg_roles WHERE rolname LIKE '${name}%' ORDER BY 1`);
     const before = await roles();
-    const attempt = postgres.bringIn({ incumbent, versionId: 'v1', admin, settings: readOnly() });
-    const error = await attempt.catch((reason: unknown) => reason);
+    const rotator = postgres.rotator();
+    const values = { settings: readOnly(), admin, incumbent, versionId: 'v1' };
+    const error = await rotator.preflight({ ...values, known: [] }).catch((reason: unknown) => reason);
+    await rotator.release();
     expect(error).toBeInstanceOf(Misconfigured);
     const { safeMessage } = error as Misconfigured;
     const statements = [
@@ -484,8 +502,13 @@ describe('the read-only role', () => {
       `CREATE ROLE ${name}_ro LOGIN PASSWORD 'theirs'; COMMENT ON ROLE ${name}_ro IS 'managed by Rekey for other'`,
     );
     const before = await grants();
-    const attempt = postgres.bringIn({ incumbent, versionId: 'v1', settings: readOnly() });
-    await expect(attempt).rejects.toBeInstanceOf(SlotOccupied);
+    const rotator = postgres.rotator();
+    const values = { settings: readOnly(), admin: postgres.admin, incumbent, versionId: 'v1' };
+    await expect(rotator.preflight({ ...values, known: [] })).rejects.toBeInstanceOf(SlotOccupied);
+    const candidate = postgres.secret({ ...parsed(incumbent), username: `${name}_a`, password: 'x'.repeat(32) });
+    const install = rotator.install({ ...values, candidate, startedAt: postgres.nextStart() });
+    await expect(install).rejects.toBeInstanceOf(SlotOccupied);
+    await rotator.release();
     expect(await grants()).toEqual(before);
     // With the same privileges nobody needs it.
     await postgres.bringIn({ incumbent, versionId: 'v1' });

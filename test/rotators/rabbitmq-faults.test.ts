@@ -112,7 +112,9 @@ describe('the management API', () => {
     const management = await managed((_, response) => {
       response.writeHead(302, { location: `http://127.0.0.1:${elsewhere}/api/users/app` }).end();
     });
-    expect(await faultOf(readUser(management, 'app'))).toBeInstanceOf(Misconfigured);
+    const fault = await faultOf(readUser(management, 'app'));
+    expect(fault).toBeInstanceOf(Misconfigured);
+    expect(fault.safeMessage).toMatch(/HTTP 302/);
     expect(asked).toEqual([]);
     management.end();
   });

@@ -62,6 +62,14 @@ function preflight(change: Partial<PreflightInput> = {}) {
   return rotator.preflight({ settings, admin, incumbent, versionId: 'v1', known, ...change });
 }
 
+const admin = (username: string) => new SecretText(JSON.stringify({ username, password: 'a-leaked-value' }));
+
+async function administratorNamed(username: string): Promise<SecretText> {
+  const password = 'x'.repeat(64);
+  await rabbitmq.api('PUT', ['users', username], { password, tags: 'administrator' });
+  return new SecretText(JSON.stringify({ username, password }));
+}
+
 const known = (state: KnownCredential['state'], versionId = 'v0'): readonly KnownCredential[] => [
   { identity: slot, versionId, state },
 ];
@@ -122,22 +130,16 @@ describe('preflight', () => {
   });
 
   it.each([
-    ['is missing', Misconfigured, async () => undefined],
-    [
-      'is refused',
-      AdminRefused,
-      async () => new SecretText(JSON.stringify({ username: 'nobody', password: 'a-leaked-value' })),
-    ],
-    ['has no tag for it', Misconfigured, () => rabbitmq.createUser(`${name}x`)],
-    ['is the incumbent', Misconfigured, async () => adopted.incumbent],
-    [
-      'has a name that HTTP cannot send',
-      Misconfigured,
-      async () => new SecretText(JSON.stringify({ username: 'a:b', password: 'a-leaked-value' })),
-    ],
-  ])('stops where the administrator %s', async (_, expected, administrator) => {
+    ['is missing', Misconfigured, /declare admin_secret/, async () => undefined],
+    ['is refused', AdminRefused, /refused the administrator's credential/, async () => admin('nobody')],
+    ['has no tag for it', Misconfigured, /needs the tag/, () => rabbitmq.createUser(`${name}x`)],
+    ['is the incumbent', Misconfigured, /own user cannot be one of the two/, async () => adopted.incumbent],
+    ['is the candidate', Misconfigured, /own user cannot be one of the two/, () => administratorNamed(slot)],
+    ['has a name that HTTP cannot send', Misconfigured, /has a colon/, async () => admin('a:b')],
+  ])('stops where the administrator %s', async (_, expected, text, administrator) => {
     const error = await preflight({ admin: await administrator() }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(expected);
+    expect((error as Misconfigured).safeMessage).toMatch(text);
     expect((error as Misconfigured).safeMessage).not.toContain('a-leaked-value');
   });
 

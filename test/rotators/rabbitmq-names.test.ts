@@ -66,7 +66,7 @@ it('rotates users of any name, in virtual hosts of any name, and touches no othe
     }),
     { numRuns: 15 },
   );
-}, 60_000);
+}, 120_000);
 
 async function adoption() {
   return { declared: { connection: rabbitmq.connection() }, admin: rabbitmq.admin };

@@ -191,6 +191,19 @@ describe('a credential whose value nobody has', () => {
     expect(await rabbitmq.user(slotOf(name, 'a'))).toBeUndefined();
   });
 
+  it('is not taken for a user of its name who has no password: that one logs in with a certificate', async () => {
+    const versionId = crypto.randomUUID();
+    rotations.journal(versionId, await rotations.preflight(versionId));
+    const value = await rabbitmq.createUser(slotOf(name, 'a'));
+    const session = await rabbitmq.open(value);
+    await rabbitmq.api('PUT', ['users', slotOf(name, 'a')], { password_hash: '', tags: '' });
+    expect(await rotations.retire(versionId)).toMatchObject({
+      endedSessions: 0,
+      facts: { user: 'it has no password: left alone' },
+    });
+    await session.createChannel();
+  });
+
   it('is in doubt where a user of its name has a password all the same: Rekey touches nothing', async () => {
     const versionId = crypto.randomUUID();
     rotations.journal(versionId, await rotations.preflight(versionId));

@@ -296,6 +296,32 @@ describe('retire', () => {
     expect(await rotations.rotator.retire(retirement)).toMatchObject({ refusedLogin: false });
   });
 
+  it('finds it dead when somebody else takes the password away at the same time', async () => {
+    const brought = await rotations.bringIn();
+    const replaced = rotations.promote(brought);
+    const gone = ['ACL', 'SETUSER', adopted.name, `!${hashOf(adopted.incumbent)}`];
+    let times = 0;
+    const { port, stop } = await startProxy(redis.server.port, async (chunk) => {
+      if (chunk.includes('SETUSER')) times += Number((await redis.command(redis.server, gone)) === 'OK');
+      return undefined;
+    });
+    try {
+      const at = (value: SecretText) => redis.secret({ ...parsed(value), port });
+      const retirement = {
+        settings: rotations.settings,
+        admin: at(redis.admin),
+        identity: `${adopted.name}@${replaced}`,
+        versionId: replaced,
+        value: at(adopted.incumbent),
+        survivor: at(brought.value),
+      };
+      expect(await rotations.rotator.retire(retirement)).toMatchObject({ refusedLogin: true });
+      expect(times).toBe(1);
+    } finally {
+      await stop();
+    }
+  });
+
   it('says that a credential lives when something else lets its password in', async () => {
     const brought = await rotations.bringIn();
     const replaced = rotations.promote(brought);

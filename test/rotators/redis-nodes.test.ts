@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisServer } from '../../infra/local/redis-server.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { IncumbentRefused, Misconfigured, TargetUnreachable, TransientFailure } from '../../shared/errors.ts';
-import { nodesOf, onEvery } from '../../shared/rotators/redis/nodes.ts';
-import { hashOf, RedisHarness } from './redis-harness.ts';
+import { nodesOf, onEvery, together } from '../../shared/rotators/redis/nodes.ts';
+import { hashOf, parsed, RedisHarness } from './redis-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
 
@@ -111,6 +111,16 @@ describe('a user of several servers', () => {
     expect(await passwords()).toEqual([[old], [old]]);
   });
 
+  it('is ended where it was, when its secret has been moved to another server', async () => {
+    const moved = redis.secret({ ...parsed(adopted.incumbent), port: second.port, password: 'of-the-second' });
+    await redis.command(second, ['ACL', 'SETUSER', adopted.name, 'resetpass', '>of-the-second']);
+    const { rotator, settings, current } = new RotationByHand(redis.rotator(systemClock), { ...adopted, declared: {} });
+    const identity = `${adopted.name}@${current.versionId}`;
+    const retirement = { settings, identity, versionId: current.versionId, value: current.value, survivor: moved };
+    expect(await rotator.retire({ ...retirement, admin: adopted.admin })).toMatchObject({ refusedLogin: true });
+    expect((await passwords()).map(({ length }) => length)).toEqual([0, 1]);
+  });
+
   it('leaves a password that only one knows where it is', async () => {
     await redis.command(second, ['ACL', 'SETUSER', adopted.name, '>foreign']);
     await rotations.rotate();
@@ -123,6 +133,39 @@ describe('a user of several servers', () => {
 
 describe('the nodes of a connection', () => {
   const node = { host: 'a.example', port: 6379, tls: 'require' as const, certificateAuthority: 'PEM' };
+
+  it('are twenty at a time at most, none after a fault, and all when there is none', async () => {
+    const nodes = Array.from({ length: 100 }, (_, index) => ({ ...node, port: index + 1 }));
+    let [open, most, begun] = [0, 0, 0];
+    const work = async ({ port }: { readonly port: number }): Promise<string> => {
+      begun += 1;
+      open += 1;
+      most = Math.max(most, open);
+      for (let turn = 0; turn < 3; turn += 1) await Promise.resolve();
+      open -= 1;
+      if (port === 30) throw new Error('the thirtieth');
+      return String(port);
+    };
+    await expect(onEvery(nodes, work)).rejects.toThrow('the thirtieth');
+    expect([open, most]).toEqual([0, 20]);
+    expect(begun).toBeLessThan(60);
+    const others = nodes.filter(({ port }) => port !== 30);
+    expect(await onEvery(others, work)).toEqual(others.map(({ port }) => String(port)));
+    expect(await onEvery([], work)).toEqual([]);
+  });
+
+  it('are named where they differ, the first five of each kind', () => {
+    const nodes = Array.from({ length: 8 }, (_, index) => ({ ...node, port: index + 1 }));
+    const found = nodes.map(({ port }) => (port === 8 ? 'x' : 'y'));
+    const named = [1, 2, 3, 4, 5].map((port) => `a.example:${port}`).join(', ');
+    expect(together(nodes, found)).toBe(`${named} and 2 more: y; a.example:8: x`);
+    expect(
+      together(
+        nodes,
+        Array.from(nodes, () => 'z'),
+      ),
+    ).toBe('z');
+  });
 
   it('are left in peace before a fault of one of them goes on', async () => {
     const steps: string[] = [];

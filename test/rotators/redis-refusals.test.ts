@@ -331,6 +331,8 @@ describe('test', () => {
     const { rotator, settings } = new RotationByHand(redis.rotator(systemClock), adopted);
     const input = { settings, candidate: adopted.incumbent, incumbentIdentity: 'another@v0' };
     await expect(rotator.test(input)).rejects.toBeInstanceOf(CandidateUnproven);
+    const lookalike = { ...input, incumbentIdentity: `${adopted.name}@x@v0` };
+    await expect(rotator.test(lookalike)).rejects.toBeInstanceOf(CandidateUnproven);
   });
 });
 

@@ -189,14 +189,16 @@ describe('the time before which a connection is certainly not a living credentia
 
   it('is when the first of the living ones was begun', () => {
     const known = [entry('a', 'grace'), entry('b', 'grace', at(200)), entry('c', 'current', at(300))];
-    expect(openedBefore(known, 'a')).toEqual(at(200));
-    expect(openedBefore([entry('z', 'retired'), ...known], 'a')).toEqual(at(200));
+    const who = { retired: 'a', survivor: 'c' };
+    expect(openedBefore(known, who)).toEqual(at(200));
+    expect(openedBefore([entry('z', 'retired'), ...known], who)).toEqual(at(200));
   });
 
-  it('is never where a living one is older than Rekey, or none is known', () => {
+  it('is never where a living one is older than Rekey, or the survivor is not known', () => {
     const known = [entry('a', 'grace'), entry('b', 'current', at(200))];
-    expect(openedBefore(known, 'b')).toBeUndefined();
-    expect(openedBefore([entry('a', 'grace')], 'a')).toBeUndefined();
-    expect(openedBefore([], 'a')).toBeUndefined();
+    expect(openedBefore(known, { retired: 'b', survivor: 'a' })).toBeUndefined();
+    expect(openedBefore(known, { retired: 'a', survivor: 'c' })).toBeUndefined();
+    expect(openedBefore(known, { retired: 'a', survivor: undefined })).toBeUndefined();
+    expect(openedBefore([], { retired: 'a', survivor: 'b' })).toBeUndefined();
   });
 });

@@ -50,7 +50,12 @@ export class RotationByHand {
   }
 
   get known(): readonly KnownCredential[] {
-    return this.#versions.map(({ value: _, ...known }) => known);
+    return this.#versions.map(({ identity, versionId, state, issuance }) => ({
+      identity,
+      versionId,
+      state,
+      ...(issuance === undefined ? {} : { issuance }),
+    }));
   }
 
   /** What may be alive: every version that is not retired. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { IncumbentRefused } from '../../errors.ts';
-import { limitedFetch } from '../github-token/limited-fetch.ts';
-import { preheat } from '../github-token/preheat.ts';
+import { limitedFetch } from '../provider-api/limited-fetch.ts';
+import { preheat } from '../provider-api/preheat.ts';
 import type { IssuedRotator, Preflight, PreflightInput, RotatorSettings, TestInput, TestReport } from '../rotator.ts';
 import { findIncumbent } from './find-key.ts';
 import { issueKey } from './issue-key.ts';

@@ -1,5 +1,5 @@
 import { InternalFault, RekeyError, Throttled, TransientFailure } from '../../errors.ts';
-import { connectionFault } from './connection-faults.ts';
+import { connectionFault } from '../provider-api/connection-faults.ts';
 
 /** An answer that is no success, as far as it may be looked at. */
 export interface Refusal {

@@ -6,9 +6,9 @@ import { parseApp } from './app-key.ts';
 import { GitHubApi, type Reach } from './github-api.ts';
 import { nameOf, readNarrowing } from './installation.ts';
 import { issueToken } from './issue-token.ts';
-import { limitedFetch } from './limited-fetch.ts';
-import { preheat } from './preheat.ts';
-import { providerAddress } from './provider-address.ts';
+import { limitedFetch } from '../provider-api/limited-fetch.ts';
+import { preheat } from '../provider-api/preheat.ts';
+import { providerAddress } from '../provider-api/provider-address.ts';
 import { retireToken } from './retire-token.ts';
 import { assertTokenOnce, isPersonal, looksLikeToken, parseTokenSecret, type TokenSecret } from './token-secret.ts';
 

@@ -34,6 +34,5 @@ export const MARIADB: CatalogueEntry = {
   admin_secret: prod/admin/mariadb
   connection:
     host: db.example.com
-    tls: require
-    certificate_authority: certificates/authority.pem`,
+    tls: require`,
 };

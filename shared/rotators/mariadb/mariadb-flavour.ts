@@ -4,7 +4,7 @@ import type { AccountFacts } from '../mysql/account.ts';
 import type { Session } from '../mysql/connect.ts';
 import type { Flavour } from '../mysql/flavour.ts';
 import { expiryClause, limitClauses, NO_LIMITS } from '../mysql/limits.ts';
-import { accountText, identifier, literal } from '../mysql/sql-text.ts';
+import { type AccountName, accountText, identifier, literal } from '../mysql/sql-text.ts';
 import { isPasswordOf, type StoredPassword, storedFor } from '../mysql/stored-password.ts';
 import { ed25519PublicKey, ed25519Signature } from './ed25519.ts';
 
@@ -29,7 +29,6 @@ interface Privileges extends Partial<Record<'max_questions' | 'max_updates' | 'm
   readonly max_statement_time?: number;
   /** Days; -1: the server's default. */
   readonly password_lifetime?: number;
-  readonly default_role?: string;
 }
 
 /** The driver brings everything but MariaDB's own: https://mariadb.com/kb/en/authentication-plugin-ed25519/ */
@@ -54,6 +53,7 @@ export const MARIADB_FLAVOUR: Flavour = {
   // In place of every alternative; no password is known that has a hash drawn at random.
   unusable: () => ({ plugin: NATIVE, hash: `*${randomBytes(20).toString('hex').toUpperCase()}` }),
   readAccounts,
+  readDefaultRoles,
   roleText: identifier,
   setDefaultRoles: (account, [role = 'NONE']) => [`SET DEFAULT ROLE ${role} FOR ${accountText(account)}`],
 };
@@ -72,14 +72,22 @@ async function readAccounts(session: Session, user: string): Promise<readonly Ac
   );
 }
 
+async function readDefaultRoles(session: Session, { user, host }: AccountName): Promise<readonly string[]> {
+  const rows = await session.query<{ role: string | null }>(
+    'reading the default role',
+    `SELECT JSON_VALUE(Priv, '$.default_role') AS role FROM mysql.global_priv
+      WHERE User = ${literal(user)} AND Host = ${literal(host)}`,
+  );
+  return rows.flatMap(({ role }) => (role === null || role === '' ? [] : [identifier(role)]));
+}
+
 function accountFrom(name: Pick<AccountFacts, 'user' | 'host'>, privileges: Privileges): AccountFacts {
-  const { account_locked: isLocked = false, default_role: role = '' } = privileges;
+  const { account_locked: isLocked = false } = privileges;
   return {
     ...name,
     passwords: passwordsOf(privileges),
     isLocked,
     limits: limitsOf(privileges),
-    defaultRoles: role === '' ? [] : [identifier(role)],
     failedLogins: 0,
     attributes: {},
   };

@@ -77,7 +77,12 @@ async function compare(
     const server = await readServer(session, flavour.type);
     const expected = await readModel({ session, flavour, server, settings, incumbent: replaced });
     const account = onlyAccount(await flavour.readAccounts(session, candidate.username), candidate.username);
-    await assertSame(session, { ...account, grants: await readGrants(session, account) }, expected);
+    const found = {
+      limits: account.limits,
+      defaultRoles: await flavour.readDefaultRoles(session, account, server),
+      grants: await readGrants(session, account),
+    };
+    await assertSame(session, found, expected);
   });
   return settings.privileges === 'read_only' ? COMPARED_READ_ONLY : COMPARED;
 }

@@ -10,8 +10,6 @@ export interface AccountFacts extends AccountName {
   readonly isLocked: boolean;
   /** What it asks of a connection, and its limits, as clauses that make them so; defaults included. */
   readonly limits: string;
-  /** The roles that are active after a login, quoted. */
-  readonly defaultRoles: readonly string[];
   /** MySQL: how many failed logins in a row block it; 0: any number. */
   readonly failedLogins: number;
   /** MySQL: the JSON that people and tools keep with the account. */

@@ -11,8 +11,8 @@ export const MYSQL: CatalogueEntry = {
   needs: [
     'MySQL 8.0.21 or newer for two passwords on one user (Aurora MySQL 3, RDS and Percona Server included); older ones get two users.',
     'The user has one account (one host pattern) and logs in with caching_sha2_password, sha256_password or mysql_native_password.',
-    'An administrator (admin_secret, or masterarn in the value) with CREATE USER, and SELECT on mysql.user and mysql.default_roles; SYSTEM_USER too where the user has it. PROCESS and CONNECTION_ADMIN (on RDS: EXECUTE on mysql.rds_kill) for ending sessions.',
-    'Without an administrator the user itself needs CREATE USER, APPLICATION_PASSWORD_ADMIN, SELECT on mysql.user and mysql.default_roles: dual passwords only.',
+    'An administrator (admin_secret, or masterarn in the value) with CREATE USER, and SELECT on mysql.user; SYSTEM_USER too where the user has it. PROCESS and CONNECTION_ADMIN (on RDS: EXECUTE on mysql.rds_kill) for ending sessions.',
+    'Without an administrator the user itself needs CREATE USER, APPLICATION_PASSWORD_ADMIN and SELECT on mysql.user: dual passwords only.',
     'For two users: SELECT on mysql.*, and all that the user has, WITH GRANT OPTION (of roles: WITH ADMIN OPTION).',
     'A certificate that verifies, or tls: disable. The one that MySQL makes for itself names no host and never does.',
     'An address that leads to one server that writes: GET_LOCK keeps two runs apart on one server only, and pxc_strict_mode forbids it.',
@@ -38,6 +38,5 @@ export const MYSQL: CatalogueEntry = {
   admin_secret: prod/admin/mysql
   connection:
     host: db.example.com
-    tls: require
-    certificate_authority: certificates/rds.pem`,
+    tls: require`,
 };

@@ -17,7 +17,8 @@ import { setPassword } from './two-users.ts';
 export async function closeUser({ session, flavour, input, user, value }: Ending): Promise<Ended> {
   const { settings, known = [], versionId } = input;
   const accounts = await flavour.readAccounts(session, user);
-  if (accounts.length === 0) return { endedSessions: 0, facts: { user: 'it does not exist' }, mayLogIn: false };
+  if (accounts.length === 0)
+    return { endedSessions: 0, facts: { user: 'it does not exist' }, mayLogIn: false, failedLogins: 0 };
   const isMeant = (account: AccountFacts): boolean => value !== undefined && takes(flavour, account, value);
   for (const account of accounts.filter(isMeant)) await close(session, flavour, account);
   const isOpen = accounts.some((account) => !account.isLocked && !isMeant(account));
@@ -27,14 +28,24 @@ export async function closeUser({ session, flavour, input, user, value }: Ending
         entry.versionId !== versionId && entry.state !== 'retired' && userOf(entry.identity, entry.versionId) === user,
     );
     const note = isAnothers ? 'it is installed for another version' : 'it is not this credential';
-    return { endedSessions: 0, facts: { user: `${note}: left alone` }, mayLogIn: !isAnothers };
+    return { endedSessions: 0, facts: { user: `${note}: left alone` }, mayLogIn: !isAnothers, failedLogins: 0 };
   }
   if (!settings.endSessions) {
     const open = await sessionsOf(session, user);
-    return { endedSessions: 0, facts: { sessions: `${open.length} left open, as configured` }, mayLogIn: false };
+    return {
+      endedSessions: 0,
+      facts: { sessions: `${open.length} left open, as configured` },
+      mayLogIn: false,
+      failedLogins: 0,
+    };
   }
   const sessions = await endSessions(session, user);
-  return { endedSessions: sessions.ended, facts: { sessions: sessionNote(sessions) }, mayLogIn: false };
+  return {
+    endedSessions: sessions.ended,
+    facts: { sessions: sessionNote(sessions) },
+    mayLogIn: false,
+    failedLogins: 0,
+  };
 }
 
 function takes(flavour: Flavour, { passwords, retained }: AccountFacts, { login }: Credential): boolean {

@@ -98,13 +98,15 @@ export async function installDualPassword(
   const stored = flavour.storedFor(primary.plugin, plain, versionId);
   if ([primary, retained].some((password) => password?.hash === stored.hash))
     return { facts: { password: 'already set' } };
+  assertNotEnded(account, mark, input);
   assertMet(await readServerPolicy(session), plain);
   const kept = incumbent.login.password.reveal();
   const isPrimary = flavour.isPasswordOf(primary, kept);
   if (!isPrimary && (retained === undefined || !flavour.isPasswordOf(retained, kept))) {
     throw incumbentRefused(candidate.username);
   }
-  if (retained !== undefined && fenceOf([account]) !== input.fence) {
+  // A second password was looked at by preflight, which has the ledger: it must be that one.
+  if (fenceOf([account]) !== (input.fence ?? (retained === undefined ? fenceOf([account]) : ''))) {
     throw new TransientFailure(`User "${candidate.username}" got another password while this rotation began.`);
   }
   const name = accountText(account);
@@ -149,15 +151,16 @@ async function installFirst(
   const { versionId, startedAt } = input;
   const model = await readModel(work);
   const name: AccountName = { user: candidate.username, host: model.host };
-  const account = (await flavour.readAccounts(session, name.user)).find(({ host }) => host === name.host);
-  const mark = account === undefined ? undefined : readMark(account, settings.secretId);
-  if (account !== undefined && mark === undefined) {
-    throw new SlotOccupied(`User "${name.user}" was not made by Rekey for this secret (by its ATTRIBUTE).`);
-  }
-  assertNotOvertaken(name, mark, input);
+  const accounts = await flavour.readAccounts(session, name.user);
+  const account = accounts.find(({ host }) => host === name.host);
   const plain = candidate.login.password.reveal();
-  assertMet(await readServerPolicy(session), plain);
   const stored = flavour.storedFor(model.plugin, plain, versionId);
+  const isOurs = account?.passwords[0]?.hash === stored.hash;
+  if (isOurs && !account.isLocked) return { facts: { user: 'already there', host: name.host } };
+  if (!isOurs && fenceOf(accounts) !== (input.fence ?? fenceOf([]))) {
+    throw new RotationEnded(`User "${name.user}" is not as this rotation found it: a later one has it.`);
+  }
+  assertMet(await readServerPolicy(session), plain);
   const installed = { versionId, startedAt, ...(await readMoment(session)) };
   const attribute = attributeClause({ secret: settings.secretId, primary: versionId, installed });
   const verb = account === undefined ? 'CREATE' : 'ALTER';
@@ -171,6 +174,12 @@ async function installFirst(
     `ALTER USER ${accountText(name)} ACCOUNT UNLOCK`,
   ]);
   return { facts: { user: account === undefined ? 'created' : 'reused', host: name.host } };
+}
+
+/** Throws `RotationEnded` when this very rotation has set its password before, and it is not there any more. */
+function assertNotEnded({ user }: AccountName, mark: Mark | undefined, { versionId }: InstallInput): void {
+  if (mark?.installed.versionId !== versionId) return;
+  throw new RotationEnded(`User "${user}" has had the password of this rotation, which was ended.`);
 }
 
 /**

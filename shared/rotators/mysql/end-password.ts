@@ -24,11 +24,10 @@ export async function endPassword(ending: Ending & { readonly survivor: Credenti
   const name = accountText(account);
   const discarding = (left: string | undefined): string =>
     `ALTER USER ${name} DISCARD OLD PASSWORD${patched(mark, { primary: left })}`;
-  const isTouchy = account.failedLogins === 1;
   const place = placeOf(ending, dual);
   const isSurvivor = (stored: StoredPassword | undefined): boolean =>
     stored !== undefined && flavour.isPasswordOf(stored, survivor.login.password.reveal());
-  const left = { endedSessions: 0, mayLogIn: false, isTouchy };
+  const left = { endedSessions: 0, mayLogIn: false, failedLogins: account.failedLogins };
   if (place === 'first') {
     if (retained === undefined || !isSurvivor(retained)) throw changed(user);
     const primary = input.survivorVersionId;

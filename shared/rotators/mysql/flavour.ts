@@ -27,6 +27,8 @@ export interface Flavour {
   unusable(stored: readonly StoredPassword[]): StoredPassword;
   /** Every account of this user, whatever host it may come from. Needs SELECT on the tables of `mysql`. */
   readAccounts(session: Session, user: string): Promise<readonly AccountFacts[]>;
+  /** The roles that are active after a login, quoted. */
+  readDefaultRoles(session: Session, account: AccountName, server: ServerFacts): Promise<readonly string[]>;
   /** A role's name as SHOW GRANTS prints it. */
   roleText(role: string): string;
   setDefaultRoles(account: AccountName, roles: readonly string[]): readonly string[];

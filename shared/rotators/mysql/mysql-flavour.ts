@@ -2,17 +2,18 @@ import type { AccountFacts } from './account.ts';
 import type { Session } from './connect.ts';
 import type { Flavour } from './flavour.ts';
 import { expiryClause, type LimitColumns, limitClauses, NO_LIMITS } from './limits.ts';
-import { VERSION_8 } from './server-facts.ts';
-import { accountText, identifier, literal } from './sql-text.ts';
+import { VERSION_8, versionNumber } from './server-facts.ts';
+import { type AccountName, accountText, identifier, literal } from './sql-text.ts';
 import { isPasswordOf, makesHash, type StoredPassword, storedFor, unusableHash } from './stored-password.ts';
 
-/** The rest came with 8.0.19 at the latest: of older servers these columns are missing. */
+/** Of servers before 8.0 the columns at the end are missing. */
 interface UserRow extends LimitColumns {
   readonly User: string;
   readonly Host: string;
   readonly plugin: string;
   /** Bytes of `authentication_string`, in hexadecimal. */
   readonly hash: string;
+  readonly version: string;
   readonly account_locked: 'Y' | 'N';
   readonly password_lifetime: number | null;
   readonly Password_reuse_history?: number | null;
@@ -29,6 +30,7 @@ interface Attributes {
 
 /** `ALTER USER … ATTRIBUTE`; two passwords on one user came before it, with 8.0.14. */
 const DUAL_PASSWORDS = 8_00_21;
+const FAILED_LOGINS = 8_00_19;
 
 export const MYSQL_FLAVOUR: Flavour = {
   type: 'mysql',
@@ -46,6 +48,8 @@ export const MYSQL_FLAVOUR: Flavour = {
     return { plugin, hash: unusableHash(plugin) };
   },
   readAccounts,
+  readDefaultRoles: async (session, account, { number }) =>
+    number >= VERSION_8 ? readDefaultRoles(session, account) : [],
   roleText: (role) => `${identifier(role)}@${identifier('%')}`,
   setDefaultRoles: (account, roles) => [
     `SET DEFAULT ROLE ${roles.length === 0 ? 'NONE' : roles.join(', ')} TO ${accountText(account)}`,
@@ -61,14 +65,14 @@ function identifiedBy({ plugin, hash }: StoredPassword): string {
 async function readAccounts(session: Session, user: string): Promise<readonly AccountFacts[]> {
   const found = await session.query<UserRow>(
     'reading the accounts',
-    `SELECT u.*, HEX(u.authentication_string) AS hash FROM mysql.user u WHERE u.User = ${literal(user)}`,
+    `SELECT u.*, HEX(u.authentication_string) AS hash, VERSION() AS version
+       FROM mysql.user u WHERE u.User = ${literal(user)}`,
   );
   // The server's comparison ignores blanks at the end.
-  const rows = found.filter(({ User }) => User === user);
-  return Promise.all(rows.map(async (row) => accountFrom(row, await readDefaultRoles(session, row))));
+  return found.filter(({ User }) => User === user).map(accountFrom);
 }
 
-function accountFrom(row: UserRow, defaultRoles: readonly string[]): AccountFacts {
+function accountFrom(row: UserRow): AccountFacts {
   const { plugin, User_attributes: attributes } = row;
   const additional = attributes?.additional_password;
   return {
@@ -78,7 +82,6 @@ function accountFrom(row: UserRow, defaultRoles: readonly string[]): AccountFact
     ...(additional === undefined ? {} : { retained: { plugin, hash: additional } }),
     isLocked: row.account_locked === 'Y',
     limits: limitsOf(row),
-    defaultRoles,
     failedLogins: attributes?.Password_locking?.failed_login_attempts ?? 0,
     attributes: attributes?.metadata ?? {},
   };
@@ -95,7 +98,7 @@ function limitsOf(row: UserRow): string {
     ...(current === undefined
       ? []
       : [`PASSWORD REQUIRE CURRENT${current === 'Y' ? '' : current === 'N' ? ' OPTIONAL' : ' DEFAULT'}`]),
-    ...(row.User_attributes === undefined ? [] : lockingClauses(locking)),
+    ...(versionNumber(row.version) < FAILED_LOGINS ? [] : lockingClauses(locking)),
   ].join(' ');
 }
 
@@ -107,13 +110,11 @@ function lockingClauses(locking: Attributes['Password_locking']): readonly strin
   ];
 }
 
-async function readDefaultRoles(session: Session, { User, Host, ...row }: UserRow): Promise<readonly string[]> {
-  // Older than roles.
-  if (row.Password_reuse_history === undefined) return [];
+async function readDefaultRoles(session: Session, { user, host }: AccountName): Promise<readonly string[]> {
   const roles = await session.query<{ role: string; host: string }>(
     'reading the default roles',
     `SELECT DEFAULT_ROLE_USER AS role, DEFAULT_ROLE_HOST AS host FROM mysql.default_roles
-      WHERE USER = ${literal(User)} AND HOST = ${literal(Host)} ORDER BY 1, 2`,
+      WHERE USER = ${literal(user)} AND HOST = ${literal(host)} ORDER BY 1, 2`,
   );
-  return roles.map(({ role, host }) => `${identifier(role)}@${identifier(host)}`);
+  return roles.map((role) => `${identifier(role.role)}@${identifier(role.host)}`);
 }

@@ -39,6 +39,27 @@ export async function readServerPolicy(session: Session): Promise<ServerPolicy |
   return { length: count('length'), least: classes };
 }
 
+/**
+ * Throws `RefusedByPolicy` where MariaDB is to look at every password itself (strict_password_validation, with a plugin
+ * that validates): then it refuses hashes, in the words of other faults.
+ */
+export async function assertTakesHashes(session: Session): Promise<void> {
+  const [row] = await session.query<{ validating: number }>(
+    'asking for plugins that validate passwords',
+    `SELECT COUNT(*) AS validating FROM information_schema.PLUGINS
+      WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE'`,
+  );
+  if (row === undefined || row.validating === 0) return;
+  const [variable] = await session.query<{ Value: string }>(
+    'asking whether it takes hashes',
+    "SHOW GLOBAL VARIABLES LIKE 'strict_password_validation'",
+  );
+  if (variable?.Value !== 'ON') return;
+  throw new RefusedByPolicy(
+    'The server refuses hashes because it validates every password: turn strict_password_validation off, so that Rekey can set one.',
+  );
+}
+
 /** Throws `RefusedByPolicy` where what is declared does not make sure that every password meets the server's rules. */
 export function assertAlwaysMet(server: ServerPolicy | undefined, declared: PolicyDeclaration = DEFAULT_POLICY): void {
   if (server === undefined) return;

@@ -5,7 +5,7 @@ import type { Connector } from './connect.ts';
 import { assertPasswordOnce, parseCredential } from './credential-json.ts';
 import { preflightDualPassword } from './dual-password.ts';
 import type { Flavour } from './flavour.ts';
-import { assertAlwaysMet, readServerPolicy } from './password-policy.ts';
+import { assertAlwaysMet, assertTakesHashes, readServerPolicy } from './password-policy.ts';
 import { readServer } from './server-facts.ts';
 import { preflightTwoUsers } from './two-users.ts';
 
@@ -22,6 +22,7 @@ export async function preflight(input: PreflightInput, flavour: Flavour, connect
   const managing = connector.duringAndKeep(admin.login, admin.refused, async (session) => {
     const server = await readServer(session, flavour.type);
     await assertMayManage(session);
+    await assertTakesHashes(session);
     assertAlwaysMet(await readServerPolicy(session), settings.policy);
     const isDual = flavour.hasDualPasswords(server) && settings.privileges !== 'read_only';
     if (!isDual && input.admin === undefined) throw adminMissing(settings.secretId);

@@ -24,8 +24,8 @@ export interface Ended {
   readonly facts: Readonly<Record<string, string>>;
   /** Without a value to try: whether the server lets it in, for all that is known. */
   readonly mayLogIn: boolean;
-  /** MySQL: one failed login would block the account (FAILED_LOGIN_ATTEMPTS 1), the survivor's too. */
-  readonly isTouchy?: boolean;
+  /** MySQL: so many failed logins in a row block the account, the survivor's too; 0: any number. */
+  readonly failedLogins: number;
 }
 
 /**
@@ -61,13 +61,13 @@ export async function retire(input: RetireInput, flavour: Flavour, connector: Co
       return isDual ? endPassword({ ...ending, survivor }) : closeUser(ending);
     }),
   );
-  const { endedSessions, facts } = ended;
-  if (value === undefined || ended.isTouchy === true) {
+  const { endedSessions, failedLogins, facts } = ended;
+  if (value === undefined || failedLogins === 1) {
     if (ended.mayLogIn) throw new StillAlive(`User "${user}" can still log in.`);
     return { refusedLogin: false, endedSessions, facts };
   }
   if ((await connector.probe(value.login)) === 'accepted') throw new StillAlive(`User "${user}" can still log in.`);
-  // A failed login counts against the account: one that succeeds begins the count again.
-  if (isDual && (await connector.probe(survivor.login)) === 'refused') throw incumbentRefused(user);
+  // It counts against the account until a login succeeds.
+  if (isDual && failedLogins > 0 && (await connector.probe(survivor.login)) === 'refused') throw incumbentRefused(user);
   return { refusedLogin: true, endedSessions, facts };
 }

@@ -5,7 +5,7 @@ import type { Session } from './connect.ts';
 export interface ServerFacts {
   readonly version: string;
   readonly isMariadb: boolean;
-  /** Major, minor and patch as one number that compares: 8.0.21 is 80021. */
+  /** See `versionNumber`. */
   readonly number: number;
 }
 
@@ -19,8 +19,7 @@ export async function readServer(session: Session, type: 'mysql' | 'mariadb'): P
   const [row] = await session.query<{ version: string }>('reading the version', 'SELECT VERSION() AS version');
   const version = row?.version ?? '';
   const isMariadb = /mariadb/i.test(version);
-  const [major = 0, minor = 0, patch = 0] = version.split(/[^\d]+/).map(Number);
-  const server = { version, isMariadb, number: major * 10_000 + minor * 100 + patch };
+  const server = { version, isMariadb, number: versionNumber(version) };
   if (isMariadb !== (type === 'mariadb')) {
     throw new Misconfigured(
       `The server is ${isMariadb ? 'MariaDB' : 'MySQL'}: declare type ${isMariadb ? 'mariadb' : 'mysql'}.`,
@@ -28,4 +27,10 @@ export async function readServer(session: Session, type: 'mysql' | 'mariadb'): P
   }
   if (isMariadb && server.number < MARIADB_OLDEST) throw new Misconfigured('MariaDB must be 10.4 or newer.');
   return server;
+}
+
+/** Major, minor and patch as one number that compares: 8.0.21 is 80021. */
+export function versionNumber(version: string): number {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[^\d]+/).map(Number);
+  return major * 10_000 + minor * 100 + patch;
 }

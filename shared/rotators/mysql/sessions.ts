@@ -5,7 +5,7 @@ import { isNotAllowed, numberOf } from './mysql-errors.ts';
 
 /** A killed session goes when it notices: asked again after a moment, which the server waits. */
 const ROUNDS = 40;
-const WAIT_SECONDS = 0.05;
+const WAIT_SECONDS = 0.1;
 const NO_SUCH_THREAD = 1094;
 const NO_SUCH_PROCEDURE = 1305;
 

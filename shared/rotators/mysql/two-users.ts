@@ -1,11 +1,4 @@
-import {
-  Misconfigured,
-  RefusedByPolicy,
-  RekeyError,
-  RetirementPending,
-  RotationEnded,
-  SlotOccupied,
-} from '../../errors.ts';
+import { Misconfigured, RetirementPending, RotationEnded, SlotOccupied } from '../../errors.ts';
 import type { InstallInput, InstallReport, Preflight, PreflightInput } from '../rotator.ts';
 import type { AccountFacts } from './account.ts';
 import { nextSlot, userOf } from './account-names.ts';
@@ -16,7 +9,7 @@ import type { Flavour } from './flavour.ts';
 import { giveGrants } from './give-grants.ts';
 import { type Grant, readGrants } from './grants.ts';
 import { isUnclear } from './mysql-errors.ts';
-import { assertMet, readServerPolicy } from './password-policy.ts';
+import { assertMet, assertTakesHashes, readServerPolicy } from './password-policy.ts';
 import { readOnlyGrants } from './read-only.ts';
 import { sessionsOf } from './sessions.ts';
 import { assertSlotFree, fenceOf } from './slot.ts';
@@ -102,7 +95,7 @@ export async function installTwoUsers(
   }
   const have = account === undefined ? [] : await readGrants(session, name);
   await giveGrants(session, name, { have, want: model.grants });
-  const roles = account?.defaultRoles ?? [];
+  const roles = await flavour.readDefaultRoles(session, name, work.server);
   if (roles.join() !== model.defaultRoles.join()) {
     await session.run('setting the default roles', flavour.setDefaultRoles(name, model.defaultRoles));
   }
@@ -110,25 +103,13 @@ export async function installTwoUsers(
   return { facts: { user: account === undefined ? 'created' : 'reused', host: model.host } };
 }
 
-/**
- * Statements that set a password. MariaDB refuses every hash where it is to look at passwords itself
- * (strict_password_validation, with a plugin that validates), in the words of other faults: so it is asked.
- */
+/** Statements that set a password; where they fail and the server takes no hashes, that is why. */
 export async function setPassword(session: Session, doing: string, statements: readonly string[]): Promise<void> {
   try {
     await session.run(doing, statements);
   } catch (error) {
-    if (!(error instanceof RekeyError) || !isUnclear(error)) throw error;
-    const [row] = await session.query<{ isReadOnly: number; validating: number }>(
-      'asking why',
-      `SELECT @@GLOBAL.read_only AS isReadOnly, COUNT(*) AS validating FROM information_schema.PLUGINS
-        WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE'`,
-    );
-    if (row === undefined || row.isReadOnly !== 0 || row.validating === 0) throw error;
-    throw new RefusedByPolicy(
-      'The server refuses the hash of a password because it validates passwords: turn strict_password_validation off, so that Rekey can set one.',
-      { cause: error },
-    );
+    if (isUnclear(error)) await assertTakesHashes(session);
+    throw error;
   }
 }
 
@@ -155,7 +136,7 @@ export async function readModel(work: Work): Promise<Model> {
     host: account.host,
     plugin,
     limits: account.limits,
-    defaultRoles: isReadOnly ? [] : account.defaultRoles,
+    defaultRoles: isReadOnly ? [] : await flavour.readDefaultRoles(session, account, server),
     grants: isReadOnly ? await readOnlyGrants(session, given) : given,
   };
 }

@@ -8,7 +8,7 @@ export const POSTGRESQL: CatalogueEntry = {
   value:
     '{"engine":"postgres","host":"…","port":5432,"dbname":"…","username":"…","password":"…"}, and every other key that was there',
   needs: [
-    'PostgreSQL with SCRAM-SHA-256 (10 or later; tested on 18).',
+    'PostgreSQL 12 or later, with SCRAM-SHA-256 (tested on 18).',
     'two_roles: admin_secret of another login that is superuser or has CREATEROLE and, from PostgreSQL 16 on, ADMIN OPTION on the owner role and the current login.',
     'two_roles: the current login is a member of the owner role, acts as it (ALTER ROLE … SET role), or becomes the owner role itself when it is taken over.',
     'single_role: nothing but the login itself; an administrator where it may not change its own password.',
@@ -23,6 +23,7 @@ export const POSTGRESQL: CatalogueEntry = {
     'A login that was made by hand is closed at retirement, not dropped: it may own objects.',
     'Parity covers rights and settings of roles in the one database of the secret.',
     'read_only: sessions act as role <owner>_ro, which Rekey makes, grants and never drops. It has SELECT on what the owner role can read when a rotation runs, and by default on what that role makes later; what other roles make and share with the owner role follows at the next rotation.',
+    'read_only: a login that was made by hand is closed at its retirement as well: who else writes needs a login of their own.',
     'read_only: no EXECUTE is granted: a view that calls a function which is closed to PUBLIC fails. Where row security is on, a policy must name <owner>_ro; where foreign tables are read, it needs a user mapping.',
     'read_only: what PUBLIC may, the candidate may: temporary tables, large objects of its own, functions with SECURITY DEFINER. Where PUBLIC may write to tables or create in a schema, the test fails and says which.',
     'privileges can be changed from same to read_only and back: the next rotation brings it in.',

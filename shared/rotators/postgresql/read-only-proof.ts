@@ -5,7 +5,7 @@ import type { Session } from './connect.ts';
 import { type Difference, findDifferences, inWords } from './parity.ts';
 import { LOGIN_ATTRIBUTE_DIFFERENCES, SETTING_DIFFERENCES } from './parity-queries.ts';
 import { isInsufficientPrivilege, isPassing, queryFailure } from './pg-errors.ts';
-import { READ_DIFFERENCES, WRITES, writingRights } from './read-only-queries.ts';
+import { READ_DIFFERENCES, READABLE, WRITES, writingRights } from './read-only-queries.ts';
 import { ownerReadFor } from './role-names.ts';
 import { inTransaction, LIMITS } from './transaction.ts';
 
@@ -52,16 +52,21 @@ export async function assertReadOnly(
     if (logins.length > 0) {
       throw new CandidateUnproven(`The candidate and the incumbent differ in: ${inWords(logins)}.`);
     }
-    const reads = await findDifferences(session, READ_DIFFERENCES, [ownerOid, reader]);
-    if (reads.length > 0) {
-      throw new CandidateUnproven(`The candidate reads something else than its owner role: ${inWords(reads)}.`);
-    }
+    await assertReadsAs(session, READ_DIFFERENCES, [ownerOid, reader]);
+    // A session may go back to its login, which has what the read-only role has, and what is its own.
+    await assertReadsAs(session, READABLE, [ownerOid, login]);
     const rights = await findDifferences(session, writingRights(versionNumber), [reader, login]);
     if (rights.length > 0) throw new CandidateUnproven(`The candidate can do more than read: ${inWords(rights)}.`);
     return ownerOid;
   });
   await assertWritesRefused(session, owner);
   return PROVED;
+}
+
+async function assertReadsAs(session: Session, queries: readonly string[], oids: readonly string[]): Promise<void> {
+  const found = await findDifferences(session, queries, oids);
+  if (found.length === 0) return;
+  throw new CandidateUnproven(`The candidate reads something else than its owner role: ${inWords(found)}.`);
 }
 
 async function loginDifferences(session: Session, incumbent: string, login: string): Promise<readonly Difference[]> {

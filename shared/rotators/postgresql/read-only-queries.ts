@@ -41,8 +41,8 @@ export const MISSING_GRANTS = `
    WHERE ${IS_READABLE_KIND} AND ${mayUse('$1')} AND NOT ${maySelect('$1')}
      AND has_any_column_privilege($1::oid, c.oid, 'SELECT') AND held.columns IS NOT NULL`;
 
-/** `$1`, `$2`: oids of the owner role and the read-only role. What one can read and the other not. */
-const READABLE = [
+/** `$1`, `$2`: oids of the owner role and of another. What one can read and the other not. */
+export const READABLE: readonly string[] = [
   `SELECT 'schema' AS kind, format('%I', n.nspname) AS name FROM pg_namespace n
     WHERE ${ORDINARY} AND ${mayUse('$1')} <> ${mayUse('$2')}`,
   `SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, format('%I.%I', n.nspname, c.relname)
@@ -81,20 +81,21 @@ const USER_MAPPINGS = `
       AND EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = s.oid AND m.umuser = $1::oid)
       AND NOT EXISTS (SELECT FROM pg_user_mappings m WHERE m.srvid = s.oid AND m.umuser IN (0, $2::oid))`;
 
+/** `$1`, `$2`: oids of the owner role and the read-only role. */
 export const READ_DIFFERENCES: readonly string[] = [...READABLE, ROW_SECURITY, USER_MAPPINGS];
 
-/** `$1`: the read-only role's oid, `$2`: the candidate's login's. All that lets them do more than read. */
+/** `$1`: the read-only role's oid, `$2`: the candidate's login's. All that lets the login do more than read. */
 export function writingRights(versionNumber: number): readonly string[] {
   const table = `INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER${versionNumber >= VERSION_17 ? ', MAINTAIN' : ''}`;
   return [
     `SELECT 'CREATE on database' AS kind, format('%I', d.datname) AS name FROM pg_database d
-      WHERE d.datname = current_database() AND has_database_privilege($1::oid, d.oid, 'CREATE')`,
+      WHERE d.datname = current_database() AND has_database_privilege($2::oid, d.oid, 'CREATE')`,
     `SELECT 'CREATE on schema', format('%I', n.nspname) FROM pg_namespace n
-      WHERE ${ORDINARY} AND has_schema_privilege($1::oid, n.oid, 'CREATE')`,
+      WHERE ${ORDINARY} AND has_schema_privilege($2::oid, n.oid, 'CREATE')`,
     `SELECT 'writing to', format('%I.%I', n.nspname, c.relname) FROM ${RELATIONS} WHERE ${IS_READABLE_KIND}
-        AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege($1::oid, c.oid, 'UPDATE, USAGE')
-            ELSE has_table_privilege($1::oid, c.oid, '${table}')
-              OR has_any_column_privilege($1::oid, c.oid, 'INSERT, UPDATE, REFERENCES') END`,
+        AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege($2::oid, c.oid, 'UPDATE, USAGE')
+            ELSE has_table_privilege($2::oid, c.oid, '${table}')
+              OR has_any_column_privilege($2::oid, c.oid, 'INSERT, UPDATE, REFERENCES') END`,
     `SELECT 'membership in', format('%I', r.rolname) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
       WHERE m.member IN ($1::oid, $2::oid) AND NOT (m.member = $2::oid AND m.roleid = $1::oid)`,
     `SELECT 'role attribute', attribute.name FROM pg_roles r,

@@ -80,6 +80,8 @@ async function close(
 ): Promise<Found> {
   const user = await readUser(management, identity);
   if (user === undefined) return { user: 'it does not exist' };
+  // Without a password, and not by Rekey: it may be somebody's who logs in with a certificate.
+  if (user.passwordHash === '' && hasValue === undefined) return { user: 'it has no password: left alone' };
   if (isEnded(user)) return { isClosed: true };
   if (hasValue === undefined) {
     const here = known.filter((entry) => entry.identity === identity && entry.state !== 'retired');

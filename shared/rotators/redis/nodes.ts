@@ -25,18 +25,49 @@ export function nodesOf(first: Node, connection: ConnectionSettings | undefined)
   return [...byPlace.values()];
 }
 
-/** `work` on all of them side by side. A fault goes on once all have ended, so that none is left in the middle. */
+/** A cluster may have a thousand nodes, a Lambda function a thousand open files. */
+const AT_ONCE = 20;
+const NAMED = 5;
+
+/**
+ * `work` on all of them, some side by side. After a fault no further one is begun, and it goes on once those that were
+ * have ended, so that none is left in the middle.
+ */
 export async function onEvery<Result>(
   nodes: readonly Node[],
   work: (node: Node) => Promise<Result>,
 ): Promise<readonly Result[]> {
-  const all = nodes.map(work);
-  await Promise.allSettled(all);
-  return Promise.all(all);
+  const results = new Map<Node, Result>();
+  const waiting = [...nodes];
+  const lane = async (): Promise<void> => {
+    for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+      try {
+        results.set(node, await work(node));
+      } catch (error) {
+        waiting.length = 0;
+        throw error;
+      }
+    }
+  };
+  const lanes = Array.from({ length: Math.min(AT_ONCE, nodes.length) }, lane);
+  await Promise.allSettled(lanes);
+  await Promise.all(lanes);
+  return nodes.map((node) => results.get(node) as Result);
 }
 
-/** What was found on each node as one text: said once where all are alike. */
+/** What was found on each node as one text, with the nodes where they are not all alike. */
 export function together(nodes: readonly Node[], found: readonly string[]): string {
-  if (new Set(found).size <= 1) return found[0] ?? '';
-  return nodes.map((node, index) => `${placeOf(node)}: ${found[index]}`).join('; ');
+  const byFinding = new Map<string, Node[]>();
+  for (const [index, node] of nodes.entries()) {
+    const finding = found[index] ?? '';
+    byFinding.set(finding, [...(byFinding.get(finding) ?? []), node]);
+  }
+  if (byFinding.size === 1) return found[0] ?? '';
+  return [...byFinding].map(([finding, where]) => `${placesOf(where)}: ${finding}`).join('; ');
+}
+
+/** Some nodes by name, for error texts and facts. */
+export function placesOf(nodes: readonly Node[]): string {
+  const named = nodes.slice(0, NAMED).map(placeOf).join(', ');
+  return nodes.length > NAMED ? `${named} and ${nodes.length - NAMED} more` : named;
 }

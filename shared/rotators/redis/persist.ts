@@ -23,9 +23,7 @@ export async function persist(session: Session): Promise<string> {
     return 'ACL SAVE';
   } catch (error) {
     if (isNotAllowed(error)) return BY_SOMEBODY;
-    if (!(error instanceof ErrorReply) || !error.message.startsWith('ERR ')) {
-      throw commandFailure(error, doing, session.place);
-    }
+    if (!isPlainError(error)) throw commandFailure(error, doing, session.place);
     if (!NO_ACL_FILE.test(error.message)) {
       throw new TransientFailure(
         `${session.place} cannot write its ACL file (ACL SAVE); its log says why. A restart would bring the old users back.`,
@@ -36,14 +34,15 @@ export async function persist(session: Session): Promise<string> {
   return rewriteConfiguration(session);
 }
 
-/** What `persist` will do, for all that can be known without doing it. */
-export async function foreseePersistence(session: Session, server: ServerFacts | undefined): Promise<string> {
-  const file = await session.attempt('reading the configuration', ['CONFIG', 'GET', 'aclfile']);
+/** What `persist` will do, for all that can be known without doing it; `server` is asked for at the same time. */
+export async function foreseePersistence(session: Session, server: Promise<ServerFacts | undefined>): Promise<string> {
+  const asking = session.attempt('reading the configuration (CONFIG GET)', ['CONFIG', 'GET', 'aclfile']);
+  const [file, facts] = await Promise.all([asking, server]);
   if (!file.allowed || !Array.isArray(file.reply)) return 'unknown: Rekey may not read the configuration (CONFIG GET)';
   const [, path] = file.reply as readonly unknown[];
   if (typeof path === 'string' && path !== '') return 'ACL SAVE';
-  if (server === undefined) return 'unknown: Rekey may not read about the server (INFO)';
-  return server.configurationFile === undefined ? IN_MEMORY : 'CONFIG REWRITE';
+  if (facts === undefined) return 'unknown: Rekey may not read about the server (INFO)';
+  return facts.configurationFile === undefined ? IN_MEMORY : 'CONFIG REWRITE';
 }
 
 async function rewriteConfiguration(session: Session): Promise<string> {
@@ -56,7 +55,12 @@ async function rewriteConfiguration(session: Session): Promise<string> {
     return 'CONFIG REWRITE';
   } catch (error) {
     if (isNotAllowed(error)) return BY_SOMEBODY;
-    if (!(error instanceof ErrorReply)) throw commandFailure(error, 'saving the configuration', session.place);
+    if (!isPlainError(error)) throw commandFailure(error, 'saving the configuration', session.place);
     return /without a config file/.test(error.message) ? IN_MEMORY : UNWRITABLE;
   }
+}
+
+/** The command itself failed; not the connection, nor a server that is busy with something else. */
+function isPlainError(error: unknown): error is ErrorReply {
+  return error instanceof ErrorReply && error.message.startsWith('ERR ');
 }

@@ -8,8 +8,9 @@ import { assertNoInfrastructure } from './infrastructure-links.ts';
 import { identityOf, loginAt } from './identity.ts';
 import { nodesOf, onEvery, together } from './nodes.ts';
 import { foreseePersistence } from './persist.ts';
-import { assertMayRun } from './rights.ts';
+import { deniedOf, mayNotRun } from './rights.ts';
 import { assertAllDeclared, readServer, type ServerFacts } from './server-facts.ts';
+import { clientsOf } from './sessions.ts';
 
 interface Found {
   readonly server: ServerFacts | undefined;
@@ -75,6 +76,7 @@ export function assertRotatable(user: AclUser | undefined, username: string, pla
   return user;
 }
 
+/** All questions at once; what the user itself says goes first. */
 async function look(
   session: Session,
   username: string,
@@ -82,18 +84,26 @@ async function look(
   actor: Actor,
 ): Promise<Found> {
   const { place, isEncrypted } = session;
-  const user = assertRotatable(await readUser(session, username), username, place);
+  const change = ['ACL', 'SETUSER', username];
+  const save = ['ACL', 'SAVE'];
+  const server = readServer(session);
+  const [found, clients, persisted, denied] = await Promise.all([
+    readUser(session, username),
+    clientsOf(session, username),
+    foreseePersistence(session, server),
+    deniedOf(session, actor.username, [change, save]),
+  ]);
+  const user = assertRotatable(found, username, place);
   if (incumbent !== undefined && !user.hashes.includes(hashOf(incumbent.login.password))) {
     throw new IncumbentRefused(
       `The incumbent's password is none of those that user ${quoted(username)} has at ${place}.`,
     );
   }
-  await assertNoInfrastructure(session, username);
-  const server = await readServer(session);
-  const persisted = await foreseePersistence(session, server);
-  const needed = [['ACL', 'SETUSER', username], ...(persisted === 'ACL SAVE' ? [['ACL', 'SAVE']] : [])];
-  await assertMayRun(session, actor.username, needed);
-  return { server, persisted, isEncrypted };
+  assertNoInfrastructure(clients ?? [], username, place);
+  const needed = persisted === 'ACL SAVE' ? [change, save] : [change];
+  const missing = needed.find((command) => denied.includes(command));
+  if (missing !== undefined) throw mayNotRun(actor.username, missing, session);
+  return { server: await server, persisted, isEncrypted };
 }
 
 function refused(username: string, node: Node): IncumbentRefused {

@@ -1,10 +1,10 @@
 import type { Clock } from '../../clock.ts';
 import { CandidateUnproven, Misconfigured, RekeyError } from '../../errors.ts';
 import type { RotatorSettings } from '../rotator.ts';
-import { type Connector, placeOf } from './connect.ts';
+import type { Connector } from './connect.ts';
 import type { Credential } from './credential-json.ts';
 import { loginAt } from './identity.ts';
-import { nodesOf, onEvery } from './nodes.ts';
+import { nodesOf, onEvery, placesOf } from './nodes.ts';
 
 const RETRY_MILLISECONDS = 250;
 
@@ -49,7 +49,7 @@ async function check(work: {
     const answers = await onEvery(nodes, (node) => connector.probe(loginAt(candidate, node)));
     const refusing = nodes.filter((_, index) => answers[index] === 'refused');
     if (refusing.length === 0) return undefined;
-    return { reason: `${refusing.map(placeOf).join(', ')} refuses its login.` };
+    return { reason: `its login is refused at ${placesOf(refusing)}.` };
   } catch (error) {
     // Not a matter of time: the secret or the configuration is wrong. Anything else may pass (a restart, a failover).
     if (!(error instanceof RekeyError) || error instanceof Misconfigured) throw error;

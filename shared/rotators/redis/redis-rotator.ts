@@ -4,11 +4,11 @@ import type { SecretText } from '../../redact.ts';
 import { randomPassword } from '../password.ts';
 import type { ChosenRotator, ProposeInput, RotatorSettings, TestInput, TestReport } from '../rotator.ts';
 import { quoted } from './acl-user.ts';
-import { Connector, type LoginOutcome, placeOf } from './connect.ts';
+import { Connector, type LoginOutcome } from './connect.ts';
 import { candidateJson, parseCredential } from './credential-json.ts';
-import { loginAt } from './identity.ts';
+import { loginAt, userOf } from './identity.ts';
 import { install } from './install.ts';
-import { nodesOf, onEvery } from './nodes.ts';
+import { nodesOf, onEvery, placesOf } from './nodes.ts';
 import { preflight } from './preflight.ts';
 import { preheat } from './preheat.ts';
 import { retire } from './retire.ts';
@@ -58,7 +58,7 @@ async function test(
   tools: { readonly clock: Clock; readonly connector: Connector },
 ): Promise<TestReport> {
   const candidate = parseCredential(value, 'candidate', settings.connection);
-  if (incumbentIdentity !== undefined && !incumbentIdentity.startsWith(`${candidate.username}@`)) {
+  if (incumbentIdentity !== undefined && userOf(incumbentIdentity) !== candidate.username) {
     throw new CandidateUnproven(`The candidate is for user ${quoted(candidate.username)}, the incumbent for another.`);
   }
   const healthy = await preheat({ candidate, settings, ...tools });
@@ -77,5 +77,5 @@ async function probe(
   const refusing = nodes.filter((_, index) => answers[index] === 'refused');
   if (refusing.length === 0) return 'accepted';
   if (refusing.length === nodes.length) return 'refused';
-  throw new TransientFailure(`The login is refused at ${refusing.map(placeOf).join(', ')} and accepted elsewhere.`);
+  throw new TransientFailure(`The login is refused at ${placesOf(refusing)} and accepted elsewhere.`);
 }

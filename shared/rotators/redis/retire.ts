@@ -1,11 +1,11 @@
 import type { Clock } from '../../clock.ts';
 import { IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
-import type { RetireInput, RetireReport } from '../rotator.ts';
+import type { RetireInput, RetireReport, RotatorSettings } from '../rotator.ts';
 import { hashOf, quoted, readUser, removePassword } from './acl-user.ts';
 import { actorFor } from './administrator.ts';
-import { type Connector, type Node, placeOf, type Session } from './connect.ts';
+import { type Connector, placeOf, type Session } from './connect.ts';
 import { type Credential, parseCredential } from './credential-json.ts';
-import { identityOf, loginAt } from './identity.ts';
+import { identityOf, loginAt, userOf } from './identity.ts';
 import { nodesOf, onEvery, together } from './nodes.ts';
 import { persist } from './persist.ts';
 import { type EndedSessions, endSessions, openedBefore } from './sessions.ts';
@@ -44,12 +44,12 @@ export async function retire(input: RetireInput, { connector, clock }: Tools): P
       `The value to retire (${quoted(identity)}) is the one that must go on working: it is kept.`,
     );
   }
-  const first = survivor?.login ?? login;
-  const nodes = nodesOf(first, connection);
-  const actor = actorFor({ admin: input.admin, self: survivor ?? retired, first, settings });
-  if (survivor !== undefined) await assertOpens(survivor, { identity, nodes, connector });
+  if (survivor !== undefined) await assertOpens(survivor, { identity, connector, settings });
+  // Where it is itself, also when somebody has moved the secret to another server meanwhile.
+  const nodes = nodesOf(login, connection);
+  const actor = actorFor({ admin: input.admin, self: survivor ?? retired, first: login, settings });
 
-  const until = openedBefore(input.known ?? [], versionId);
+  const until = openedBefore(input.known ?? [], { retired: versionId, survivor: input.survivorVersionId });
   const ended = await onEvery(nodes, async (node): Promise<Ended> => {
     const session = await connector.login(actor.at(node));
     if ('refused' in session) {
@@ -65,7 +65,7 @@ export async function retire(input: RetireInput, { connector, clock }: Tools): P
       session.end();
     }
   });
-  await assertRefused(retired, { identity, nodes, connector });
+  await assertRefused(retired, { identity, connector, settings });
   return {
     refusedLogin: true,
     endedSessions: ended.reduce((sum, { sessions }) => sum + sessions.ended, 0),
@@ -99,10 +99,10 @@ async function retireWithoutValue(
   }
   if (survivor === undefined) throw lost(identity, 'the secret has no other value');
   const { username, login } = survivor;
-  if (!identity.startsWith(`${username}@`)) throw lost(identity, 'the secret is for another user now');
+  if (userOf(identity) !== username) throw lost(identity, 'the secret is for another user now');
   const nodes = nodesOf(login, settings.connection);
   const actor = actorFor({ admin, self: survivor, first: login, settings });
-  await assertOpens(survivor, { identity, nodes, connector });
+  await assertOpens(survivor, { identity, connector, settings });
   await onEvery(nodes, (node) =>
     connector.during(actor.at(node), actor.refused, async (session) => {
       const others = (await readUser(session, username))?.hashes.filter((sha256) => sha256 !== hashOf(login.password));
@@ -129,12 +129,12 @@ async function takeAway(session: Session, { username, login }: Credential): Prom
 
 interface Proof {
   readonly identity: string;
-  readonly nodes: readonly Node[];
   readonly connector: Connector;
+  readonly settings: RotatorSettings;
 }
 
-async function assertOpens(survivor: Credential, { identity, nodes, connector }: Proof): Promise<void> {
-  await onEvery(nodes, async (node) => {
+async function assertOpens(survivor: Credential, { identity, connector, settings }: Proof): Promise<void> {
+  await onEvery(nodesOf(survivor.login, settings.connection), async (node) => {
     if ((await connector.probe(loginAt(survivor, node))) === 'accepted') return;
     throw new IncumbentRefused(
       `User ${quoted(survivor.username)} must go on working but is refused at ${placeOf(node)}: ${quoted(identity)} is kept.`,
@@ -142,8 +142,8 @@ async function assertOpens(survivor: Credential, { identity, nodes, connector }:
   });
 }
 
-async function assertRefused(retired: Credential, { identity, nodes, connector }: Proof): Promise<void> {
-  await onEvery(nodes, async (node) => {
+async function assertRefused(retired: Credential, { identity, connector, settings }: Proof): Promise<void> {
+  await onEvery(nodesOf(retired.login, settings.connection), async (node) => {
     if ((await connector.probe(loginAt(retired, node))) === 'refused') return;
     throw new StillAlive(`${quoted(identity)} still opens ${placeOf(node)}.`);
   });

@@ -11,7 +11,7 @@ const ROUNDING_SECONDS = 1;
 /** A ledger's entry with what Redis needs to tell connections apart; see `openedBefore`. */
 export type DatedCredential = KnownCredential & {
   /** When the rotation that made it began: nobody had it before. Absent: it was there before Rekey. */
-  readonly since?: Date;
+  readonly since?: Date | undefined;
 };
 
 /** What became of the connections of one user at one server. */
@@ -26,13 +26,17 @@ export interface EndedSessions {
 /**
  * Until when a connection of the user must have been opened to be certainly none of a living credential's: all
  * credentials of one user look alike to Redis, but none can have been used before it was made. `undefined` where a living
- * one is older than Rekey, or nobody knows.
+ * one is older than Rekey, or nobody knows: then none is certain.
  */
-export function openedBefore(known: readonly DatedCredential[], retired: string): Date | undefined {
+export function openedBefore(
+  known: readonly DatedCredential[],
+  { retired, survivor }: { readonly retired: string; readonly survivor: string | undefined },
+): Date | undefined {
   const living = known.filter(({ versionId, state }) => versionId !== retired && state !== 'retired');
-  const starts = living.map(({ since }) => since?.getTime());
-  if (starts.length === 0 || starts.includes(undefined)) return undefined;
-  return new Date(Math.min(...starts.map((start) => start ?? 0)));
+  if (!living.some(({ versionId }) => versionId === survivor)) return undefined;
+  const starts = living.map(({ since }) => since?.getTime() ?? Number.NaN);
+  const first = Math.min(...starts);
+  return Number.isNaN(first) ? undefined : new Date(first);
 }
 
 /**
@@ -70,8 +74,10 @@ export interface Client {
 
 /** The connections of a user but this one; `undefined` where Rekey's user may not ask. Fields never hold a blank. */
 export async function clientsOf(session: Session, username: string): Promise<readonly Client[] | undefined> {
-  const list = await session.attempt('listing connections (CLIENT LIST)', ['CLIENT', 'LIST']);
-  const own = await session.attempt('asking for the own connection (CLIENT ID)', ['CLIENT', 'ID']);
+  const [list, own] = await Promise.all([
+    session.attempt('listing connections (CLIENT LIST)', ['CLIENT', 'LIST']),
+    session.attempt('asking for the own connection (CLIENT ID)', ['CLIENT', 'ID']),
+  ]);
   if (!list.allowed || !own.allowed || typeof list.reply !== 'string') return undefined;
   return list.reply.split('\n').flatMap((line) => {
     const fields = new Map(

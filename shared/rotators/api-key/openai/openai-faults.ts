@@ -1,6 +1,6 @@
 import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { InternalFault, Misconfigured, RekeyError, Throttled, TransientFailure } from '../../../errors.ts';
-import { connectionFault } from '../../github-token/connection-faults.ts';
+import { connectionFault } from '../../provider-api/connection-faults.ts';
 
 /** An answer that is no success, as far as it may be looked at. */
 export interface Refusal {

@@ -2,7 +2,7 @@ import OpenAI from 'openai';
 import * as z from 'zod/mini';
 import { Misconfigured, TransientFailure } from '../../../errors.ts';
 import type { SecretText } from '../../../redact.ts';
-import { providerAddress } from '../../github-token/provider-address.ts';
+import { providerAddress } from '../../provider-api/provider-address.ts';
 import type { RotatorSettings } from '../../rotator.ts';
 import { parseAdminKey } from '../admin-key.ts';
 import type { Abilities, KeyAdministration, KeyProvider, TriedKey } from '../key-provider.ts';

@@ -10,9 +10,7 @@ import { isRotatable } from '../../../../shared/rotators/rotator-for.ts';
 async function run(...args: string[]): Promise<string> {
   const lines: string[] = [];
   const output = { line: (text: string) => void lines.push(text), note: () => undefined, interactive: false };
-  await rotatorsCommand(output)
-    .exitOverride()
-    .parseAsync(args, { from: 'user' });
+  await rotatorsCommand(output).exitOverride().parseAsync(args, { from: 'user' });
   return lines.join('\n');
 }
 

@@ -139,6 +139,6 @@ describe('admin_secret beside connection', () => {
     [['connection: { host: db }', 'type: redis'], []],
     [['connection: { host: db, dbname: a }', 'admin_secret: root'], []],
   ])('of %j', (lines, expected) => {
-    expect(problems(lines as string[])).toEqual(expected);
+    expect(problems(lines)).toEqual(expected);
   });
 });

@@ -139,10 +139,8 @@ describe('a random password', () => {
         expect(characters).toHaveLength(given.length);
         expect(password.isWellFormed()).toBe(true);
         const excluded = new Set(exclude);
-        for (const character of characters) {
-          expect(alphabetOf(given)).toContain(character);
-          expect(excluded.has(character)).toBe(false);
-        }
+        const allowed = new Set(alphabetOf(given).filter((character) => !excluded.has(character)));
+        expect(characters.filter((character) => !allowed.has(character))).toEqual([]);
         expect(meetsPolicy(password, given)).toBe(true);
         expect(meetsPolicy(password, { ...given, require: [...given.require, ...given.require] })).toBe(true);
       }),
