@@ -50,6 +50,7 @@ const record = z.strictObject({
       identity: z.string(),
       versionId: z.string(),
       state: z.enum(['proposed', 'current', 'grace', 'retired']),
+      since: z.optional(date),
       retireAt: z.optional(date),
       owedSince: z.optional(date),
       owedAlertAt: z.optional(date),

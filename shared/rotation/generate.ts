@@ -218,7 +218,12 @@ function journal(
     changed = withCurrent(changed, preflight.incumbent, replaced.versionId);
   }
   if (credential(changed, rotationId) === undefined) {
-    changed = withCredential(changed, { identity: preflight.candidate, versionId: rotationId, state: 'proposed' });
+    changed = withCredential(changed, {
+      identity: preflight.candidate,
+      versionId: rotationId,
+      state: 'proposed',
+      since: record.rotation.startedAt,
+    });
   }
   if (issues !== undefined) {
     const before = credential(changed, rotationId)?.issuance;

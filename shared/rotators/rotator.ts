@@ -94,6 +94,8 @@ export interface KnownCredential {
   readonly identity: CredentialIdentity;
   readonly versionId: string;
   readonly state: 'proposed' | 'current' | 'grace' | 'retired';
+  /** When the rotation that made it began; absent: it was there before Rekey. */
+  readonly since?: Date | undefined;
   /** Of an issued credential. */
   readonly issuance?: Issuance;
 }

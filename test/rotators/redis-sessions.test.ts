@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { poll } from '../../infra/local/poll.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
-import { type DatedCredential, openedBefore } from '../../shared/rotators/redis/sessions.ts';
+import { openedBefore } from '../../shared/rotators/redis/sessions.ts';
 import { parsed, RedisHarness } from './redis-harness.ts';
 import { type Brought, RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
@@ -30,8 +30,8 @@ class Dated extends RotationByHand {
   readonly #since = new Map<string, Date>();
   ahead = true;
 
-  override get known(): readonly DatedCredential[] {
-    return super.known.map((entry): DatedCredential => {
+  override get known(): readonly KnownCredential[] {
+    return super.known.map((entry): KnownCredential => {
       const since = this.#since.get(entry.versionId);
       return since === undefined ? entry : { ...entry, since };
     });
@@ -180,7 +180,7 @@ describe('connections at retirement', () => {
 
 describe('the time before which a connection is certainly not a living credential’s', () => {
   const at = (seconds: number): Date => new Date(seconds * 1000);
-  const entry = (versionId: string, state: KnownCredential['state'], since?: Date): DatedCredential => ({
+  const entry = (versionId: string, state: KnownCredential['state'], since?: Date): KnownCredential => ({
     identity: `app@${versionId}`,
     versionId,
     state,

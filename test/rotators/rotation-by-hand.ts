@@ -50,10 +50,11 @@ export class RotationByHand {
   }
 
   get known(): readonly KnownCredential[] {
-    return this.#versions.map(({ identity, versionId, state, issuance }) => ({
+    return this.#versions.map(({ identity, versionId, state, since, issuance }) => ({
       identity,
       versionId,
       state,
+      ...(since === undefined ? {} : { since }),
       ...(issuance === undefined ? {} : { issuance }),
     }));
   }
@@ -113,6 +114,8 @@ export class RotationByHand {
     this.#set(versionId, {
       identity: candidate,
       state: 'proposed',
+      // Of the machine, not of the clock that runs ahead: servers go by it.
+      since: new Date(),
       ...(this.rotator.kind === 'issued' ? { issuance } : {}),
     });
   }

@@ -8,12 +8,6 @@ const ROUNDS = 5;
 /** Redis counts whole seconds from a whole second: an age may be up to one too high. */
 const ROUNDING_SECONDS = 1;
 
-/** A ledger's entry with what Redis needs to tell connections apart; see `openedBefore`. */
-export type DatedCredential = KnownCredential & {
-  /** When the rotation that made it began: nobody had it before. Absent: it was there before Rekey. */
-  readonly since?: Date | undefined;
-};
-
 /** What became of the connections of one user at one server. */
 export interface EndedSessions {
   readonly ended: number;
@@ -29,7 +23,7 @@ export interface EndedSessions {
  * one is older than Rekey, or nobody knows: then none is certain.
  */
 export function openedBefore(
-  known: readonly DatedCredential[],
+  known: readonly KnownCredential[],
   { retired, survivor }: { readonly retired: string; readonly survivor: string | undefined },
 ): Date | undefined {
   const living = known.filter(({ versionId, state }) => versionId !== retired && state !== 'retired');

@@ -42,6 +42,7 @@ describe('an issued credential', () => {
     await generate(input, world);
     const entry = await world.issuance();
     expect(world.issuer.ids()).toContain(entry?.identity);
+    expect(entry?.since).toEqual((await world.record()).rotation?.startedAt);
     const stored = await world.secretStore.read(SECRET, { versionId: input.rotationId });
     expect(world.issuer.idOf(stored?.value.reveal() ?? '')).toBe(entry?.identity);
     expect(await world.actions()).toContain('rotation.generate.candidate_issued');
