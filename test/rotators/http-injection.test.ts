@@ -136,6 +136,7 @@ describe('what is inserted into a path', () => {
     ['.', '/keys/%2e{{id}}'],
     ['a/../../users/1', '/keys/{{id}}'],
     ['..\\x', '/keys/{{id}}'],
+    ['x?/../y', '/keys/{{id}}'],
     ['%2e%2e/users', '/keys/{{id}}'],
     ['', '/keys/{{id}}'],
   ])('is refused as %j in %s: it would be another path', (id, path) => {

@@ -128,7 +128,12 @@ function withoutTemplates(text: string): string {
 /** Whether a path, or the part before its query, has `.` or `..` as a segment, also percent-encoded. */
 export function hasDotSegment(path: string): boolean {
   const [steps = ''] = path.split('?');
-  return steps.split(/[/\\]/).some((step) => /^\.{1,2}$/.test(step.replaceAll(/%2e/gi, '.')));
+  return hasDotStep(steps);
+}
+
+/** Whether whoever walks `text` as a path would take a step `.` or `..`, whatever stands before it. */
+export function hasDotStep(text: string): boolean {
+  return text.split(/[/\\]/).some((step) => /^\.{1,2}$/.test(step.replaceAll(/%2e/gi, '.')));
 }
 
 /** A key of the configuration that may be repeated in a text. */

@@ -1,6 +1,6 @@
 import type { HttpRequestDeclaration } from '../../config/declaration.ts';
 import { Misconfigured } from '../../errors.ts';
-import { hasDotSegment } from './check-declaration.ts';
+import { hasDotStep } from './check-declaration.ts';
 import { fillTemplate } from './template.ts';
 import type { RequestName } from './vocabulary.ts';
 import type { Words } from './words.ts';
@@ -48,7 +48,7 @@ function renderPath(name: RequestName, path: string, lookUp: (word: string) => s
     const text = lookUp(word);
     // An id must not lead to another place than the one that is written. Servers that decode a path before they walk it
     // would walk steps within one.
-    if (text === '' || !text.isWellFormed() || hasDotSegment(text)) {
+    if (text === '' || !text.isWellFormed() || hasDotStep(text)) {
       throw new Misconfigured(`What {{${word}}} stands for cannot be part of http.${name}.path.`);
     }
     return encodeURIComponent(text);

@@ -74,6 +74,8 @@ describe('an alert', () => {
     const named = Object.values(errors).flatMap((error) => ('errorName' in error ? [error.errorName] : []));
     const unexplained = named.filter((name) => remedyFor(name).includes("functions' logs"));
     expect(unexplained.sort()).toEqual([
+      // Not a fault: its end is waited for.
+      'EndsByItself',
       // Of a retirement that is tried again, which people hear of through the owed alert alone.
       'HeldTooLong',
       // A defect: only the log knows more.
