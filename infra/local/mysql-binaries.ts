@@ -135,11 +135,12 @@ async function unpackedIn(root: string): Promise<MysqlBinaries | undefined> {
 async function debianMirror(): Promise<string | undefined> {
   if ((await stat(KEYRING).catch(() => undefined)) === undefined) return undefined;
   try {
-    const { stdout } = await run('apt-get', ['indextargets', '--format', '$(SITE)'], { timeout: 20_000 });
-    return stdout
-      .split('\n')
-      .map((line) => line.trim().replace(/\/+$/, ''))
-      .find((site) => site.endsWith('/debian'));
+    const { stdout } = await run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(SITE)'], { timeout: 20_000 });
+    const sources = stdout.split('\n').map((line) => line.trim().replace(/\/+$/, '').split(' '));
+    const mirrors = sources.filter(([, site = '']) => site.endsWith('/debian'));
+    // Others, too, call a folder for Debian so. Which is which is known once the machine has read its sources.
+    const [, site] = mirrors.find(([origin]) => origin === 'Debian') ?? mirrors[0] ?? [];
+    return site;
   } catch {
     return undefined;
   }
@@ -164,7 +165,10 @@ async function unpackFromDebian(mirror: string, draft: string): Promise<void> {
       'Dir::Log': apt,
       'APT::Install-Recommends': 'false',
       'Acquire::Languages': 'none',
-      'Acquire::Retries': '2',
+      'Acquire::Retries': '1',
+      // Each source: a machine without a network must not wait for long.
+      'Acquire::http::Timeout': '10',
+      'Acquire::https::Timeout': '10',
       // Its own directories: nobody else is in them, and only root could lock the system's.
       'Debug::NoLocking': 'true',
     };
