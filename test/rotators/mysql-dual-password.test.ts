@@ -200,8 +200,7 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       const holder = await mysql.open(mysql.admin);
       await holder.query(`SELECT GET_LOCK('${lockName(name)}', 0)`);
       const refused = expect(install()).rejects.toBeInstanceOf(RotationEnded);
-      const waiting = `SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'`;
-      while ((await mysql.sql(waiting)).length === 0);
+      await mysql.somebodyWaits();
       const startedAt = new Date(late.startedAt.getTime() + 1).toISOString();
       const installed = { versionId: 'v2', startedAt, server: 'x', upSince: 0, connection: 0 };
       const mark = JSON.stringify({ rekey: { secret: name, primary: 'v2', installed } });

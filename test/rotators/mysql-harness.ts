@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type Connection, type ConnectionOptions, createConnection } from 'mysql2/promise';
 import { findMysqlBinaries, HOW_TO_GET_MYSQL, type MysqlBinaries } from '../../infra/local/mysql-binaries.ts';
 import { type MysqlServer, type MysqlSettings, startMysql } from '../../infra/local/mysql-server.ts';
+import { poll } from '../../infra/local/poll.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { mysqlRotator } from '../../shared/rotators/mysql/mysql-rotator.ts';
@@ -112,6 +113,20 @@ export class DatabaseHarness {
     const connection = await connectTo(who);
     this.#open.push(connection);
     return connection;
+  }
+
+  /** Comes back once `statement` finds something, or nothing any more. */
+  async until(found: 'something' | 'nothing', statement: string): Promise<void> {
+    const isSo = await poll(
+      async () => ((await this.sql(statement)).length === 0) === (found === 'nothing') || undefined,
+      { withinMilliseconds: 10_000, everyMilliseconds: 20 },
+    );
+    if (isSo === undefined) throw new Error(`still not ${found}: ${statement}`);
+  }
+
+  /** Somebody waits for the turn at a secret's accounts. */
+  somebodyWaits(): Promise<void> {
+    return this.until('something', `SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'`);
   }
 
   /** What the server keeps of these users; hashes only as digests. */

@@ -82,7 +82,7 @@ export function namesSuite(start: () => Promise<DatabaseHarness>): void {
         expect(await rotations.probe(rotations.current.value)).toBe('accepted');
         expect(await everybodyBut(user)).toEqual(before);
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 

@@ -202,7 +202,7 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
         safeMessage: expect.stringMatching(/1 of its sess/),
       });
       await session.end();
-      while ((await sessions(`${name}_a`)) > 0);
+      await database.until('nothing', `SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = '${name}_a'`);
       await database.sql(`ALTER USER ${name}_a ACCOUNT UNLOCK`);
       expect(await preflightFault()).toMatchObject({
         name: 'SlotOccupied',
@@ -251,8 +251,7 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const holder = await database.open(database.admin);
       await holder.query(`SELECT GET_LOCK('${lockName(name)}', 0)`);
       const ended = expect(install()).rejects.toBeInstanceOf(RotationEnded);
-      const waiting = `SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'`;
-      while ((await database.sql(waiting)).length === 0);
+      await database.somebodyWaits();
       await database.createUser(`${name}_a`);
       const before = await database.stateOf(`${name}_a`);
       await holder.query(`SELECT RELEASE_LOCK('${lockName(name)}')`);
@@ -556,9 +555,5 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
         : `SELECT User AS user, account_locked = 'Y' AS locked FROM mysql.user WHERE User RLIKE '^${name}(_|$)'`,
     );
     return Object.fromEntries(rows.map((row) => [row.user, Boolean(Number(row.locked ?? 0))]));
-  }
-
-  async function sessions(user: string): Promise<number> {
-    return (await database.sql(`SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = '${user}'`)).length;
   }
 }

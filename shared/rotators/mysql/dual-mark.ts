@@ -54,7 +54,9 @@ export function readMark({ user, attributes }: AccountFacts, secretId: string): 
   const parsed = markSchema.safeParse(attributes['rekey']);
   if (!parsed.success || Number.isNaN(parsed.data.installed.startedAt.getTime())) return undefined;
   if (parsed.data.secret === secretId) return parsed.data;
-  throw new Misconfigured(`User "${user}" is managed by Rekey for another secret; its ATTRIBUTE says which.`);
+  throw new Misconfigured(
+    `User "${user}" is managed by Rekey for another secret; its ATTRIBUTE says which. To hand it over: ALTER USER … ATTRIBUTE '{"rekey": null}'.`,
+  );
 }
 
 /** ` ATTRIBUTE …`, which the server merges into what is there; what is `undefined` is taken away (RFC 7396: null). */

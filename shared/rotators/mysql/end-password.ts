@@ -2,7 +2,7 @@ import { TransientFailure } from '../../errors.ts';
 import { type DualAccount, readDual } from './dual-password.ts';
 import { attributeClause, isSameRun, type Mark, readMoment } from './dual-mark.ts';
 import type { Credential } from './credential-json.ts';
-import type { Ended, Ending } from './retire.ts';
+import type { Ended, Ending } from './ending.ts';
 import { endSessions, sessionNote } from './sessions.ts';
 import { accountText } from './sql-text.ts';
 import type { StoredPassword } from './stored-password.ts';

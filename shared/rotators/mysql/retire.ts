@@ -3,30 +3,11 @@ import type { RetireInput, RetireReport } from '../rotator.ts';
 import { userOf } from './account-names.ts';
 import { administratorFor, incumbentRefused } from './administrator.ts';
 import { closeUser } from './close-user.ts';
-import type { Connector, Session } from './connect.ts';
-import { type Credential, parseCredential } from './credential-json.ts';
+import type { Connector } from './connect.ts';
+import { parseCredential } from './credential-json.ts';
 import { endPassword } from './end-password.ts';
 import type { Flavour } from './flavour.ts';
 import { inTurn } from './turn.ts';
-
-/** What is known of the credential to end. */
-export interface Ending {
-  readonly session: Session;
-  readonly flavour: Flavour;
-  readonly input: RetireInput;
-  readonly user: string;
-  readonly value: Credential | undefined;
-}
-
-/** What became of it at the server; the proof comes after. */
-export interface Ended {
-  readonly endedSessions: number;
-  readonly facts: Readonly<Record<string, string>>;
-  /** Without a value to try: whether the server lets it in, for all that is known. */
-  readonly mayLogIn: boolean;
-  /** MySQL: so many failed logins in a row block the account, the survivor's too; 0: any number. */
-  readonly failedLogins: number;
-}
 
 /**
  * Ends one credential: on the survivor's own user its password is taken away, any other user is closed. Then a login with
