@@ -1,5 +1,5 @@
 import { RekeyError } from '../errors.ts';
-import { alphabetOf, randomPassword } from '../rotators/password.ts';
+import { alphabetOf, MOST_PASSWORD_BYTES, randomPassword } from '../rotators/password.ts';
 import { policyDeclaration } from './policy-schema.ts';
 import type { RuleFinding } from './rule-finding.ts';
 import type { SecretEntry } from './schema.ts';
@@ -7,10 +7,12 @@ import type { SecretEntry } from './schema.ts';
 /** The least security strength that NIST SP 800-131A (revision 2, section 1) accepts. */
 const ENOUGH_BITS = 112;
 
-/** A policy that no text can meet, or hardly any. */
-export function brokenPolicyRules({ policy }: Pick<SecretEntry, 'policy'>): readonly RuleFinding[] {
-  const fault = policy === undefined ? undefined : faultOf(policy);
-  return fault === undefined ? [] : [{ at: ['policy'], message: `found an impossible policy; ${fault}` }];
+/** A policy that no text can meet, or hardly any, or whose texts the target does not take. */
+export function brokenPolicyRules({ policy, type }: Pick<SecretEntry, 'policy' | 'type'>): readonly RuleFinding[] {
+  if (policy === undefined) return [];
+  const fault = faultOf(policy);
+  if (fault !== undefined) return [{ at: ['policy'], message: `found an impossible policy; ${fault}` }];
+  return tooLong(policy, type);
 }
 
 /** A policy whose texts could be guessed. */
@@ -24,6 +26,15 @@ export function doubtfulPolicyRules({ policy }: Pick<SecretEntry, 'policy'>): re
       message: `found a policy of about ${bits} bits; ${ENOUGH_BITS} bits or more cannot be guessed: make length longer, or the alphabet larger`,
     },
   ];
+}
+
+/** Judged by the longest text that may be drawn: a rotation must not depend on what was drawn. */
+function tooLong(policy: NonNullable<SecretEntry['policy']>, type: SecretEntry['type']): readonly RuleFinding[] {
+  const most = new Map<string | undefined, number>(Object.entries(MOST_PASSWORD_BYTES)).get(type);
+  const widest = Math.max(...alphabetOf(policyDeclaration(policy)).map((character) => Buffer.byteLength(character)));
+  if (most === undefined || policy.length * widest <= most) return [];
+  const found = `found a policy for passwords of ${widest === 1 ? '' : 'up to '}${policy.length * widest} bytes`;
+  return [{ at: ['policy', 'length'], message: `${found}; ${type} takes at most ${most}` }];
 }
 
 /** The generator's own rules. It draws nothing here: that it asks for the first character is the answer. */

@@ -15,6 +15,8 @@ import { nodeAt, offsetOf } from './yaml-tree.ts';
 
 const DEFAULT_PREHEAT_SECONDS = 30;
 const DEFAULT_HEALTHY_THRESHOLD = 2;
+/** A new key is known to one host of AWS before the other, for some seconds: two successes may have met the same one. */
+const DEFAULT_HEALTHY_THRESHOLD_OF_IAM = 5;
 
 const KEYS = {
   '': Object.keys(secretSchema.shape),
@@ -64,7 +66,7 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     ...(connection ? { connection } : {}),
     mode: entry.mode,
     preheatSeconds: entry.preheat?.timeout ?? DEFAULT_PREHEAT_SECONDS,
-    healthyThreshold: entry.preheat?.health_checks ?? DEFAULT_HEALTHY_THRESHOLD,
+    healthyThreshold: entry.preheat?.health_checks ?? defaultHealthyThreshold(entry),
     endSessions: entry.end_sessions,
     ...settings,
     ...(entry.scheduler === 'secrets_manager' ? { scheduler: entry.scheduler } : {}),
@@ -74,6 +76,10 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     ...(privileges === undefined ? {} : { privileges }),
     ...(permissions === undefined ? {} : { permissions }),
   };
+}
+
+function defaultHealthyThreshold({ type }: SecretEntry): number {
+  return type === 'iam' ? DEFAULT_HEALTHY_THRESHOLD_OF_IAM : DEFAULT_HEALTHY_THRESHOLD;
 }
 
 /** What an issued credential is made of. */

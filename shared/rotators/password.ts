@@ -8,6 +8,17 @@ const DIGITS = '0123456789';
 /** No quote, backslash, blank, or character that a URL, a shell or an ACL line reads. */
 const SYMBOLS = '-_.~!*+=@%^,:';
 
+/** By type, the longest password that its target takes in a login, in bytes of UTF-8. */
+export const MOST_PASSWORD_BYTES = {
+  /** What the plugins take (MAX_PLAINTEXT_LENGTH). */
+  mysql: 256,
+  mariadb: 256,
+  /** Before anything is negotiated, a frame has 4,096 bytes at most, and name and password go in one with other things. */
+  rabbitmq: 2_048,
+  /** From 7.0 on, a client that has not logged in may send no longer text. */
+  redis: 16_384,
+} as const;
+
 const CLASSES = { lower: LOWER, upper: UPPER, digit: DIGITS, symbol: SYMBOLS } as const;
 
 /** 32 characters of 64: 192 bits, which need no escape in a connection string. */

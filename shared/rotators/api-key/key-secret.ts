@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { assertHeldOnce, parseJson } from '../json-secret.ts';
 import type { MadeKey } from './key-provider.ts';
 
 /** Where a secret's JSON has its key; a new secret has it in the first. */
@@ -74,22 +75,9 @@ export function withKey(incumbent: KeySecret | undefined, { id, value, expiresAt
   return new SecretText(JSON.stringify({ ...held, [field]: value.reveal(), key_id: id, ...ends }));
 }
 
-/** Throws `Misconfigured` where another key of the JSON holds the API key too: it would go stale in silence. */
+/** Throws `Misconfigured` where another key of the JSON holds the API key too. */
 export function assertKeyOnce({ key, json }: KeySecret): void {
-  const plain = key.reveal();
-  if (json === undefined || plain.length < 8) return; // So short that any text may hold it.
-  for (const [name, held] of Object.entries(json.held)) {
-    if (name === json.field || typeof held !== 'string' || !held.includes(plain)) continue;
-    throw new Misconfigured(
-      `${/^[\w.-]{1,64}$/.test(name) ? `"${name}"` : 'Another key'} of the incumbent's secret holds the API key as well; Rekey changes only "${json.field}" and "key_id", so it would go stale. Remove it.`,
-    );
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // The parser's message quotes the text: it is not kept.
-  }
+  if (json === undefined) return;
+  const changed = [json.field, 'key_id'];
+  assertHeldOnce(json.held, { holder: 'incumbent', what: 'the API key', texts: [key.reveal()], changed });
 }

@@ -1,6 +1,7 @@
 import type { PolicyDeclaration } from '../../config/declaration.ts';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { assertHeldOnce } from '../json-secret.ts';
 import { isStructured, parseLossless } from './lossless-json.ts';
 
 const DEFAULT_KEY = 'password';
@@ -83,25 +84,7 @@ function readObject(json: Record<string, unknown>, holder: string, policy: Polic
   const generated = json[key];
   if (typeof generated !== 'string')
     throw new Misconfigured(`${JSON.stringify(key)} of the ${holder}'s secret is not a text.`);
-  assertOnce(json, key, generated, holder);
+  const what = `what is under ${JSON.stringify(key)}`;
+  assertHeldOnce(json, { holder, what, texts: [generated], changed: [key] });
   return { kind: 'object', generated, key, json };
-}
-
-/** Where another key holds it too (a connection URL), that would go stale in silence. */
-function assertOnce(json: Record<string, unknown>, key: string, generated: string, holder: string): void {
-  if (generated.length < 8) return; // So short that any text may hold it.
-  const forms = [generated, generated.isWellFormed() ? encodeURIComponent(generated) : generated];
-  for (const [other, held] of Object.entries(json)) {
-    if (other === key) continue;
-    const text = typeof held === 'string' ? held : JSON.stringify(held);
-    if (!forms.some((form) => text.includes(form))) continue;
-    throw new Misconfigured(
-      `${named(other)} of the ${holder}'s secret holds what is under ${JSON.stringify(key)} as well; Rekey changes only that, so it would go stale. Remove it.`,
-    );
-  }
-}
-
-/** A key of the secret, which nobody has declared: shown only where it looks like one. */
-function named(key: string): string {
-  return /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'Another key';
 }

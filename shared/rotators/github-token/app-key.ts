@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
+import { parseJson } from '../json-secret.ts';
 import type { RotatorSettings } from '../rotator.ts';
 
 /** A GitHub App that may act on one installation. */
@@ -46,13 +47,7 @@ export function parseApp(admin: SecretText | undefined, { provider, secretId }: 
 function readAdmin(admin: SecretText): { readonly text: string; readonly appId?: number } {
   const text = admin.reveal().trim();
   if (!text.startsWith('{')) return { text };
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // The parser's message quotes the text: it is not kept as the cause.
-  }
-  const parsed = adminSchema.safeParse(json);
+  const parsed = adminSchema.safeParse(parseJson(text));
   const found = parsed.data?.private_key ?? parsed.data?.privateKey;
   if (found === undefined) {
     throw new Misconfigured(

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { assertHeldOnce, parseJson } from '../json-secret.ts';
 
 /** GitHub promises no length (40 characters once, some 520 now); what is longer fits in no header. */
 const LONGEST = 8192;
@@ -53,17 +54,10 @@ export function withToken(incumbent: TokenSecret | undefined, made: SecretText, 
   );
 }
 
-/** Throws `Misconfigured` where another key holds the token too (a clone URL): it would go stale in silence. */
+/** Throws `Misconfigured` where another key holds the token too (a clone URL). */
 export function assertTokenOnce({ token, json = {} }: TokenSecret): void {
-  const plain = token.reveal();
-  if (plain.length < 8) return; // So short that any text may hold it.
-  for (const [key, held] of Object.entries(json)) {
-    if (key === 'token' || typeof held !== 'string' || !held.includes(plain)) continue;
-    const name = /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'Another key';
-    throw new Misconfigured(
-      `${name} of the incumbent's secret holds the token as well; Rekey changes only "token" and "expires_at", so it would go stale. Remove it.`,
-    );
-  }
+  const changed = ['token', 'expires_at'];
+  assertHeldOnce(json, { holder: 'incumbent', what: 'the token', texts: [token.reveal()], changed });
 }
 
 /** Whether the text has the form of something that GitHub hands out. */
@@ -74,12 +68,4 @@ export function looksLikeToken(value: SecretText): boolean {
 /** Whether it belongs to a person, so that only a person can revoke it. */
 export function isPersonal(value: SecretText): boolean {
   return PERSONAL.test(value.reveal());
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // The parser's message quotes the text: it is not kept.
-  }
 }

@@ -1,11 +1,9 @@
 import type { HttpDeclaration } from '../../config/declaration.ts';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { assertHeldOnce } from '../json-secret.ts';
 import { isPublicId } from './names.ts';
 import { jsonObject, scalarText, type Words, wordsFrom } from './words.ts';
-
-/** Shorter ones are in any text. */
-const TELLING_LENGTH = 8;
 
 /** A credential as the secret holds it: a JSON object of captures, or the plain value. */
 export interface StoredCredential {
@@ -47,16 +45,8 @@ export function candidateValue(
   return new SecretText(JSON.stringify(Object.fromEntries([...others, ...Object.entries(fields)])));
 }
 
-/** Throws `Misconfigured` where another key holds the value too: it would go stale in silence. */
+/** Throws `Misconfigured` where another key holds the value too. */
 export function assertValueOnce({ json = {}, value }: StoredCredential, { create }: HttpDeclaration): void {
-  if (value.length < TELLING_LENGTH) return;
-  for (const [key, held] of Object.entries(json)) {
-    if (Object.hasOwn(create.capture, key)) continue;
-    const text = typeof held === 'string' ? held : JSON.stringify(held);
-    if (![value, encodeURIComponent(value.toWellFormed())].some((form) => text.includes(form))) continue;
-    const name = /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'Another key';
-    throw new Misconfigured(
-      `${name} of the incumbent's secret holds the value as well; Rekey changes only what create.capture names, so it would go stale. Remove it.`,
-    );
-  }
+  const changed = Object.keys(create.capture);
+  assertHeldOnce(json, { holder: 'incumbent', what: 'the value', texts: [value], changed });
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { assertHeldOnce, parseJsonObject } from '../json-secret.ts';
 
 /** As the IAM API, the SDKs' credential objects and the shared credentials file spell an access key. */
 const SPELLINGS = [
@@ -39,7 +40,7 @@ export function isKeyId(identity: string): boolean {
 
 /** Reads a secret that holds one access key. Throws `Misconfigured` that names keys of the JSON, never what they hold. */
 export function parseAccessKey(value: SecretText, holder: string): StoredKey {
-  const json = parseObject(value, holder);
+  const json = parseJsonObject(value, holder);
   const spellings = SPELLINGS.filter(({ id, secret }) => Object.hasOwn(json, id) || Object.hasOwn(json, secret));
   const [spelling, another] = spellings;
   if (spelling === undefined) {
@@ -65,18 +66,10 @@ export function parseAccessKey(value: SecretText, holder: string): StoredKey {
   return { id, secret: new SecretText(secret), spelling, json };
 }
 
-/** Throws `Misconfigured` where the JSON holds the key in another place too (a URL, a file): that would go stale in silence. */
+/** Throws `Misconfigured` where the JSON holds the key in another place too (a URL, a file). */
 export function assertKeyOnce({ json, spelling, id, secret }: StoredKey): void {
-  const plain = secret.reveal();
-  const forms = [plain, encodeURIComponent(plain), id];
-  for (const [key, held] of Object.entries(json)) {
-    if (key === spelling.id || key === spelling.secret) continue;
-    if (!textsOf({ [key]: held }).some((text) => forms.some((form) => text.includes(form)))) continue;
-    const name = /^[\w.-]{1,64}$/.test(key) && !forms.some((form) => key.includes(form)) ? `"${key}"` : 'Another key';
-    throw new Misconfigured(
-      `${name} of the incumbent's secret holds the access key as well; Rekey changes only ${spelling.id} and ${spelling.secret}, so it would go stale. Remove it.`,
-    );
-  }
+  const changed = [spelling.id, spelling.secret];
+  assertHeldOnce(json, { holder: 'incumbent', what: 'the access key', texts: [secret.reveal(), id], changed });
 }
 
 /** The incumbent's JSON with another key, in its spelling; every other key is carried over as it was. */
@@ -91,25 +84,4 @@ export function candidateJson(
   }
   const { spelling, json } = incumbent;
   return new SecretText(JSON.stringify({ ...json, [spelling.id]: id, [spelling.secret]: made }));
-}
-
-function parseObject(value: SecretText, holder: string): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value.reveal());
-  } catch {
-    // The parser's message quotes the text: it is not kept as the cause.
-    parsed = undefined;
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new Misconfigured(`The ${holder}'s secret is not a JSON object.`);
-  }
-  return parsed as Record<string, unknown>;
-}
-
-/** Every text in a JSON value, the names of its keys included. */
-function textsOf(value: unknown): readonly string[] {
-  if (typeof value === 'string') return [value];
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, held]) => [key, ...textsOf(held)]);
 }

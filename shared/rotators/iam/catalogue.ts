@@ -15,7 +15,7 @@ export const IAM: CatalogueEntry = {
   proofOfDeath: 'The key is disabled, sts:GetCallerIdentity refuses it, then it is deleted and refused again.',
   limits: [
     'accessKeyId with secretAccessKey, and aws_access_key_id with aws_secret_access_key, are read as well; the spelling and every other key stay. A secret without a value gets AccessKeyId, SecretAccessKey and UserName.',
-    'IAM is eventually consistent: a new key is known to one host of AWS before the other, for some seconds. Ask for several health checks in a row; they are up to a second apart.',
+    'IAM is eventually consistent: a new key is known to one host of AWS before the other, for some seconds. Five health checks in a row are asked for by default (preheat.health_checks); they are up to a second apart.',
     'A key has all the policies of its user: permissions and scope narrow nothing.',
     'A replaced key is deleted, also the one that was made by hand: its place is needed for the next.',
     "Between rotations the user's second place must stay free: while the key before is in its grace period, the next rotation waits.",
@@ -28,7 +28,5 @@ export const IAM: CatalogueEntry = {
   rotation: "90_days"
   grace: 1d
   provider:
-    user: "uploader"
-  preheat:
-    health_checks: 5`,
+    user: "uploader"`,
 };

@@ -1,8 +1,9 @@
 import { Misconfigured } from '../../errors.ts';
 import type { Preflight, PreflightInput, RotatorSettings } from '../rotator.ts';
+import { assertPasswordOnce } from '../login-secret.ts';
 import { adminMissing, administratorFor, assertMayManage, incumbentRefused } from './administrator.ts';
 import type { Connector } from './connect.ts';
-import { assertPasswordOnce, parseCredential } from './credential-json.ts';
+import { parseCredential } from './credential-json.ts';
 import { preflightDualPassword } from './dual-password.ts';
 import type { Flavour } from './flavour.ts';
 import { assertAlwaysMet, assertTakesHashes, readServerPolicy } from './password-policy.ts';

@@ -10,9 +10,10 @@ import type {
   RotatorSettings,
 } from '../rotator.ts';
 import type { SecretText } from '../../redact.ts';
+import { assertPasswordOnce } from '../login-secret.ts';
 import { adminRefused } from './administrator.ts';
 import type { Connector, Login, Session } from './connect.ts';
-import { adminLogin, assertPasswordOnce, type Credential, parseCredential } from './credential-json.ts';
+import { adminLogin, type Credential, parseCredential } from './credential-json.ts';
 import { passwordFailure } from './pg-errors.ts';
 import { readAsker, readRoles, VERSION_16 } from './role-facts.ts';
 import { saltFor, scramVerifier } from './scram.ts';
@@ -28,7 +29,7 @@ export async function preflightSingleRole(input: PreflightInput, connector: Conn
     );
   }
   const incumbent = requireIncumbent(input.incumbent, settings);
-  assertPasswordOnce(incumbent);
+  assertPasswordOnce(incumbent, ['password']);
   const { username } = incumbent;
   if (input.admin !== undefined) {
     const admin = adminLogin(input.admin, incumbent.login, settings.connection);

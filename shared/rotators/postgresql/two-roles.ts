@@ -1,9 +1,10 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { IncumbentRefused, Misconfigured } from '../../errors.ts';
 import type { InstallInput, InstallReport, Preflight, PreflightInput, RotatorSettings } from '../rotator.ts';
+import { assertPasswordOnce } from '../login-secret.ts';
 import { adminRefused, requireAdmin, targetOf } from './administrator.ts';
 import type { Connector, Session } from './connect.ts';
-import { assertPasswordOnce, type Credential, parseCredential } from './credential-json.ts';
+import { type Credential, parseCredential } from './credential-json.ts';
 import { arrange, type Arrangement } from './owner-role.ts';
 import { passwordFailure } from './pg-errors.ts';
 import { assertReadable, installReadOnlyRole } from './read-only-role.ts';

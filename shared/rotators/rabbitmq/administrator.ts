@@ -1,7 +1,8 @@
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
 import type { RotatorSettings } from '../rotator.ts';
-import { type Endpoint, parseFields, tlsOf } from './credential-json.ts';
+import { tlsOf } from '../login-secret.ts';
+import { type Endpoint, parseFields } from './credential-json.ts';
 
 const PLAIN_PORT = 15_672;
 const TLS_PORT = 15_671;
@@ -38,7 +39,7 @@ export function managementLogin(
   if (username.includes(':')) {
     throw new Misconfigured("The administrator's name has a colon: HTTP's basic authentication cannot send it.");
   }
-  const tls = tlsOf(connection?.tls ?? 'prefer', ssl);
+  const tls = tlsOf(connection?.tls, ssl);
   const defaultPort = fields.management_port ?? (tls === 'require' ? TLS_PORT : PLAIN_PORT);
   const certificateAuthority = connection?.certificateAuthority;
   const login = {

@@ -1,6 +1,9 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { brokenKeys, parseJsonObject } from '../json-secret.ts';
+import { portSchema, sslSchema, type Tls, tlsOf } from '../login-secret.ts';
+import { MOST_PASSWORD_BYTES } from '../password.ts';
 import type { ConnectionSettings } from '../rotator.ts';
 
 const PLAIN_PORT = 5672;
@@ -8,8 +11,6 @@ const TLS_PORT = 5671;
 const DEFAULT_VHOST = '/';
 /** A short string of AMQP; what it allows a virtual host is more than enough for a user. */
 const NAME_BYTES = 255;
-/** Before anything is negotiated, a frame has 4,096 bytes at most, and name and password go in one with other things. */
-const PASSWORD_BYTES = 2_048;
 
 /** SASL PLAIN puts a NUL between name and password, and half of a surrogate pair would be sent as another character. */
 const isSendable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
@@ -19,9 +20,8 @@ const name = z.string().check(
 );
 const password = z.string().check(
   z.minLength(1),
-  z.refine((text) => isSendable(text) && Buffer.byteLength(text) <= PASSWORD_BYTES),
+  z.refine((text) => isSendable(text) && Buffer.byteLength(text) <= MOST_PASSWORD_BYTES.rabbitmq),
 );
-const port = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65_535)));
 
 const credentialSchema = z.looseObject({
   engine: z.optional(z.literal('rabbitmq')),
@@ -29,17 +29,17 @@ const credentialSchema = z.looseObject({
   password,
   // A name or an address, as it may stand in the head of an HTTP request.
   host: z.optional(z.string().check(z.regex(/^[\w.:-]{1,255}$/))),
-  port: z.optional(port),
+  port: z.optional(portSchema),
   vhost: z.optional(name),
-  ssl: z.optional(z.union([z.boolean(), z.literal(['true', 'false'])])),
-  management_port: z.optional(port),
+  ssl: z.optional(sslSchema),
+  management_port: z.optional(portSchema),
 });
 
 /** A place to log in to, whoever does. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-  readonly tls: 'prefer' | 'require' | 'disable';
+  readonly tls: Tls;
   readonly certificateAuthority?: string;
 }
 
@@ -69,7 +69,7 @@ export function parseCredential(value: SecretText, holder: string, connection?: 
   if (host === undefined) {
     throw new Misconfigured(`Neither the ${holder}'s secret nor the configuration says which host to connect to.`);
   }
-  const tls = tlsOf(connection?.tls ?? 'prefer', fields.ssl);
+  const tls = tlsOf(connection?.tls, fields.ssl);
   const certificateAuthority = connection?.certificateAuthority;
   return {
     username: fields.username,
@@ -91,19 +91,12 @@ export function parseFields(
   value: SecretText,
   holder: string,
 ): { readonly json: Readonly<Record<string, unknown>>; readonly fields: CredentialFields } {
-  const json = parseObject(value, holder);
+  const json = parseJsonObject(value, holder);
   const parsed = credentialSchema.safeParse(json);
   if (parsed.success) return { json, fields: parsed.data };
-  const keys = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))];
   throw new Misconfigured(
-    `The ${holder}'s secret is not one for RabbitMQ (username, password, host, port, vhost, ssl): ${keys.join(', ')} missing or of a wrong form.`,
+    `The ${holder}'s secret is not one for RabbitMQ (username, password, host, port, vhost, ssl): ${brokenKeys(parsed.error)} missing or of a wrong form.`,
   );
-}
-
-/** What is declared decides; where that is the default, the secret's own `ssl` does. */
-export function tlsOf(declared: ConnectionSettings['tls'], ssl: CredentialFields['ssl']): Endpoint['tls'] {
-  if (declared !== 'prefer' || ssl === undefined) return declared;
-  return ssl === true || ssl === 'true' ? 'require' : 'disable';
 }
 
 /** The incumbent's JSON with another username and password; every other key is carried over as it was. */
@@ -112,34 +105,4 @@ export function candidateJson(
   changed: { readonly username: string; readonly password: string },
 ): SecretText {
   return new SecretText(JSON.stringify({ ...incumbent.json, ...changed }));
-}
-
-/** Throws `Misconfigured` where another key holds the password too (an `amqps://` URL): it would go stale in silence. */
-export function assertPasswordOnce({ json, login }: Credential): void {
-  const plain = login.password.reveal();
-  if (plain.length < 8) return; // So short that any text may hold it.
-  const forms = [plain, encodeURIComponent(plain)];
-  for (const [key, held] of Object.entries(json)) {
-    if (key === 'password' || typeof held !== 'string') continue;
-    if (forms.some((form) => held.includes(form))) {
-      const shown = /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'Another key';
-      throw new Misconfigured(
-        `${shown} of the incumbent's secret holds the password as well; Rekey changes only "username" and "password", so it would go stale. Remove it.`,
-      );
-    }
-  }
-}
-
-function parseObject(value: SecretText, holder: string): Readonly<Record<string, unknown>> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value.reveal());
-  } catch {
-    // The parser's message quotes the text: it is not kept as the cause.
-    parsed = undefined;
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new Misconfigured(`The ${holder}'s secret is not a JSON object.`);
-  }
-  return parsed as Readonly<Record<string, unknown>>;
 }

@@ -1,11 +1,12 @@
 import * as z from 'zod/mini';
 import { IncumbentRefused, Misconfigured, RotationEnded, TransientFailure } from '../../errors.ts';
 import type { InstallInput, InstallReport, Preflight, PreflightInput } from '../rotator.ts';
+import { assertPasswordOnce } from '../login-secret.ts';
 import { managementLogin } from './administrator.ts';
 import type { LoginResult } from './amqp-login.ts';
 import { type Broker, managing } from './broker.ts';
 import { type BrokerUser, readConnections, readRights, readUser, type Rights, writeUser } from './broker-user.ts';
-import { assertPasswordOnce, type Credential, parseCredential } from './credential-json.ts';
+import { type Credential, parseCredential } from './credential-json.ts';
 import { assertAddressable, type Management } from './management.ts';
 import { hashPassword, isHashOf } from './password-hash.ts';
 import { copyRights } from './rights.ts';

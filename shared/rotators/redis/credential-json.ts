@@ -1,6 +1,9 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
+import { brokenKeys, parseJsonObject } from '../json-secret.ts';
+import { assertAdminBelongs, hostSchema, portSchema, sslSchema, stricter, tlsOf } from '../login-secret.ts';
+import { MOST_PASSWORD_BYTES } from '../password.ts';
 import type { ConnectionSettings } from '../rotator.ts';
 import type { Login, Node } from './connect.ts';
 
@@ -8,9 +11,6 @@ const DEFAULT_PORT = 6379;
 const DEFAULT_USER = 'default';
 /** Redis has no limit; a name is part of identities, which are kept. */
 const NAME_BYTES = 512;
-/** From 7.0 on, a client that has not logged in may send no longer text. */
-const PASSWORD_BYTES = 16_384;
-
 /** What `isspace` of C and Redis's `ACLStringHasSpaces` refuse, so that no such user exists. */
 const BLANK_OR_NUL = /[\0\t\n\v\f\r ]/;
 
@@ -21,18 +21,15 @@ const username = z.string().check(
 );
 const password = z.string().check(
   z.minLength(1),
-  z.refine((text) => text.isWellFormed() && Buffer.byteLength(text) <= PASSWORD_BYTES),
+  z.refine((text) => text.isWellFormed() && Buffer.byteLength(text) <= MOST_PASSWORD_BYTES.redis),
 );
-const host = z.string().check(z.regex(/^[^/\0\s][^\0\s]*$/), z.maxLength(255));
-const port = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65_535)));
-
 const credentialSchema = z.looseObject({
   engine: z.optional(z.enum(['redis', 'valkey'])),
   username: z.optional(username),
   password,
-  host: z.optional(host),
-  port: z.optional(port),
-  ssl: z.optional(z.union([z.boolean(), z.literal(['true', 'false'])])),
+  host: z.optional(hostSchema),
+  port: z.optional(portSchema),
+  ssl: z.optional(sslSchema),
 });
 
 export interface Credential {
@@ -48,12 +45,11 @@ export interface Credential {
  * never what they hold.
  */
 export function parseCredential(value: SecretText, holder: string, connection?: ConnectionSettings): Credential {
-  const json = parseObject(value, holder);
+  const json = parseJsonObject(value, holder);
   const parsed = credentialSchema.safeParse(json);
   if (!parsed.success) {
-    const keys = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))];
     throw new Misconfigured(
-      `The ${holder}'s secret is not a credential for Redis: ${keys.join(', ')} missing or of a form that Redis does not have.`,
+      `The ${holder}'s secret is not a credential for Redis: ${brokenKeys(parsed.error)} missing or of a form that Redis does not have.`,
     );
   }
   const { password, ssl, username = DEFAULT_USER } = parsed.data;
@@ -70,15 +66,14 @@ export function parseCredential(value: SecretText, holder: string, connection?: 
       port: parsed.data.port ?? connection?.port ?? DEFAULT_PORT,
       username,
       password: new SecretText(password),
-      tls: tlsOf(connection?.tls ?? 'prefer', ssl),
+      tls: tlsOf(connection?.tls, ssl),
       ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
     },
   };
 }
 
 /**
- * The administrator's login at `node`: the server that its own secret names, or one of the declared. Nowhere else:
- * whoever may write the rotated secret must not be able to direct the administrator's password to a host of theirs.
+ * The administrator's login at `node`: the server that its own secret names, or one of the declared, and nowhere else.
  */
 export function adminLogin(admin: SecretText, node: Node, connection?: ConnectionSettings): Login {
   const { host, port } = node;
@@ -87,13 +82,10 @@ export function adminLogin(admin: SecretText, node: Node, connection?: Connectio
     host,
     port,
   });
-  const isDeclared = connection !== undefined && sameServer(node, declaredNode(connection));
-  const isItsOwn = json['host'] !== undefined && sameServer(node, login);
-  if (!isDeclared && !isItsOwn) {
-    throw new Misconfigured(
-      `The administrator's secret does not name this server (host and port); declare the connection in secrets.yaml if it is meant for this one.`,
-    );
-  }
+  assertAdminBelongs(node, {
+    declared: connection === undefined ? undefined : declaredNode(connection),
+    own: json['host'] === undefined ? undefined : login,
+  });
   return { ...node, username, password: login.password, tls: stricter(node.tls, login.tls) };
 }
 
@@ -130,54 +122,4 @@ export function declaredUser(connection: ConnectionSettings | undefined): string
   throw new Misconfigured(
     'The secret has no value yet: put one that works into it, or name the user as owner_role of its connection.',
   );
-}
-
-/** Keys that say who and where: a password that is the user's name as well is no reference to it. */
-const PLACE = new Set(['engine', 'username', 'host', 'port', 'ssl']);
-
-/** Throws `Misconfigured` where another key holds the password too (a connection URL): it would go stale in silence. */
-export function assertPasswordOnce({ json, login }: Credential): void {
-  const plain = login.password.reveal();
-  if (plain.length < 8) return; // So short that any text may hold it.
-  const forms = [plain, encodeURIComponent(plain)];
-  for (const [key, held] of Object.entries(json)) {
-    if (key === 'password' || PLACE.has(key)) continue;
-    const text = typeof held === 'string' ? held : JSON.stringify(held);
-    if (forms.some((form) => text.includes(form))) {
-      const name = /^[\w.-]{1,64}$/.test(key) ? `"${key}"` : 'Another key';
-      throw new Misconfigured(
-        `${name} of the incumbent's secret holds the password as well; Rekey changes only "password", so it would go stale. Remove it.`,
-      );
-    }
-  }
-}
-
-function parseObject(value: SecretText, holder: string): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value.reveal());
-  } catch {
-    // The parser's message quotes the text: it is not kept as the cause.
-    parsed = undefined;
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new Misconfigured(`The ${holder}'s secret is not a JSON object.`);
-  }
-  return parsed as Record<string, unknown>;
-}
-
-/** What is declared decides; where that is the default, the secret's own `ssl` does. */
-function tlsOf(declared: ConnectionSettings['tls'], ssl: boolean | 'true' | 'false' | undefined): Node['tls'] {
-  if (declared !== 'prefer' || ssl === undefined) return declared;
-  return ssl === true || ssl === 'true' ? 'require' : 'disable';
-}
-
-/** The rotated secret's own `ssl` must not take the administrator's password out of TLS. */
-function stricter(one: Node['tls'], other: Node['tls']): Node['tls'] {
-  const order = ['require', 'prefer', 'disable'] as const;
-  return order.find((tls) => tls === one || tls === other) ?? 'require';
-}
-
-function sameServer(one: Pick<Node, 'host' | 'port'>, other: Pick<Node, 'host' | 'port'>): boolean {
-  return one.host.toLowerCase() === other.host.toLowerCase() && one.port === other.port;
 }

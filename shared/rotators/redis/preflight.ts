@@ -1,9 +1,10 @@
 import { IncumbentRefused, Misconfigured } from '../../errors.ts';
 import type { Preflight, PreflightInput } from '../rotator.ts';
+import { assertPasswordOnce } from '../login-secret.ts';
 import { type AclUser, hashOf, quoted, readUser } from './acl-user.ts';
 import { type Actor, actorFor } from './administrator.ts';
 import { type Connector, type Node, placeOf, type Session } from './connect.ts';
-import { assertPasswordOnce, type Credential, declaredNode, declaredUser, parseCredential } from './credential-json.ts';
+import { type Credential, declaredNode, declaredUser, parseCredential } from './credential-json.ts';
 import { assertNoInfrastructure } from './infrastructure-links.ts';
 import { identityOf, loginAt } from './identity.ts';
 import { nodesOf, onEvery, together } from './nodes.ts';
@@ -24,7 +25,7 @@ export async function preflight(input: PreflightInput, connector: Connector): Pr
   const { connection } = settings;
   const incumbent =
     input.incumbent === undefined ? undefined : parseCredential(input.incumbent, 'incumbent', connection);
-  if (incumbent !== undefined) assertPasswordOnce(incumbent);
+  if (incumbent !== undefined) assertPasswordOnce(incumbent, ['password']);
   const username = incumbent?.username ?? declaredUser(connection);
   const first = incumbent?.login ?? declaredNode(connection);
   const nodes = nodesOf(first, connection);

@@ -82,6 +82,27 @@ describe('policy', () => {
   });
 
   it.each([
+    ['mysql', 'length: 257', 'passwords of 257 bytes; mysql takes at most 256'],
+    ['mariadb', 'length: 129, alphabet: "abcé"', 'passwords of up to 258 bytes; mariadb takes at most 256'],
+    ['rabbitmq', 'length: 2049', 'passwords of 2049 bytes; rabbitmq takes at most 2048'],
+  ])('is refused where the target of type %s does not take its texts: %s', (type, fields, expected) => {
+    const [found, ...more] = problems([`type: ${type}`, 'admin_secret: root', `policy: { ${fields} }`]);
+    expect(found).toBe(`6:23: found a policy for ${expected}`);
+    expect(more).toEqual([]);
+  });
+
+  it.each([
+    ['mysql', 'length: 256'],
+    ['mariadb', 'length: 128, alphabet: "abcé"'],
+    ['rabbitmq', 'length: 2048'],
+    ['redis', 'length: 4096'],
+    ['postgresql', 'length: 4096'],
+    ['credential', 'length: 4096'],
+  ])('is well for type %s with texts as long as its target takes: %s', (type, fields) => {
+    expect(problems([`type: ${type}`, `policy: { ${fields} }`])).toEqual([]);
+  });
+
+  it.each([
     ['length: 18', 108],
     ['length: 111, alphabet: ab', 111],
     ['length: 33, alphabet: "0123456789"', 109],

@@ -43,6 +43,13 @@ describe('provider', () => {
     });
   });
 
+  it('of an IAM user asks for more health checks in a row than others, unless the secret says how many', () => {
+    const iam = ['type: iam', 'provider: { user: uploader }'];
+    expect(secret(iam).healthyThreshold).toBe(5);
+    expect(secret([...iam, 'preheat: { health_checks: 3 }']).healthyThreshold).toBe(3);
+    expect(secret(['type: redis']).healthyThreshold).toBe(2);
+  });
+
   it.each(['https://api.example.com:8443/v1', 'http://127.0.0.1:9000', 'http://localhost', 'http://[::1]:1/v1'])(
     'takes the address %s',
     (url) => {
