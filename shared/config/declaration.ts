@@ -136,6 +136,10 @@ export interface ProviderDeclaration {
   readonly serviceAccount?: string;
   /** Another address of the provider's API: GitHub Enterprise, a gateway. */
   readonly baseUrl?: string;
+  /** PEM text, trusted at `baseUrl` besides Node's own authorities (the file names a path; the parser reads it). */
+  readonly certificateAuthority?: string;
+  /** `api_key`: new keys end by themselves after so many seconds, 3600-31536000. Absent: without an end. */
+  readonly expiresInSeconds?: number;
 }
 
 /** `http:` of a secret: an API that makes, tries and revokes a credential by requests. */
@@ -155,6 +159,8 @@ export interface HttpDeclaration {
     readonly id: string;
     readonly name: string;
   };
+  /** PEM text, trusted at `baseUrl` besides Node's own authorities (the file names a path; the parser reads it). */
+  readonly certificateAuthority?: string;
 }
 
 export interface HttpRequestDeclaration {
