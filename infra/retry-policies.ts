@@ -1,4 +1,4 @@
-import { LeaseHeld, TargetUnreachable, Throttled, TransientFailure } from '../shared/errors.ts';
+import { LeaseHeld, RateLimited, TargetUnreachable, Throttled, TransientFailure } from '../shared/errors.ts';
 
 /** One entry of a state's `Retry` (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html). */
 export interface RetryPolicy {
@@ -62,8 +62,28 @@ const UNREACHABLE_RETRY: RetryPolicy = {
   BackoffRate: 2,
 };
 
+/**
+ * A provider said when it answers again: 3 retries after 65, 130, 130 s, never earlier (no jitter): last wait 130 s,
+ * 5 min 25 s in all, well below the 15 min that a lease lives. A retry that comes before the provider's time asks it
+ * nothing (`shared/rotation/phase.ts`); what takes longer is rolled back, and tried again after that time.
+ */
+const RATE_LIMITED_RETRY: RetryPolicy = {
+  ErrorEquals: [RateLimited.errorName],
+  // A minute is the least that GitHub asks for; clocks differ.
+  IntervalSeconds: 65,
+  MaxAttempts: 3,
+  BackoffRate: 2,
+  MaxDelaySeconds: 130,
+  JitterStrategy: 'NONE',
+};
+
 /** A phase before the switch: each class of fault by its own policy. */
-export const PHASE_RETRY: readonly RetryPolicy[] = [PASSING_RETRY, THROTTLED_RETRY, UNREACHABLE_RETRY];
+export const PHASE_RETRY: readonly RetryPolicy[] = [
+  PASSING_RETRY,
+  THROTTLED_RETRY,
+  RATE_LIMITED_RETRY,
+  UNREACHABLE_RETRY,
+];
 
 /** Releasing a batch: as a phase, but the task's own timeout is the batch's, which is not tried again. */
 export const RELEASE_RETRY: readonly RetryPolicy[] = [
@@ -73,15 +93,13 @@ export const RELEASE_RETRY: readonly RetryPolicy[] = [
 
 /**
  * Rolling back must come through: 8 retries after 5, 10, 20, 40, 80, 120, 120, 120 s: last wait 2 min, 8 min 35 s in
- * all. What is left then is the recovery rule's.
+ * all. Where a provider must say first whether the switch is done, and said when it answers: 6 retries after 65, 130, 260,
+ * 520, 600, 600 s, 36 min in all, the lease renewed each time. What is left then is the recovery rule's.
  */
-export const ROLL_BACK_RETRY: RetryPolicy = {
-  ErrorEquals: TRANSIENT_ERRORS,
-  IntervalSeconds: 5,
-  MaxAttempts: 8,
-  BackoffRate: 2,
-  MaxDelaySeconds: 120,
-};
+export const ROLL_BACK_RETRY: readonly RetryPolicy[] = [
+  { ErrorEquals: TRANSIENT_ERRORS, IntervalSeconds: 5, MaxAttempts: 8, BackoffRate: 2, MaxDelaySeconds: 120 },
+  { ...RATE_LIMITED_RETRY, MaxAttempts: 6, MaxDelaySeconds: 600 },
+];
 
 /** Telling people. 5 retries after 2, 4, 8, 16, 32 s: last wait 32 s, 62 s in all. */
 export const NOTIFY_RETRY: RetryPolicy = {
@@ -91,7 +109,10 @@ export const NOTIFY_RETRY: RetryPolicy = {
   BackoffRate: 2,
 };
 
-/** Retiring. 3 retries after 5, 10, 20 s: last wait 20 s, 35 s in all; the machine itself tries again every hour. */
+/**
+ * Retiring. 3 retries after 5, 10, 20 s: last wait 20 s, 35 s in all; the machine itself tries again every hour, and waits
+ * as long as a provider has said.
+ */
 export const RETIRE_RETRY: RetryPolicy = {
   ErrorEquals: TRANSIENT_ERRORS,
   IntervalSeconds: 5,

@@ -15,6 +15,9 @@ export abstract class RekeyError extends Error {
   }
 }
 
+/** Secrets that one message names. */
+const MOST_NAMED = 10;
+
 /** A passing fault (network, a restarting server, an AWS 5xx): the same step may succeed when tried again. */
 export class TransientFailure extends RekeyError {
   static readonly errorName = 'TransientFailure';
@@ -27,6 +30,23 @@ export class Throttled extends RekeyError {
   static readonly errorName = 'Throttled';
   override readonly name = Throttled.errorName;
   readonly code = 'REKEY_THROTTLED';
+}
+
+/**
+ * A provider said when it answers again: nothing is asked of it before. Passing like `Throttled`, but waited for as long
+ * as was said.
+ */
+export class RateLimited extends RekeyError {
+  static readonly errorName = 'RateLimited';
+  override readonly name = RateLimited.errorName;
+  readonly code = 'REKEY_RATE_LIMITED';
+  /** From when the answer came. */
+  readonly retryAfterSeconds: number;
+
+  constructor(safeMessage: string, options: { readonly retryAfterSeconds: number; readonly cause?: unknown }) {
+    super(safeMessage, options);
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
 }
 
 /** Another rotation holds this secret's lease. Not a fault: this run ends without effects. */
@@ -48,6 +68,29 @@ export class Misconfigured extends RekeyError {
   static readonly errorName = 'Misconfigured';
   override readonly name = Misconfigured.errorName;
   readonly code = 'REKEY_MISCONFIGURED';
+}
+
+/**
+ * Entries of the registry that this version of Rekey cannot read: another version, or somebody by hand, wrote them so.
+ * They stop only what concerns their own secrets.
+ */
+export class RecordUnreadable extends RekeyError {
+  static readonly errorName = 'RecordUnreadable';
+  override readonly name = RecordUnreadable.errorName;
+  readonly code = 'REKEY_RECORD_UNREADABLE';
+  readonly secretIds: readonly string[];
+
+  /** `where` they cannot be read: names of fields, no value. */
+  constructor(
+    secretIds: readonly string[],
+    { where, cause }: { readonly where?: string; readonly cause?: unknown } = {},
+  ) {
+    const named = secretIds.slice(0, MOST_NAMED).map((secretId) => `"${secretId}"`);
+    const others = secretIds.length - named.length;
+    const names = `${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+    super(`The registry's entry of ${names} cannot be read${where === undefined ? '' : ` (${where})`}.`, { cause });
+    this.secretIds = secretIds;
+  }
 }
 
 /** The target cannot be reached: refused connection, no route, unknown host, TLS handshake. */

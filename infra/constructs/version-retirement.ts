@@ -31,8 +31,8 @@ export interface VersionRetirementTargets {
 
 /**
  * Waits for the grace period to end and for consumers to leave the old version (up to an hour without a word), then
- * ends it and proves it dead. While that fails, people are told and it is tried again every hour: a debt is never
- * dropped. An hour of waiting for consumers writes about 1,300 of the 25,000 events that an execution may have, each
+ * ends it and proves it dead. A provider that says when it answers again is asked then. While that fails, people are told
+ * and it is tried again every hour: a debt is never dropped. An hour of waiting for consumers writes about 1,300 of the 25,000 events that an execution may have, each
  * round after that 11 to 20, which is enough for seven weeks; past that it fails and the recovery rule starts a new one.
  */
 export function versionRetirement({ functionArn }: VersionRetirementTargets): StateMachineDefinition {
@@ -48,14 +48,20 @@ export function versionRetirement({ functionArn }: VersionRetirementTargets): St
         parameters: RETIREMENT_INPUT,
         functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
         retry: [LEASE_RETRY, RETIRE_RETRY],
-        resultPath: null,
+        resultPath: '$.retire',
         catch: [
           { ErrorEquals: [StillHeld.errorName], ResultPath: null, Next: 'WaitForConsumers' },
           { ErrorEquals: [EndsByItself.errorName], ResultPath: null, Next: 'WaitForItsOwnEnd' },
           { ErrorEquals: ['States.ALL'], ResultPath: '$.fault', Next: 'Owed' },
         ],
-        next: 'Retired',
+        next: 'IsLimited',
       }),
+      IsLimited: {
+        Type: 'Choice',
+        Choices: [{ Variable: '$.retire.until', IsPresent: true, Next: 'WaitForProvider' }],
+        Default: 'Retired',
+      },
+      WaitForProvider: { Type: 'Wait', TimestampPath: '$.retire.until', Next: 'Retire' },
       WaitForItsOwnEnd: { Type: 'Wait', Seconds: OWN_END_WAIT_SECONDS, Next: 'Retire' },
       WaitForConsumers: { Type: 'Wait', Seconds: HELD_WAIT_SECONDS, Next: 'Retire' },
       Retired: { Type: 'Succeed' },

@@ -7,6 +7,7 @@ import {
   IncumbentRefused,
   Misconfigured,
   OrphanInDoubt,
+  RateLimited,
   RefusedByPolicy,
   RetirementPending,
   SlotOccupied,
@@ -18,6 +19,8 @@ import {
 const REMEDIES: Readonly<Record<string, string>> = {
   [TransientFailure.errorName]: 'nothing, unless it keeps coming back: it was a passing fault.',
   [Throttled.errorName]: 'nothing, unless it keeps coming back: AWS or the target asked to slow down.',
+  [RateLimited.errorName]:
+    'nothing, unless it keeps coming back: the provider said when it answers again, and is not asked before. See what else uses its quota then.',
   [Misconfigured.errorName]: 'correct what the cause names, in secrets.yaml or in the secret itself.',
   [TargetUnreachable.errorName]:
     'see that the target is up and that the functions can reach it (VPC, security groups, host name, TLS certificate).',

@@ -31,7 +31,7 @@ const rotation = z.extend(rotationInput, {
       bounds: z.array(z.string()),
     }),
   ),
-  fault: z.optional(z.strictObject({ name: z.string(), message: z.string() })),
+  fault: z.optional(z.strictObject({ name: z.string(), message: z.string(), retryAt: z.optional(date) })),
   alerted: z.array(z.string()),
 });
 
@@ -56,7 +56,12 @@ const record = z.strictObject({
       owedAlertAt: z.optional(date),
       expiresAt: z.optional(date),
       issuance: z.optional(
-        z.strictObject({ since: date, existing: z.array(z.string()), attempts: z.int().check(z.gte(0)) }),
+        z.strictObject({
+          since: date,
+          existing: z.array(z.string()),
+          attempts: z.int().check(z.gte(0)),
+          explained: z.optional(z.int().check(z.gte(0))),
+        }),
       ),
     }),
   ),

@@ -48,8 +48,6 @@ export interface LedgerCredential extends KnownCredential {
   readonly owedSince: Date | undefined;
   /** When people were last told of the debt. */
   readonly owedAlertAt: Date | undefined;
-  /** When it ends by itself, as its provider said; absent where it does not. */
-  readonly expiresAt?: Date | undefined;
 }
 
 export interface RotationRecord extends RotationInput {
@@ -71,6 +69,8 @@ export interface RotationRecord extends RotationInput {
 export interface Fault {
   readonly name: string;
   readonly message: string;
+  /** `RateLimited`: when the provider answers again. */
+  readonly retryAt?: Date | undefined;
 }
 
 export interface PhaseRecord {

@@ -33,7 +33,7 @@ export async function judgeBatch(given: BatchInput, ports: JudgingPorts): Promis
   const tolerated = Math.floor(((record.rotation.rollout?.consumers ?? 0) * rollout.tolerancePercent) / 100);
   if (refusals.length === 0 && quiet.length <= tolerated) return;
   const fault = refusals.length > 0 ? await refused(refusals, input, ports) : await unheard(quiet, input, ports);
-  await recordFault(ports.registry, input, fault);
+  await recordFault(ports, input, fault);
   throw fault;
 }
 

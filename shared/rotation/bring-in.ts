@@ -1,4 +1,11 @@
-import { AdminRefused, Misconfigured, RetirementPending, SlotOccupied, TransientFailure } from '../errors.ts';
+import {
+  AdminRefused,
+  Misconfigured,
+  RateLimited,
+  RetirementPending,
+  SlotOccupied,
+  TransientFailure,
+} from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { SecretRecord } from '../registry/registry.ts';
 import { updateRecord } from '../registry/update-record.ts';
@@ -106,6 +113,7 @@ const MADE_NOTHING: ReadonlySet<string> = new Set([
   RetirementPending.errorName,
   Misconfigured.errorName,
   AdminRefused.errorName,
+  RateLimited.errorName,
 ]);
 
 /**

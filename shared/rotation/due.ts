@@ -37,16 +37,23 @@ export function nextRotation(
 /**
  * When to try again after `failures` failed rotations in a row: 5 min, 10, 20 … 6 h, and no later than the schedule says.
  * While what is current ends by itself: every 5 min. A value that the target's policy refused: after a minute with
- * another value, three in all; then not before the schedule, because no value of the declared policy will do.
+ * another value, three in all; then not before the schedule, because no value of the declared policy will do. Never before
+ * `retryAt`, when the provider answers again.
  */
 export function nextTry(
   declaration: Declared,
   now: Date,
-  last: { readonly failures: number; readonly fault?: string | undefined; readonly expiresAt?: Date | undefined },
+  last: {
+    readonly failures: number;
+    readonly fault?: string | undefined;
+    readonly expiresAt?: Date | undefined;
+    readonly retryAt?: Date | undefined;
+  },
 ): Date | undefined {
-  const { failures, fault, expiresAt } = last;
+  const { failures, fault, expiresAt, retryAt = now } = last;
   const interval = approximateIntervalSeconds(declaration.schedule);
-  const after = (seconds: number) => new Date(now.getTime() + Math.min(seconds, interval) * 1000);
+  const after = (seconds: number) =>
+    new Date(Math.max(now.getTime() + Math.min(seconds, interval) * 1000, retryAt.getTime()));
   if (fault === RefusedByPolicy.errorName && expiresAt === undefined && declaration.scheduler === undefined) {
     return failures < PROPOSALS ? after(ANOTHER_PROPOSAL_SECONDS) : nextRotation(declaration, now);
   }

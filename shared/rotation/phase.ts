@@ -1,6 +1,6 @@
 import type { AuditOperation } from '../audit/audit-trail.ts';
-import { type RekeyError, RotationEnded } from '../errors.ts';
-import type { Phase, PhaseRecord, Registry, RotationRecord, SecretRecord } from '../registry/registry.ts';
+import { RateLimited, type RekeyError, RotationEnded } from '../errors.ts';
+import type { Phase, PhaseRecord, RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { withLease } from './lease.ts';
 import { asRekeyError, OperationLog } from './operation-log.ts';
@@ -61,6 +61,7 @@ export async function runPhase(
   work: (log: OperationLog, afterwards: AsyncDisposableStack) => Promise<PhaseOutcome>,
 ): Promise<SecretRecord> {
   if (hasEnded(record, name)) return record;
+  assertAnswers(record, ports.clock.now());
   const startedAt = ports.clock.now();
   await using afterwards = new AsyncDisposableStack();
   try {
@@ -68,7 +69,7 @@ export async function runPhase(
     const { answer, entries } = await log.collect(ports.auditTrail, input.secretId, () => work(log, afterwards));
     return await endPhase(ports, { input, name, startedAt, record, outcome: answer, entries });
   } catch (error) {
-    await recordFault(ports.registry, input, asRekeyError(error));
+    await recordFault(ports, input, asRekeyError(error));
     throw error;
   }
 }
@@ -103,15 +104,32 @@ async function endPhase(
 }
 
 /** So that the alert can say what stopped the rotation. The error itself matters more: a failure here is passed over. */
-export async function recordFault(registry: Registry, input: RotationInput, fault: RekeyError): Promise<void> {
+export async function recordFault(
+  { registry, clock }: Pick<AlertingPorts, 'registry' | 'clock'>,
+  input: RotationInput,
+  error: RekeyError,
+): Promise<void> {
+  const retryAt = error instanceof RateLimited ? { retryAt: retryTime(error, clock.now()) } : {};
+  const fault = { name: error.name, message: error.safeMessage, ...retryAt };
   try {
     await updateRecord(registry, input.secretId, (latest) => {
       const current = running(latest, input.rotationId);
-      return { ...current, rotation: { ...current.rotation, fault: { name: fault.name, message: fault.safeMessage } } };
+      return { ...current, rotation: { ...current.rotation, fault } };
     });
   } catch {
     // RollBack still learns the error's name from the workflow.
   }
+}
+
+export function retryTime({ retryAfterSeconds }: RateLimited, now: Date): Date {
+  return new Date(now.getTime() + retryAfterSeconds * 1000);
+}
+
+/** Throws `RateLimited` again, without a request, until the provider's time has come. */
+export function assertAnswers({ rotation: { fault } }: RunningRecord, now: Date): void {
+  if (fault?.retryAt === undefined || fault.retryAt <= now) return;
+  const retryAfterSeconds = (fault.retryAt.getTime() - now.getTime()) / 1000;
+  throw new RateLimited(fault.message, { retryAfterSeconds });
 }
 
 export function operationLog(

@@ -1,4 +1,4 @@
-import { HeldTooLong, StillHeld } from '../errors.ts';
+import { HeldTooLong, RateLimited, StillHeld } from '../errors.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { holders } from '../rollout/holders.ts';
@@ -10,18 +10,21 @@ import { withLease, withoutLease } from './lease.ts';
 import { credential, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RetirementInput } from './payloads.ts';
+import { retryTime } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
 
-/** How long consumers are waited for, after the grace period, before people are told. */
+/** How long consumers, or a provider that said when it answers again, are waited for, after the grace period, before people are told. */
 const PATIENCE_SECONDS = 3600;
 
-export interface RetireResult {
-  readonly outcome: 'retired' | 'kept';
-}
+export type RetireResult =
+  | { readonly outcome: 'retired' | 'kept' }
+  /** The provider answers again at `until`; nothing is asked of it before. */
+  | { readonly outcome: 'limited'; readonly until: string };
 
 /**
  * Ends a replaced credential at the target, and every other one of the secret that is overdue, and proves them dead.
- * `retired`: it is; `kept`: it carries `AWSCURRENT` again (somebody moved the label back), so it lives on.
+ * `retired`: it is; `kept`: it carries `AWSCURRENT` again (somebody moved the label back), so it lives on; `limited`: its
+ * provider is to be asked again later (for an hour after the grace period; after that, `RateLimited` is thrown).
  *
  * Twice is harmless: a credential that the ledger has as retired, or no longer has, is done; ending a dead one changes
  * nothing. Holds the secret's lease meanwhile, so no rotation re-uses the credential's place. Throws `LeaseHeld` while a
@@ -40,6 +43,10 @@ export async function retire(input: RetirementInput, ports: RotationPorts): Prom
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()));
   try {
     return await retireUnderLease(input, ports, record, known);
+  } catch (error) {
+    const now = clock.now();
+    if (!(error instanceof RateLimited) || waitedSeconds(known, now) >= PATIENCE_SECONDS) throw error;
+    return { outcome: 'limited', until: retryTime(error, now).toISOString() };
   } finally {
     await updateRecord(registry, secretId, (latest) => withoutLease(latest, holder));
   }
@@ -49,7 +56,7 @@ export async function retire(input: RetirementInput, ports: RotationPorts): Prom
 async function requireLeft(known: LedgerCredential, record: SecretRecord, ports: RotationPorts): Promise<void> {
   const { rollouts, clock, secretStore } = ports;
   const { secretId, declaration } = record;
-  const { versionId, identity, retireAt } = known;
+  const { versionId, identity } = known;
   const now = clock.now();
   const held = await holders(rollouts, { secretId, versionId, now });
   if (held.length === 0) return;
@@ -62,9 +69,12 @@ async function requireLeft(known: LedgerCredential, record: SecretRecord, ports:
       await settle(rollouts, secretId, { rotationId: current.versionId, versionId: current.versionId });
     }
   }
-  const waited = (now.getTime() - (retireAt ?? now).getTime()) / 1000;
   const text = `${held.length} consumers still use "${identity}" of "${secretId}": ${named(held)}.`;
-  throw waited < PATIENCE_SECONDS ? new StillHeld(text) : new HeldTooLong(text);
+  throw waitedSeconds(known, now) < PATIENCE_SECONDS ? new StillHeld(text) : new HeldTooLong(text);
+}
+
+function waitedSeconds({ retireAt }: LedgerCredential, now: Date): number {
+  return (now.getTime() - (retireAt ?? now).getTime()) / 1000;
 }
 
 async function retireUnderLease(

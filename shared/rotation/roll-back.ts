@@ -1,5 +1,5 @@
 import type { SecretText } from '../redact.ts';
-import { EndsByItself, RekeyError, Throttled, TransientFailure } from '../errors.ts';
+import { EndsByItself, RateLimited, RekeyError, Throttled, TransientFailure } from '../errors.ts';
 import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { requireVersion, adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
@@ -11,7 +11,7 @@ import { withLease, withoutLease } from './lease.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
 import type { ApplyResult, RollBackInput, RollBackResult, RotationInput } from './payloads.ts';
-import { hasEnded, operationLog, type RunningRecord, running, withPhase } from './phase.ts';
+import { assertAnswers, hasEnded, operationLog, retryTime, type RunningRecord, running, withPhase } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
 
 /**
@@ -50,8 +50,11 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
   return { outcome: 'rolled_back', ...owedCandidate(ended, rotation) };
 }
 
-/** What became of the candidate: ended; still used by consumers that are going back, or ending by itself; or not to be ended now. */
-type Removal = 'undone' | 'candidate_held' | 'candidate_owed';
+/**
+ * What became of the candidate: ended; still used by consumers that are going back, or ending by itself; not to be ended
+ * now; or not before a time, when its provider answers again.
+ */
+type Removal = 'undone' | 'candidate_held' | 'candidate_owed' | Date;
 
 /** The effects of going back, each idempotent; entries and books are written after them. */
 async function undo(
@@ -100,6 +103,7 @@ async function notTheLast(latest: SecretRecord, ports: RotationPorts, input: Rol
 }
 
 async function opensTarget(ports: RotationPorts, record: RunningRecord, value: SecretText): Promise<boolean> {
+  assertAnswers(record, ports.clock.now());
   const rotator = await requireRotator(ports, record);
   return (await rotator.probe(value, rotatorSettings(record))) === 'accepted';
 }
@@ -133,6 +137,7 @@ async function removeCandidate(
     return 'candidate_held';
   }
   try {
+    assertAnswers(record, ports.clock.now());
     const rotator = await requireRotator(ports, record);
     const value = (await secretStore.read(record.secretId, { versionId: rotationId }))?.value;
     const admin = await adminValue(secretStore, record, survivor ?? value);
@@ -154,6 +159,11 @@ async function removeCandidate(
     if (error instanceof EndsByItself) {
       log.note('candidate_ends_by_itself', { candidate });
       return 'candidate_held';
+    }
+    if (error instanceof RateLimited) {
+      const until = retryTime(error, ports.clock.now());
+      log.note('candidate_waits', { candidate, until: until.toISOString() });
+      return until;
     }
     log.note('candidate_owed', { candidate, fault: error.name, message: error.safeMessage }, 'high');
     return 'candidate_owed';
@@ -199,12 +209,17 @@ function end(
           failures,
           fault: rotation.fault?.name,
           expiresAt: credential(current, current.rotation.incumbentVersionId)?.expiresAt,
+          retryAt: removal instanceof Date ? removal : rotation.fault?.retryAt,
         }),
       },
       rotationId,
       removal === 'undone'
         ? { state: 'retired', retireAt: undefined }
-        : { state: 'grace', retireAt: now, ...(removal === 'candidate_owed' ? { owedSince: now } : {}) },
+        : {
+            state: 'grace',
+            retireAt: removal instanceof Date ? removal : now,
+            ...(removal === 'candidate_owed' ? { owedSince: now } : {}),
+          },
     );
     return withoutLease(books, rotationId);
   };

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TRANSIENT_ERRORS } from '../../infra/retry-policies.ts';
 import * as errors from '../../shared/errors.ts';
+import { LEASE_SECONDS } from '../../shared/rotation/lease.ts';
 import { type BatchInput, batchInput, releaseInput } from '../../shared/rollout/payloads.ts';
 import type { AuditResult, RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
 import { fault, interpret, type Run } from './support/interpreter.ts';
@@ -111,6 +112,7 @@ describe('SecretRotation', () => {
   it.each([
     ['TransientFailure', 5],
     ['Throttled', 6],
+    ['RateLimited', 4],
     ['TargetUnreachable', 5],
     ['RefusedByPolicy', 1],
     ['Misconfigured', 1],
@@ -123,6 +125,23 @@ describe('SecretRotation', () => {
       NotifyOfRollBack: nothing,
     });
     expect(tasks.filter((task) => task === 'Generate')).toHaveLength(times);
+  });
+
+  it('waits a minute at least where a provider asked to slow down, never less, and ends well within a lease', () => {
+    for (const [name, task] of tasksOf(rotation.States)) {
+      const policies = task['Retry'] as readonly Record<string, number | string | readonly string[]>[];
+      const policy = policies.find(({ ErrorEquals }) => (ErrorEquals as readonly string[]).includes('RateLimited'));
+      if (policy === undefined) continue;
+      expect(policy, name).toMatchObject({ ErrorEquals: ['RateLimited'], JitterStrategy: 'NONE' });
+      const { IntervalSeconds, BackoffRate, MaxDelaySeconds, MaxAttempts } = policy as Record<string, number>;
+      const waits = Array.from({ length: MaxAttempts! }, (_, attempt) =>
+        Math.min(IntervalSeconds! * BackoffRate! ** attempt, MaxDelaySeconds!),
+      );
+      expect(waits[0], name).toBeGreaterThanOrEqual(60);
+      // A roll back renews the lease at every try.
+      const held = name === 'RollBack' ? Math.max(...waits) : waits.reduce((sum, wait) => sum + wait, 0);
+      expect(held, name).toBeLessThan(LEASE_SECONDS - 4 * 60);
+    }
   });
 
   it('goes on to people and the retirement when the roll back finds the switch done', async () => {
@@ -403,6 +422,23 @@ describe('VersionRetirement', () => {
     expect(tasks).toEqual(['Retire', 'Retire', 'Retire']);
     expect(outcome.status).toBe('succeeded');
     expect(retirement.States['WaitForItsOwnEnd']).toMatchObject({ Type: 'Wait', Seconds: 600, Next: 'Retire' });
+  });
+
+  it('asks a provider when it said that it answers again, without a word', async () => {
+    const until = '2026-03-01T12:40:00.000Z';
+    const answers = [{ outcome: 'limited', until }, { outcome: 'retired' }];
+    const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, { Retire: () => answers.shift() });
+    expect(tasks).toEqual(['Retire', 'Retire']);
+    expect(inputs.get('Retire')).toEqual([RETIREMENT, RETIREMENT]);
+    expect(outcome.status).toBe('succeeded');
+    const { WaitForProvider } = retirement.States;
+    expect(WaitForProvider).toMatchObject({ Type: 'Wait', TimestampPath: '$.retire.until', Next: 'Retire' });
+  });
+
+  it('does not try a provider again by itself that asked to slow down for longer than people are kept waiting', async () => {
+    const Retire = retiresAfter(['RateLimited']);
+    const { tasks } = await interpret(retirement, RETIREMENT, { Retire, Owed: nothing });
+    expect(tasks).toEqual(['Retire', 'Owed', 'Retire']);
   });
 
   it('tells people of consumers that have not left for too long, and looks again', async () => {

@@ -7,6 +7,7 @@ import {
   CandidateUnproven,
   InternalFault,
   Misconfigured,
+  RateLimited,
   type RekeyError,
   TargetUnreachable,
   Throttled,
@@ -80,7 +81,7 @@ const kinds: readonly (readonly [string, Mishap['does'], unknown])[] = [
     TransientFailure,
   ],
   ['409', answers(409), TransientFailure],
-  ['429', answers(429, { headers: { 'retry-after': '17' } }), Throttled],
+  ['429', answers(429, { headers: { 'retry-after': '17' } }), RateLimited],
   ['429 with a code', coded(429, 'rate_limit_exceeded'), Throttled],
   ['418', answers(418), InternalFault],
   ['401 of a proxy', answers(401, { body: '<html>', headers: { 'content-type': 'text/html' } }), InternalFault],
@@ -138,15 +139,41 @@ describe('a server in trouble', () => {
   });
 
   it("does not keep the parser's error, which may quote the answer", () => {
-    const error = openaiFault(new SyntaxError('"value":"a-leaked-value"'), 'api.openai.com', 'making a key');
+    const error = openaiFault(new SyntaxError('"value":"a-leaked-value"'), {
+      place: 'api.openai.com',
+      doing: 'making a key',
+      now: new Date(),
+    });
     expect(error).toBeInstanceOf(TransientFailure);
     expectSilent(error, 'a-leaked-value');
   });
 
-  it('says how long OpenAI asks to wait', async () => {
+  it('says how long OpenAI asks to wait, in seconds or with a date', async () => {
     const { rotations } = await adopt();
-    harness.server.plan({ does: answers(429, { headers: { 'retry-after': '17' } }) });
-    await expect(rotations.preflight('v1')).rejects.toThrow(/for 17 s/);
+    const inAnHour = new Date(Date.now() + 3600_000).toUTCString();
+    for (const header of ['17', inAnHour, 'words of a server'])
+      harness.server.plan({ does: answers(429, { headers: { 'retry-after': header } }) });
+    await expect(rotations.preflight('v1')).rejects.toMatchObject({
+      retryAfterSeconds: 17,
+      safeMessage: expect.stringMatching(/answers again in 17 s\.$/),
+    });
+    const later = (await fault(rotations.preflight('v1'))) as RateLimited;
+    expect(later.retryAfterSeconds).toBeGreaterThan(3500);
+    const unsaid = await fault(rotations.preflight('v1'));
+    expect(unsaid).toBeInstanceOf(Throttled);
+    expectSilent((unsaid as RekeyError).safeMessage, 'words of a server');
+  });
+
+  it('is not asked again by the pre-heat before the time that it said', async () => {
+    const { rotations } = await adopt({}, { preheatSeconds: 20 });
+    const { value: candidate } = await rotations.bringIn();
+    const clock = new ManualClock(new Date().toISOString());
+    const before = harness.server.log.length;
+    harness.server.plan({ path: /models/, does: answers(429, { headers: { 'retry-after': '60' } }) });
+    const { settings } = rotations;
+    const attempt = harness.rotator(clock).test({ settings, candidate, incumbentIdentity: undefined });
+    await expect(attempt).rejects.toBeInstanceOf(RateLimited);
+    expect(harness.server.log.slice(before)).toEqual(['GET /v1/models']);
   });
 
   it('may lose an answer after it made the key: the next attempt removes that key and goes on', async () => {

@@ -8,9 +8,9 @@ import {
   CandidateUnproven,
   InternalFault,
   Misconfigured,
+  RateLimited,
   RekeyError,
   TargetUnreachable,
-  Throttled,
   TransientFailure,
 } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
@@ -75,13 +75,13 @@ describe('a server in trouble', () => {
     ['500', answers(500), TransientFailure],
     ['502 that is HTML', answers(502, { body: '<html>', headers: { 'content-type': 'text/html' } }), TransientFailure],
     ['503 without a body', { kind: 'answers', answer: { status: 503 } }, TransientFailure],
-    ['429', answers(429, { headers: { 'retry-after': '17' } }), Throttled],
-    ['403 with retry-after', answers(403, { headers: { 'retry-after': '60' } }), Throttled],
-    ['403 with nothing remaining', answers(403, { headers: { 'x-ratelimit-remaining': '0' } }), Throttled],
+    ['429', answers(429, { headers: { 'retry-after': '17' } }), RateLimited],
+    ['403 with retry-after', answers(403, { headers: { 'retry-after': '60' } }), RateLimited],
+    ['403 with nothing remaining', answers(403, { headers: { 'x-ratelimit-remaining': '0' } }), RateLimited],
     [
       '403 of a secondary limit',
       answers(403, { body: { message: 'You have exceeded a secondary rate limit' } }),
-      Throttled,
+      RateLimited,
     ],
     ['418', answers(418), InternalFault],
     ['a server that says nothing', { kind: 'hangs' }, TransientFailure],
@@ -140,19 +140,45 @@ describe('a server in trouble', () => {
     expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
   });
 
-  it('says how long GitHub asks to wait', async () => {
+  it('says how long GitHub asks to wait: what it said, until its reset, else a minute', async () => {
     const { rotations } = await adopt();
-    harness.server.plan({ does: answers(429, { headers: { 'retry-after': '17' } }) });
-    await expect(rotations.preflight('v1')).rejects.toThrow(/for 17 s/);
-    harness.server.plan({ does: answers(429, { headers: { 'retry-after': 'words of a server' } }) });
-    const error = await fault(rotations.preflight('v1'));
-    expectSilent((error as RekeyError).safeMessage, 'words of a server');
+    const now = new Date('2026-03-01T12:00:00Z');
+    const reset = String(now.getTime() / 1000 + 1800);
+    const said: readonly (readonly [Record<string, string>, number])[] = [
+      [{ 'retry-after': '17' }, 17],
+      [{ 'retry-after': '17', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset }, 17],
+      [{ 'retry-after': 'Sun, 01 Mar 2026 12:05:00 GMT' }, 300],
+      [{ 'retry-after': 'words of a server' }, 60],
+      [{ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset }, 1800],
+      [{ 'x-ratelimit-remaining': '7', 'x-ratelimit-reset': reset }, 60],
+      [{ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': 'words of a server' }, 60],
+      [{ 'x-ratelimit-remaining': '0' }, 60],
+    ];
+    const rotator = harness.rotator(new ManualClock(now.toISOString()));
+    for (const [headers, retryAfterSeconds] of said) {
+      harness.server.plan({ path: /repositories/, does: answers(429, { headers }) });
+      const error = await fault(rotator.probe(rotations.current.value, rotations.settings));
+      expect(error).toMatchObject({ retryAfterSeconds });
+      expectSilent((error as RekeyError).safeMessage, 'words of a server');
+    }
+  });
+
+  it('is not asked again by the pre-heat before the time that it said', async () => {
+    const { rotations } = await adopt({}, { preheatSeconds: 20 });
+    const { value: candidate } = await rotations.bringIn();
+    const clock = new ManualClock(new Date().toISOString());
+    const before = harness.server.log.length;
+    harness.server.plan({ path: /repositories/, does: answers(429, { headers: { 'retry-after': '60' } }) });
+    const { settings } = rotations;
+    const attempt = harness.rotator(clock).test({ settings, candidate, incumbentIdentity: undefined });
+    await expect(attempt).rejects.toBeInstanceOf(RateLimited);
+    expect(harness.server.log.slice(before)).toEqual(['GET /api/v3/installation/repositories']);
   });
 
   it('stops at the primary limit, and goes on after it', async () => {
     const { rotations } = await adopt();
     harness.server.remaining = 0;
-    await expect(rotations.preflight('v1')).rejects.toBeInstanceOf(Throttled);
+    await expect(rotations.preflight('v1')).rejects.toBeInstanceOf(RateLimited);
     harness.server.remaining = Number.POSITIVE_INFINITY;
     await rotations.rotate();
   });

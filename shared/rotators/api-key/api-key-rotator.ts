@@ -24,7 +24,7 @@ export interface ApiKeyDependencies {
  * one whose answer was lost is found; the provider's id of each is what the ledger knows it by.
  */
 export function apiKeyRotator({ clock, fetch, answerMilliseconds }: ApiKeyDependencies): IssuedRotator {
-  const tools = { fetch: limitedFetch(answerMilliseconds, fetch) };
+  const tools = { fetch: limitedFetch(answerMilliseconds, fetch), clock };
   const open = (settings: RotatorSettings) => providerOf(settings, tools);
   return {
     type: 'api_key',

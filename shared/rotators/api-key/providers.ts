@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { Misconfigured } from '../../errors.ts';
 import type { RotatorSettings } from '../rotator.ts';
 import type { KeyProvider } from './key-provider.ts';
@@ -6,6 +7,7 @@ import { openaiProvider } from './openai/openai-provider.ts';
 /** What a provider's client is given. */
 export interface ProviderTools {
   readonly fetch: typeof fetch;
+  readonly clock: Clock;
 }
 
 const STANDARD = 'openai';

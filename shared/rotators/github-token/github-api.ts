@@ -6,7 +6,7 @@ import { AdminRefused, Misconfigured, type RekeyError, TransientFailure } from '
 import { SecretText } from '../../redact.ts';
 import { appJwt } from './app-jwt.ts';
 import type { App } from './app-key.ts';
-import { type Asking, githubFault, isThrottled, type Refusal, refusalOf } from './github-faults.ts';
+import { type Asking, githubFault, isLimited, type Refusal, refusalOf } from './github-faults.ts';
 import type { Permissions } from './permissions.ts';
 
 /** https://docs.github.com/rest/about-the-rest-api/api-versions: what the schemas below were written for. */
@@ -137,7 +137,7 @@ export class GitHubApi {
     } catch (error) {
       const refusal = refusalOf(error);
       if (isBadCredentials(refusal)) return undefined;
-      if (refusal?.status === 403 && !isThrottled(refusal)) return { repositories: undefined };
+      if (refusal?.status === 403 && !isLimited(refusal)) return { repositories: undefined };
       throw refusal?.status === 404 ? this.#notTheApi() : githubFault(error, asking);
     }
   }
@@ -153,7 +153,7 @@ export class GitHubApi {
     } catch (error) {
       const refusal = refusalOf(error);
       if (isBadCredentials(refusal)) return 'refused';
-      if (refusal?.status === 403 && !isThrottled(refusal)) return 'not an installation token';
+      if (refusal?.status === 403 && !isLimited(refusal)) return 'not an installation token';
       throw refusal?.status === 404 ? this.#notTheApi() : githubFault(error, this.#asking('revoking a token'));
     }
   }
@@ -178,7 +178,7 @@ export class GitHubApi {
   }
 
   #asking(doing: string): Asking {
-    return { place: this.#place, doing };
+    return { place: this.#place, doing, now: this.#clock.now() };
   }
 
   async #answered<Answer>(
@@ -190,7 +190,7 @@ export class GitHubApi {
       return await ask();
     } catch (error) {
       const refusal = refusalOf(error);
-      const known = refusal === undefined || isThrottled(refusal) ? undefined : meaning(refusal);
+      const known = refusal === undefined || isLimited(refusal) ? undefined : meaning(refusal);
       throw known ?? githubFault(error, asking);
     }
   }

@@ -1,5 +1,9 @@
-import { InternalFault, RekeyError, Throttled, TransientFailure } from '../../errors.ts';
+import { InternalFault, RateLimited, RekeyError, TransientFailure } from '../../errors.ts';
 import { connectionFault } from '../provider-api/connection-faults.ts';
+import { retryAfterSeconds as secondsOf, secondsUntil } from '../provider-api/retry-after.ts';
+
+/** Where GitHub does not say how long: "at least one minute". */
+const UNSAID_SECONDS = 60;
 
 /** An answer that is no success, as far as it may be looked at. */
 export interface Refusal {
@@ -14,6 +18,7 @@ export interface Asking {
   readonly place: string;
   /** "making a token". */
   readonly doing: string;
+  readonly now: Date;
 }
 
 /** The answer that `error` stands for; `undefined` where none arrived. Octokit gives a lost connection a status of its own. */
@@ -32,11 +37,14 @@ export function refusalOf(error: unknown): Refusal | undefined {
 export function githubFault(error: unknown, asking: Asking): RekeyError {
   if (error instanceof RekeyError) return error;
   const refusal = refusalOf(error);
-  const { place, doing } = asking;
+  const { place, doing, now } = asking;
   if (refusal === undefined) return connectionFault(error, place, doing);
   const { status } = refusal;
-  if (isThrottled(refusal))
-    return new Throttled(`${place} asked to slow down while ${doing} (HTTP ${status}${pause(refusal)}).`);
+  if (isLimited(refusal)) {
+    const retryAfterSeconds = pause(refusal, now);
+    const text = `${place} asked to slow down while ${doing} (HTTP ${status}): it answers again in ${retryAfterSeconds} s.`;
+    return new RateLimited(text, { retryAfterSeconds });
+  }
   if (status >= 500 || status === 408) return new TransientFailure(`${place} answered HTTP ${status} while ${doing}.`);
   return new InternalFault(`${place} answered HTTP ${status} while ${doing}.`);
 }
@@ -45,7 +53,7 @@ export function githubFault(error: unknown, asking: Asking): RekeyError {
  * The primary limit is told by `x-ratelimit-remaining`, a secondary one by `retry-after` or in words only:
  * https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
  */
-export function isThrottled({ status, headers, message = '' }: Refusal): boolean {
+export function isLimited({ status, headers, message = '' }: Refusal): boolean {
   if (status === 429) return true;
   if (status !== 403) return false;
   return (
@@ -53,7 +61,11 @@ export function isThrottled({ status, headers, message = '' }: Refusal): boolean
   );
 }
 
-function pause({ headers }: Refusal): string {
-  const seconds = headers['retry-after'];
-  return typeof seconds === 'string' && /^\d{1,6}$/.test(seconds) ? `, for ${seconds} s` : '';
+/** `Retry-After`, else until the primary limit is reset, else GitHub's own least. */
+function pause({ headers }: Refusal, now: Date): number {
+  const said = secondsOf(headers['retry-after'], now);
+  if (said !== undefined) return said;
+  const reset = headers['x-ratelimit-reset'];
+  const isUsedUp = headers['x-ratelimit-remaining'] === '0' && typeof reset === 'string' && /^\d{1,12}$/.test(reset);
+  return (isUsedUp ? secondsUntil(Number(reset) * 1000, now) : undefined) ?? UNSAID_SECONDS;
 }

@@ -1,12 +1,13 @@
 import type { Clock } from '../../clock.ts';
-import { CandidateUnproven, Misconfigured, RekeyError } from '../../errors.ts';
+import { CandidateUnproven, Misconfigured, RateLimited, RekeyError } from '../../errors.ts';
 import type { RotatorSettings } from '../rotator.ts';
 
 const RETRY_MILLISECONDS = 1_000;
 
 /**
  * Checks until `healthyThreshold` in a row find something, and answers the last find. `undefined`, "refused", and a
- * passing fault start the count again, until `preheatSeconds` have passed: then `CandidateUnproven`.
+ * passing fault start the count again, until `preheatSeconds` have passed: then `CandidateUnproven`. A provider that says
+ * when it answers again is asked then; `RateLimited` where that is too late.
  */
 export async function preheat<Found>(
   { clock, settings }: { readonly clock: Clock; readonly settings: RotatorSettings },
@@ -17,6 +18,7 @@ export async function preheat<Found>(
   for (let healthy = 0; ; ) {
     let reason = 'it is refused.';
     let cause: unknown;
+    let pause = RETRY_MILLISECONDS;
     try {
       const found = await check();
       if (found !== undefined) {
@@ -29,11 +31,13 @@ export async function preheat<Found>(
       if (!(error instanceof RekeyError) || error instanceof Misconfigured) throw error;
       reason = error.safeMessage;
       cause = error;
+      if (error instanceof RateLimited) pause = error.retryAfterSeconds * 1000;
     }
     healthy = 0;
-    if (clock.now().getTime() + RETRY_MILLISECONDS > deadline) {
+    if (clock.now().getTime() + pause > deadline) {
+      if (cause instanceof RateLimited) throw cause;
       throw new CandidateUnproven(`The candidate was not healthy within ${preheatSeconds} s: ${reason}`, { cause });
     }
-    await clock.sleep(RETRY_MILLISECONDS);
+    await clock.sleep(pause);
   }
 }

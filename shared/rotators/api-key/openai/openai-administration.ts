@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { AdminRefused, Misconfigured, type RekeyError, TransientFailure } from '../../../errors.ts';
 import { SecretText } from '../../../redact.ts';
 import type { KeyAdministration, ListedKey, MadeKey } from '../key-provider.ts';
-import { openaiFault, type Refusal, refusalOf, verdictOf } from './openai-faults.ts';
+import { type Asking, openaiFault, type Refusal, refusalOf, verdictOf } from './openai-faults.ts';
 import type { Scopes } from './openai-scopes.ts';
 
 /** https://developers.openai.com/api/reference: project API keys, list: 100 at most. */
@@ -37,15 +37,27 @@ export class OpenAIAdministration implements KeyAdministration {
   readonly owner: string;
   readonly facts: Readonly<Record<string, string>>;
   readonly #client: OpenAI;
+  readonly #asking: (doing: string) => Asking;
   readonly #place: string;
   readonly #account: ServiceAccount;
   readonly #scopes: readonly string[] | undefined;
 
   constructor(
     client: OpenAI,
-    { place, account, scopes }: { readonly place: string; readonly account: ServiceAccount; readonly scopes: Scopes },
+    {
+      place,
+      asking,
+      account,
+      scopes,
+    }: {
+      readonly place: string;
+      readonly asking: (doing: string) => Asking;
+      readonly account: ServiceAccount;
+      readonly scopes: Scopes;
+    },
   ) {
     this.#client = client;
+    this.#asking = asking;
     this.#place = place;
     this.#account = account;
     this.#scopes = scopes.scopes;
@@ -154,7 +166,7 @@ export class OpenAIAdministration implements KeyAdministration {
     if (refusal?.status === 404) {
       return new Misconfigured(`${this.#place} knows no ${this.owner} (HTTP 404, while ${doing}).`);
     }
-    return openaiFault(error, this.#place, doing);
+    return openaiFault(error, this.#asking(doing));
   }
 
   /** Whatever it holds, an answer that cannot be read is not repeated: it may hold a key. */

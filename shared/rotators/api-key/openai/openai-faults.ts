@@ -1,6 +1,7 @@
 import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
-import { InternalFault, Misconfigured, RekeyError, Throttled, TransientFailure } from '../../../errors.ts';
+import { InternalFault, Misconfigured, RateLimited, RekeyError, Throttled, TransientFailure } from '../../../errors.ts';
 import { connectionFault } from '../../provider-api/connection-faults.ts';
+import { retryAfterSeconds as secondsOf } from '../../provider-api/retry-after.ts';
 
 /** An answer that is no success, as far as it may be looked at. */
 export interface Refusal {
@@ -12,17 +13,24 @@ export interface Refusal {
   readonly retryAfter: string | undefined;
 }
 
+/** A request, in words. */
+export interface Asking {
+  readonly place: string;
+  /** "making a key". */
+  readonly doing: string;
+  readonly now: Date;
+}
+
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof APIError) || typeof error.status !== 'number') return undefined;
   const { code, status, headers } = error;
   const body: unknown = error.error;
   const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
-  const retryAfter: string | null | undefined = headers?.get('retry-after');
   return {
     status,
     code: typeof code === 'string' && /^[a-z][a-z0-9_]{0,63}$/.test(code) ? code : undefined,
     message: typeof message === 'string' ? message : undefined,
-    retryAfter: retryAfter != null && /^\d{1,6}$/.test(retryAfter) ? retryAfter : undefined,
+    retryAfter: headers?.get('retry-after') ?? undefined,
   };
 }
 
@@ -51,10 +59,11 @@ export function isUnpaid({ status, code = '' }: Refusal): boolean {
  * What an answer that the caller knows nothing better about means. Neither OpenAI's text nor the SDK's error is kept: they
  * repeat parts of keys, and the parser's error repeats the answer.
  */
-export function openaiFault(error: unknown, place: string, doing: string): RekeyError {
+export function openaiFault(error: unknown, asking: Asking): RekeyError {
+  const { place, doing } = asking;
   if (error instanceof RekeyError) return error;
   const refusal = refusalOf(error);
-  if (refusal !== undefined) return faultOf(refusal, place, doing);
+  if (refusal !== undefined) return faultOf(refusal, asking);
   if (error instanceof APIConnectionTimeoutError || error instanceof APIUserAbortError) {
     return new TransientFailure(`${place} did not answer in time while ${doing}.`);
   }
@@ -63,12 +72,14 @@ export function openaiFault(error: unknown, place: string, doing: string): Rekey
   return connectionFault(error, place, doing);
 }
 
-function faultOf(refusal: Refusal, place: string, doing: string): RekeyError {
-  const { status, code, retryAfter } = refusal;
+function faultOf(refusal: Refusal, { place, doing, now }: Asking): RekeyError {
+  const { status, code } = refusal;
   const told = `HTTP ${status}${code === undefined ? '' : `, ${code}`}`;
   if (status === 429) {
-    const pause = retryAfter === undefined ? '' : `, for ${retryAfter} s`;
-    return new Throttled(`${place} asked to slow down while ${doing} (${told}${pause}).`);
+    const text = `${place} asked to slow down while ${doing} (${told})`;
+    const retryAfterSeconds = secondsOf(refusal.retryAfter, now);
+    if (retryAfterSeconds === undefined) return new Throttled(`${text}.`);
+    return new RateLimited(`${text}: it answers again in ${retryAfterSeconds} s.`, { retryAfterSeconds });
   }
   if (status >= 500 || status === 408 || status === 409)
     return new TransientFailure(`${place} answered ${told} while ${doing}.`);

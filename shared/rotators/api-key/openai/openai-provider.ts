@@ -8,7 +8,7 @@ import { parseAdminKey } from '../admin-key.ts';
 import type { Abilities, KeyAdministration, KeyProvider, TriedKey } from '../key-provider.ts';
 import type { ProviderTools } from '../providers.ts';
 import { OpenAIAdministration, type ServiceAccount } from './openai-administration.ts';
-import { isUnpaid, openaiFault, refusalOf, verdictOf } from './openai-faults.ts';
+import { type Asking, isUnpaid, openaiFault, refusalOf, verdictOf } from './openai-faults.ts';
 import { parseScopes } from './openai-scopes.ts';
 
 const OPENAI = 'https://api.openai.com/v1';
@@ -22,13 +22,14 @@ const listSchema = z.object({ data: z.array(z.unknown()) });
 export function openaiProvider(settings: RotatorSettings, tools: ProviderTools): KeyProvider {
   const baseURL = providerAddress(settings.provider?.baseUrl, OPENAI);
   const place = new URL(baseURL).host;
+  const asking = (doing: string): Asking => ({ place, doing, now: tools.clock.now() });
   const asKey = (value: SecretText) => client({ apiKey: value.reveal() }, baseURL, tools);
   return {
     place,
-    tryKey: (value) => tryKey(asKey(value), place),
-    abilities: (value) => abilities(asKey(value), place),
+    tryKey: (value) => tryKey(asKey(value), asking('trying a key')),
+    abilities: (value) => abilities(asKey(value), asking('comparing keys')),
     administration: (admin) =>
-      administration(admin, settings, (adminAPIKey) => client({ adminAPIKey }, baseURL, tools), place),
+      administration(admin, settings, (adminAPIKey) => client({ adminAPIKey }, baseURL, tools), { place, asking }),
   };
 }
 
@@ -42,8 +43,8 @@ function client(
   return new OpenAI({ ...nobody, ...credential, baseURL, fetch, maxRetries: 0, logLevel: 'off' });
 }
 
-async function tryKey(client: OpenAI, place: string): Promise<TriedKey | undefined> {
-  const doing = 'trying a key';
+async function tryKey(client: OpenAI, asking: Asking): Promise<TriedKey | undefined> {
+  const { place, doing } = asking;
   try {
     const response = await client.models.list().asResponse();
     // Some other server, or a gateway's page. (The SDK's own reading takes an answer without a list for an empty list.)
@@ -54,17 +55,17 @@ async function tryKey(client: OpenAI, place: string): Promise<TriedKey | undefin
     return project !== null && /^proj_\w{1,128}$/.test(project) ? { belongsTo: `project ${project}` } : {};
   } catch (error) {
     const refusal = refusalOf(error);
-    if (refusal === undefined) throw openaiFault(error, place, doing);
+    if (refusal === undefined) throw openaiFault(error, asking);
     const verdict = verdictOf(refusal);
     if (verdict === 'refused') return undefined;
     if (verdict === 'scope' || isUnpaid(refusal)) return {};
     if (refusal.status === 404)
       throw new Misconfigured(`${place} is no OpenAI API at this path (HTTP 404): base_url ends with /v1.`);
-    throw openaiFault(error, place, doing);
+    throw openaiFault(error, asking);
   }
 }
 
-async function abilities(client: OpenAI, place: string): Promise<Abilities | undefined> {
+async function abilities(client: OpenAI, asking: Asking): Promise<Abilities | undefined> {
   const found: Record<string, boolean | number> = {};
   for (const read of READS) {
     try {
@@ -76,7 +77,7 @@ async function abilities(client: OpenAI, place: string): Promise<Abilities | und
       if (verdict === 'refused') return undefined;
       if (verdict === 'scope') found[read] = false;
       else if (refusal !== undefined && refusal.status < 500 && refusal.status !== 429) found[read] = refusal.status;
-      else throw openaiFault(error, place, 'comparing keys');
+      else throw openaiFault(error, asking);
     }
   }
   return found;
@@ -86,7 +87,7 @@ function administration(
   admin: SecretText | undefined,
   settings: RotatorSettings,
   open: (adminAPIKey: string) => OpenAI,
-  place: string,
+  { place, asking }: { readonly place: string; readonly asking: (doing: string) => Asking },
 ): KeyAdministration {
   const account = accountOf(settings);
   const scopes = parseScopes(settings.permissions);
@@ -98,7 +99,7 @@ function administration(
       : { scope: 'narrows nothing at OpenAI: a key is its service account, within permissions' }),
   };
   const key = parseAdminKey(admin, settings.secretId);
-  return new OpenAIAdministration(open(key.reveal()), { place, account, scopes: { ...scopes, facts } });
+  return new OpenAIAdministration(open(key.reveal()), { place, asking, account, scopes: { ...scopes, facts } });
 }
 
 function accountOf({ provider, secretId }: RotatorSettings): ServiceAccount {

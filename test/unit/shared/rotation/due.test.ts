@@ -39,6 +39,14 @@ describe('the next try after a failure', () => {
     expect(after(nextTry(DAILY, NOW, { failures: 9, expiresAt: later(1200) }))).toBe(300);
   });
 
+  it('is not before the provider answers again, whatever else speaks for sooner', () => {
+    const retryAt = later(7000);
+    const often = { name: 'a', schedule: { kind: 'every', seconds: 3600 } } as const;
+    expect(after(nextTry(DAILY, NOW, { failures: 1, retryAt }))).toBe(7000);
+    expect(after(nextTry(often, NOW, { failures: 1, retryAt, expiresAt: later(1200) }))).toBe(7000);
+    expect(after(nextTry(DAILY, NOW, { failures: 1, retryAt: later(-10) }))).toBe(300);
+  });
+
   it('proposes another value soon where the target refused one, three in all, then waits for the schedule', () => {
     const fault = 'RefusedByPolicy';
     const waits = [1, 2, 3, 4].map((failures) => after(nextTry(DAILY, NOW, { failures, fault })));

@@ -1,0 +1,140 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { RateLimited } from '../../../../shared/errors.ts';
+import { parseRecord, serialiseRecord } from '../../../../shared/registry/record-schema.ts';
+import { generate } from '../../../../shared/rotation/generate.ts';
+import type { RetirementInput, RotationInput } from '../../../../shared/rotation/payloads.ts';
+import { retire } from '../../../../shared/rotation/retire.ts';
+import { rollBack } from '../../../../shared/rotation/roll-back.ts';
+import { test } from '../../../../shared/rotation/test.ts';
+import type { Rotator } from '../../../../shared/rotators/rotator.ts';
+import { InMemoryIssuer } from '../../../fakes/in-memory-issuer.ts';
+import { declaration, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
+
+const LIMIT_SECONDS = 2400;
+
+/** A provider that answers, after `limit()`, only when its time has come; and counts what it is asked before that. */
+class LimitingWorld extends RotationWorld {
+  readonly issuer = new InMemoryIssuer(new Map(), 'deployer');
+  readonly asked: string[] = [];
+  #until = 0;
+  override readonly isRotatable = () => true;
+  override readonly rotatorFor = async (): Promise<Rotator> =>
+    new Proxy<InMemoryIssuer>(this.issuer, {
+      get: (issuer, name) => {
+        const found: unknown = Reflect.get(issuer, name);
+        if (typeof found !== 'function') return found;
+        return async (...given: unknown[]) => {
+          const left = (this.#until - this.clock.now().getTime()) / 1000;
+          if (left <= 0 || name === 'release') return Reflect.apply(found, issuer, given);
+          this.asked.push(String(name));
+          throw new RateLimited('The provider asked to slow down.', { retryAfterSeconds: left });
+        };
+      },
+    });
+
+  limit(): Date {
+    this.#until = this.clock.now().getTime() + LIMIT_SECONDS * 1000;
+    return new Date(this.#until);
+  }
+
+  override async adopt(): Promise<void> {
+    this.secretStore.seed(SECRET, this.issuer.seed());
+    await this.configure([declaration({ type: 'iam' })]);
+  }
+}
+
+describe('a provider that says when it answers again', () => {
+  let world: LimitingWorld;
+  let input: RotationInput;
+  beforeEach(async () => {
+    world = new LimitingWorld();
+    await world.adopt();
+    input = await world.due();
+  });
+
+  it('is asked nothing before, by no phase, and answers then', async () => {
+    await generate(input, world);
+    world.limit();
+    for (const seconds of [0, 65, 130, 130]) {
+      world.clock.advance(seconds);
+      await expect(test(input, world)).rejects.toBeInstanceOf(RateLimited);
+    }
+    expect(world.asked).toEqual(['test']);
+    world.clock.advance(LIMIT_SECONDS - 325);
+    await test(input, world);
+    expect((await world.record()).rotation?.fault).toBeUndefined();
+  });
+
+  it('is not asked by the roll back: the candidate waits in the ledger, and no debt is told of', async () => {
+    await generate(input, world);
+    const until = world.limit();
+    await expect(test(input, world)).rejects.toBeInstanceOf(RateLimited);
+    const answer = await rollBack({ ...input, fault: { Error: 'RateLimited' } }, world);
+    expect(answer).toMatchObject({ outcome: 'rolled_back', retirement: { retireAt: until.toISOString() } });
+    expect(world.asked).toEqual(['test']);
+    const { ledger } = await world.record();
+    const candidate = ledger.find(({ versionId }) => versionId === input.rotationId);
+    expect(candidate?.state).toBe('grace');
+    expect(candidate?.owedSince).toBeUndefined();
+    world.clock.advance(LIMIT_SECONDS);
+    expect(await retire(answer.retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    expect(world.issuer.ids()).toHaveLength(1);
+  });
+
+  it('that begins to do so while the roll back is at work is left in peace too', async () => {
+    await generate(input, world);
+    const until = world.limit();
+    const answer = await rollBack({ ...input, fault: { Error: 'CandidateUnproven' } }, world);
+    expect(answer).toMatchObject({ outcome: 'rolled_back', retirement: { retireAt: until.toISOString() } });
+    expect(await world.record()).toMatchObject({ dueAt: until, rotation: { fault: { name: 'CandidateUnproven' } } });
+  });
+
+  it('is not asked by the next rotation either: it is not due before', async () => {
+    const until = world.limit();
+    await expect(generate(input, world)).rejects.toBeInstanceOf(RateLimited);
+    await rollBack({ ...input, fault: { Error: 'RateLimited' } }, world);
+    expect((await world.record()).dueAt).toEqual(until);
+    world.clock.advance(LIMIT_SECONDS - 1);
+    expect(await world.scheduled()).toEqual([]);
+    world.clock.advance(1);
+    await world.rotate(await world.due());
+    expect(world.asked).toEqual(['preflight']);
+  });
+
+  it('made nothing when it turned the request away: the attempt does not count', async () => {
+    world.issuer.issue = () =>
+      Promise.reject(new RateLimited('The provider asked to slow down.', { retryAfterSeconds: 60 }));
+    await expect(generate(input, world)).rejects.toBeInstanceOf(RateLimited);
+    const { ledger } = await world.record();
+    expect(ledger.find(({ versionId }) => versionId === input.rotationId)).toMatchObject({
+      issuance: { attempts: 0 },
+    });
+  });
+
+  it('ends a retirement later: as it said, for an hour without a word', async () => {
+    const { retirement } = await world.rotate(input);
+    world.clock.advance(3600);
+    const until = world.limit();
+    const work = retirement as RetirementInput;
+    expect(await retire(work, world)).toEqual({ outcome: 'limited', until: until.toISOString() });
+    expect((await world.record()).lease).toBeUndefined();
+    world.clock.advance(LIMIT_SECONDS);
+    world.limit();
+    expect(await retire(work, world)).toMatchObject({ outcome: 'limited' });
+    world.clock.advance(LIMIT_SECONDS);
+    world.limit();
+    await expect(retire(work, world)).rejects.toBeInstanceOf(RateLimited);
+    world.clock.advance(LIMIT_SECONDS);
+    expect(await retire(work, world)).toEqual({ outcome: 'retired' });
+  });
+
+  it('is remembered in the stored record', async () => {
+    const retryAt = world.limit();
+    await expect(generate(input, world)).rejects.toBeInstanceOf(RateLimited);
+    const record = await world.record();
+    expect(parseRecord(serialiseRecord(record), record).rotation?.fault).toMatchObject({
+      name: 'RateLimited',
+      retryAt,
+    });
+  });
+});
