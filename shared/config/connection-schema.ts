@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-import { oneOf, text, textLike, wholeNumber } from './schema-text.ts';
+import { CERTIFICATE_AUTHORITY, oneOf, text, textLike, wholeNumber } from './schema-text.ts';
 
 const HOST = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$|^[0-9A-Fa-f:.]{2,45}$/;
 const NODE = /^(?=.{3,260}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]{2,45}\]):(\d{1,5})$/;
@@ -27,7 +27,7 @@ export const connectionSchema = z.strictObject(
       .refine((name) => name !== '.' && name !== '..', { error: VHOST })
       .optional(),
     tls: oneOf('tls', ['prefer', 'require', 'disable']).default('prefer'),
-    certificate_authority: text('certificate_authority is the path of a PEM file beside this file').optional(),
+    certificate_authority: text(CERTIFICATE_AUTHORITY).optional(),
   },
   { error: 'connection is a mapping with host' },
 );

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { baseUrlSchema } from './base-url-schema.ts';
 import type { HttpDeclaration, HttpRequestDeclaration } from './declaration.ts';
-import { oneOf, textsByName, wholeNumber } from './schema-text.ts';
+import { CERTIFICATE_AUTHORITY, oneOf, text, textsByName, wholeNumber } from './schema-text.ts';
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const EXPECT = 'expect is a list of 1 to 100 statuses such as [200, 201]';
@@ -61,6 +61,7 @@ const listSchema = z.strictObject(
 export const httpSchema = z.strictObject(
   {
     base_url: baseUrlSchema,
+    certificate_authority: text(CERTIFICATE_AUTHORITY).optional(),
     create: createSchema,
     test: testSchema,
     revoke: revokeSchema,
@@ -78,8 +79,11 @@ export const HTTP_KEYS = {
   list: Object.keys(listSchema.shape),
 };
 
-/** The declaration that an `http:` means. */
-export function httpDeclaration({ base_url, ...written }: z.output<typeof httpSchema>): HttpDeclaration {
+/** The declaration that an `http:` means, with the certificates of the file that it names. */
+export function httpDeclaration(
+  { base_url, ...written }: z.output<typeof httpSchema>,
+  certificateAuthority?: string,
+): HttpDeclaration {
   const { create, test, revoke, list } = written;
   return {
     baseUrl: base_url,
@@ -89,6 +93,7 @@ export function httpDeclaration({ base_url, ...written }: z.output<typeof httpSc
     ...(list === undefined
       ? {}
       : { list: { ...requestDeclaration(list), items: list.items, id: list.id, name: list.name } }),
+    ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
   };
 }
 

@@ -19,12 +19,16 @@ const TYPES = { github_token: 'github_token', openai_key: 'api_key', aws_key: 'i
 const KINDS = Object.keys(TYPES) as readonly (keyof typeof TYPES)[];
 
 const kindSchema = z.strictObject({
-  // Known, and without an effect: every secret says its own.
   rotation: rotationSchema.optional(),
   scope: scopeSchema.optional(),
   permissions: permissionsSchema.optional(),
 });
 const FIELDS = Object.keys(kindSchema.shape);
+
+/** OpenClaw's name for the keys of a type; none for types that it has none for. */
+export function kindOf(type: SecretType | undefined): string | undefined {
+  return KINDS.find((kind) => TYPES[kind] === type);
+}
 
 /** The defaults in `api_key_management` of a whole `openclaw.json`. Kinds that Rekey does not know are OpenClaw's. */
 export function readKeyManagement(root: YAMLMap, reading: Reading): KeyDefaults {
@@ -59,8 +63,12 @@ function readKind(block: YAMLMap, kind: string, reading: Reading): KeyDefaults[S
   reportRepeated(node, reading);
   const written = reading.check(kindSchema, node, { what: kind, keys: { '': FIELDS } });
   if (!written) return undefined;
-  const { scope, permissions } = written;
-  return { ...(scope === undefined ? {} : { scope }), ...(permissions === undefined ? {} : { permissions }) };
+  const { rotation, scope, permissions } = written;
+  return {
+    ...(rotation === undefined ? {} : { rotation }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(permissions === undefined ? {} : { permissions }),
+  };
 }
 
 function warnOfMisspelling(block: YAMLMap, reading: Reading): void {

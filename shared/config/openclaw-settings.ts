@@ -10,6 +10,7 @@ import { inFileOrder, type Problem } from './problem.ts';
 import { quoteText } from './quote-text.ts';
 import { Reading } from './reading.ts';
 import { REPORTED_KEYS, reportRepeated } from './repeated-keys.ts';
+import { NO_ROTATIONS, type RotationDefaults, rotationPolicySchema, rotationsByType } from './rotation-defaults.ts';
 import { DEFAULT_SETTINGS, reloadOf, type RolloutSettings } from './rollout-settings.ts';
 import { reloadSchema } from './schema.ts';
 import { flag } from './schema-text.ts';
@@ -40,11 +41,14 @@ const blockSchema = z.strictObject(
     reload: reloadSchema.optional(),
     // Known, and without an effect yet.
     workflow: z.unknown().optional(),
-    rotationPolicy: z.unknown().optional(),
+    rotationPolicy: rotationPolicySchema.optional(),
     audit: z.unknown().optional(),
   },
   { error: `${BLOCK} is an object with apply and reload` },
 );
+
+/** The keys whose values are looked into. */
+const LEVELS = ['apply', 'reload', 'rotationPolicy'] as const;
 
 const LABEL = {
   what: BLOCK,
@@ -52,6 +56,7 @@ const LABEL = {
     '': Object.keys(blockSchema.shape),
     apply: Object.keys(applySchema.shape),
     reload: Object.keys(reloadSchema.shape),
+    rotationPolicy: Object.keys(rotationPolicySchema.shape),
   },
 };
 
@@ -60,17 +65,19 @@ export interface OpenClawSettings {
   readonly settings: RolloutSettings;
   /** The defaults of the secrets of some types. */
   readonly keys: KeyDefaults;
+  readonly rotations: RotationDefaults;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
 
 /**
- * What an `openclaw.json` says about rollouts and keys, and everything that is wrong with these parts of it. Never throws;
+ * What an `openclaw.json` says about rotations, rollouts and keys, and everything that is wrong with these parts of it. Never throws;
  * the work is bounded by the file's size, and no problem quotes what may be a secret. Where there is no file, nothing is
  * said.
  */
 export function parseOpenClaw(path: string, bytes: Uint8Array | 'unreadable' | undefined): OpenClawSettings {
-  if (bytes === undefined) return { settings: DEFAULT_SETTINGS, keys: {}, problems: [], warnings: [] };
+  if (bytes === undefined)
+    return { settings: DEFAULT_SETTINGS, keys: {}, rotations: NO_ROTATIONS, problems: [], warnings: [] };
   if (bytes === 'unreadable')
     return wrong({
       path,
@@ -94,31 +101,36 @@ export function parseOpenClaw(path: string, bytes: Uint8Array | 'unreadable' | u
     const message = `found no object; ${OPENCLAW_FILE} is an object in JSON5`;
     return wrong(locate({ offset: offsetOf(root), message }));
   }
-  const settings = readBlock(root, reading);
+  const block = readBlock(root, reading);
   const keys = readKeyManagement(root, reading);
   warnOfMisspelling(root, reading);
   return {
-    settings,
+    settings: settingsIn(block),
     keys,
+    rotations: { byType: rotationsByType(block?.rotationPolicy, keys), isComplete: reading.problems.length === 0 },
     problems: inFileOrder(reading.problems.map(locate)),
     warnings: inFileOrder(reading.warnings.map(locate)),
   };
 }
 
-function readBlock(root: YAMLMap, reading: Reading): RolloutSettings {
+/** Undefined where there is none that counts. */
+function readBlock(root: YAMLMap, reading: Reading): z.output<typeof blockSchema> | undefined {
   const pair = findPair(root, BLOCK);
-  if (!pair) return DEFAULT_SETTINGS;
+  if (!pair) return undefined;
   const block = pair.value;
   const enabled = isMap(block) ? findPair(block, 'enabled')?.value : undefined;
   if (isScalar(enabled) && enabled.value === false) {
     reading.warn({ offset: offsetOf(enabled), message: `found enabled: false; the rest of ${BLOCK} is ignored` });
-    return DEFAULT_SETTINGS;
+    return undefined;
   }
   reportRepeated(root, reading, (key) => key === BLOCK);
   if (isMap(block))
-    for (const level of [block, findPair(block, 'apply')?.value, findPair(block, 'reload')?.value])
+    for (const level of [block, ...LEVELS.map((key) => findPair(block, key)?.value)])
       if (isMap(level)) reportRepeated(level, reading);
-  const written = reading.check(blockSchema, block, LABEL);
+  return reading.check(blockSchema, block, LABEL);
+}
+
+function settingsIn(written: z.output<typeof blockSchema> | undefined): RolloutSettings {
   const { rollout, reload } = DEFAULT_SETTINGS;
   return {
     rollout: {
@@ -146,5 +158,6 @@ function warnOfMisspelling(root: YAMLMap, reading: Reading): void {
 }
 
 function wrong(problem: Problem): OpenClawSettings {
-  return { settings: DEFAULT_SETTINGS, keys: {}, problems: [problem], warnings: [] };
+  const rotations = { byType: {}, isComplete: false };
+  return { settings: DEFAULT_SETTINGS, keys: {}, rotations, problems: [problem], warnings: [] };
 }

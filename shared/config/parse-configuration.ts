@@ -12,6 +12,7 @@ import { inFileOrder, type Problem } from './problem.ts';
 import { readEnvironments } from './read-environments.ts';
 import { Reading } from './reading.ts';
 import type { RolloutSettings } from './rollout-settings.ts';
+import type { RotationDefaults } from './rotation-defaults.ts';
 import { readYaml } from './yaml-document.ts';
 import type { Finding } from './yaml-tokens.ts';
 
@@ -36,7 +37,8 @@ export function parseConfiguration(
   now: Date = new Date(),
 ): ParseResult {
   const openClaw = parseOpenClaw(join(dirname(file.path), OPENCLAW_FILE), readBeside?.(OPENCLAW_FILE));
-  const result = parseSecrets(file, { readBeside, now, defaults: openClaw.settings, keys: openClaw.keys });
+  const { settings: defaults, keys, rotations } = openClaw;
+  const result = parseSecrets(file, { readBeside, now, defaults, keys, rotations });
   const problems = [...(result.ok ? [] : result.problems), ...openClaw.problems];
   if (!result.ok || problems.length > 0) return { ok: false, problems };
   return { ...result, warnings: [...result.warnings, ...openClaw.warnings] };
@@ -49,6 +51,7 @@ function parseSecrets(
     readonly now: Date;
     readonly defaults: RolloutSettings;
     readonly keys: KeyDefaults;
+    readonly rotations: RotationDefaults;
   },
 ): ParseResult {
   const decoded = fileText(file.bytes);

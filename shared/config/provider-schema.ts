@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { baseUrlSchema } from './base-url-schema.ts';
 import type { ProviderDeclaration } from './declaration.ts';
-import { oneOf, textLike, wholeNumber } from './schema-text.ts';
+import { CERTIFICATE_AUTHORITY, oneOf, seconds, text, textLike, wholeNumber } from './schema-text.ts';
 
 const IAM_USER = /^(?=.{1,576}$)(?:[\w+=,.@-]+\/)*[\w+=,.@-]{1,64}$/;
 const REPOSITORY = /^(?:[\w.-]{1,100}\/)?[\w.-]{1,100}$/;
@@ -10,6 +10,9 @@ const REPOSITORIES = 'repositories is a list of 1 to 500 names; without reposito
 const ID = /^[\w-]{1,128}$/;
 /** GitHub's have eight digits today. */
 const GITHUB_ID = { min: 1, max: 999_999_999_999 };
+
+/** Shorter ones would be replaced every few minutes; longer ones are as good as none. */
+const LIFE = { min: 3600, max: 31_536_000, bounds: 'from 1h to 365d' };
 
 /** `provider:` of every type that has one; `fieldFindings` says which type has and needs which field. */
 export const providerSchema = z.strictObject(
@@ -29,13 +32,19 @@ export const providerSchema = z.strictObject(
     project: textLike(ID, 'project is an id such as proj_abc123').optional(),
     service_account: textLike(ID, 'service_account is an id such as svc_acct_abc123').optional(),
     base_url: baseUrlSchema.optional(),
+    certificate_authority: text(CERTIFICATE_AUTHORITY).optional(),
+    expires_in: seconds('expires_in', LIFE).optional(),
   },
   { error: 'provider is a mapping such as { user: uploader }' },
 );
 
-/** The declaration that a `provider:` means. */
-export function providerDeclaration(written: z.output<typeof providerSchema>): ProviderDeclaration {
-  const { app_id, installation_id, service_account, base_url, user, repositories, name, project } = written;
+/** The declaration that a `provider:` means, with the certificates of the file that it names. */
+export function providerDeclaration(
+  written: z.output<typeof providerSchema>,
+  certificateAuthority?: string,
+): ProviderDeclaration {
+  const { app_id, installation_id, service_account, base_url, expires_in, ...same } = written;
+  const { user, repositories, name, project } = same;
   return {
     ...(name === undefined ? {} : { name }),
     ...(user === undefined ? {} : { user }),
@@ -45,5 +54,7 @@ export function providerDeclaration(written: z.output<typeof providerSchema>): P
     ...(project === undefined ? {} : { project }),
     ...(service_account === undefined ? {} : { serviceAccount: service_account }),
     ...(base_url === undefined ? {} : { baseUrl: base_url }),
+    ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
+    ...(expires_in === undefined ? {} : { expiresInSeconds: expires_in }),
   };
 }

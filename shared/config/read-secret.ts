@@ -1,17 +1,18 @@
-import { readCertificateAuthority } from './certificate-authority.ts';
 import type { ConnectionDeclaration, SecretDeclaration } from './declaration.ts';
 import { HTTP_KEYS, httpDeclaration } from './http-schema.ts';
 import { narrowingOf } from './key-defaults.ts';
 import { policyDeclaration } from './policy-schema.ts';
 import { providerDeclaration } from './provider-schema.ts';
+import { type Authorities, readAuthorities } from './read-authorities.ts';
 import type { Reading } from './reading.ts';
 import { missingFor } from './required-fields.ts';
 import { brokenRolloutRules, doubtfulRolloutRules } from './rollout-rules.ts';
 import { settingsOf } from './rollout-settings.ts';
+import { missingRotation, rotationOf } from './rotation-of.ts';
 import { type SecretEntry, secretSchema } from './schema.ts';
 import { brokenRules, defaultGraceSeconds, doubtfulRules } from './secret-rules.ts';
 import { fieldFindings } from './type-fields.ts';
-import { nodeAt, offsetOf } from './yaml-tree.ts';
+import { offsetAt } from './yaml-tree.ts';
 
 const DEFAULT_PREHEAT_SECONDS = 30;
 const DEFAULT_HEALTHY_THRESHOLD = 2;
@@ -31,24 +32,23 @@ const KEYS = {
 
 /** One entry of `secrets:`, completed with defaults; undefined if something was reported. */
 export function readSecret(node: unknown, reading: Reading): SecretDeclaration | undefined {
-  const misplaced = fieldFindings(node);
+  const misplaced = [...fieldFindings(node), ...missingRotation(node, reading.rotations)];
   for (const finding of misplaced) reading.report(finding);
-  const entry = reading.check(secretSchema, node, { what: 'a secret', keys: KEYS });
-  if (!entry) return undefined;
+  const written = reading.check(secretSchema, node, { what: 'a secret', keys: KEYS });
+  const rotation = written && rotationOf(written, reading.rotations);
+  if (!rotation) return undefined;
+  const entry = { ...written, rotation };
   const settings = settingsOf(entry, reading.defaults);
-  const issuing = issuingOf(entry);
+  const authorities = readAuthorities(entry, node, reading);
+  const issuing = issuingOf(entry, authorities);
   const about = { missing: missingFor(issuing), now: reading.now };
   const doubtful = [...doubtfulRules(entry, about), ...doubtfulRolloutRules(entry, settings)];
   for (const { at, message } of doubtful) reading.warn({ offset: offsetAt(node, at), message });
   const broken = [...brokenRules(entry), ...brokenRolloutRules(entry, settings)];
   for (const { at, message } of broken) reading.report({ offset: offsetAt(node, at), message });
 
-  const connection = connectionOf(entry, reading);
-  if (typeof connection === 'string') {
-    reading.report({ offset: offsetAt(node, ['connection', 'certificate_authority']), message: connection });
-    return undefined;
-  }
-  if (broken.length + misplaced.length > 0) return undefined;
+  if (!authorities || broken.length + misplaced.length > 0) return undefined;
+  const connection = connectionOf(entry, authorities);
   const { name, privileges } = entry;
   const { type, adminSecret, provider, http } = issuing;
   const { scope, permissions } = narrowingOf(entry, reading.keys);
@@ -58,8 +58,8 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     ...(type === undefined ? {} : { type }),
     ...(scope === undefined ? {} : { scope }),
     ...(entry.access_level === undefined ? {} : { accessLevel: entry.access_level }),
-    schedule: entry.rotation.schedule,
-    rotation: entry.rotation.written,
+    schedule: rotation.schedule,
+    rotation: rotation.written,
     graceSeconds: settings.reload.backwardsCompat ? (entry.grace ?? defaultGraceSeconds(entry)) : 0,
     rotateImmediately: entry.rotate_immediately ?? true,
     ...(adminSecret === undefined ? {} : { adminSecret }),
@@ -83,37 +83,33 @@ function defaultHealthyThreshold({ type }: SecretEntry): number {
 }
 
 /** What an issued credential is made of. */
-function issuingOf({ type, admin_secret: adminSecret, provider, http }: SecretEntry): Parameters<typeof missingFor>[0] {
+function issuingOf(
+  { type, admin_secret: adminSecret, provider, http }: SecretEntry,
+  authorities: Authorities = {},
+): Parameters<typeof missingFor>[0] {
   return {
     ...(type === undefined ? {} : { type }),
     ...(adminSecret === undefined ? {} : { adminSecret }),
-    ...(provider === undefined ? {} : { provider: providerDeclaration(provider) }),
-    ...(http === undefined ? {} : { http: httpDeclaration(http) }),
+    ...(provider === undefined ? {} : { provider: providerDeclaration(provider, authorities.provider) }),
+    ...(http === undefined ? {} : { http: httpDeclaration(http, authorities.http) }),
   };
 }
 
-/** The declared connection with the certificates that it names, or what is wrong with those. */
-function connectionOf(entry: SecretEntry, { readBeside }: Reading): ConnectionDeclaration | string | undefined {
+/** The declared connection with the certificates of the file that it names. */
+function connectionOf(entry: SecretEntry, authorities: Authorities): ConnectionDeclaration | undefined {
   if (!entry.connection) return undefined;
   const { host, port, dbname, nodes, vhost, tls, ...more } = entry.connection;
-  const { owner_role: ownerRole, management_port: managementPort, certificate_authority: file } = more;
-  const authority = file === undefined ? undefined : readCertificateAuthority(file, readBeside);
-  if (authority?.ok === false) return authority.message;
+  const { owner_role: ownerRole, management_port: managementPort } = more;
+  const certificateAuthority = authorities.connection;
   return {
     host,
     ...(dbname === undefined ? {} : { dbname }),
     tls,
     ...(port === undefined ? {} : { port }),
     ...(ownerRole === undefined ? {} : { ownerRole }),
-    ...(authority ? { certificateAuthority: authority.pem } : {}),
+    ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
     ...(nodes === undefined ? {} : { nodes }),
     ...(managementPort === undefined ? {} : { managementPort }),
     ...(vhost === undefined ? {} : { vhost }),
   };
-}
-
-/** Where a path inside the secret begins, or the nearest part of it that is there. */
-function offsetAt(secret: unknown, path: readonly string[]): number {
-  const node = nodeAt(secret, path);
-  return node === undefined && path.length > 0 ? offsetAt(secret, path.slice(0, -1)) : offsetOf(node);
 }

@@ -4,6 +4,7 @@ import type { ReadBeside } from './configuration-file.ts';
 import { describeIssue } from './describe-issue.ts';
 import type { KeyDefaults } from './key-defaults.ts';
 import { DEFAULT_SETTINGS, type RolloutSettings } from './rollout-settings.ts';
+import { NO_ROTATIONS, type RotationDefaults } from './rotation-defaults.ts';
 import type { Finding } from './yaml-tokens.ts';
 import { toPlain } from './yaml-tree.ts';
 
@@ -22,6 +23,7 @@ export class Reading {
   readonly readBeside: ReadBeside | undefined;
   readonly defaults: RolloutSettings;
   readonly keys: KeyDefaults;
+  readonly rotations: RotationDefaults;
   readonly #complained: ReadonlySet<unknown>;
 
   constructor(options: {
@@ -31,6 +33,7 @@ export class Reading {
     readonly defaults?: RolloutSettings;
     /** What holds for a secret of a type that does not say otherwise. */
     readonly keys?: KeyDefaults;
+    readonly rotations?: RotationDefaults;
     /** Nodes about which something has been said already. */
     readonly complained: ReadonlySet<unknown>;
   }) {
@@ -38,6 +41,7 @@ export class Reading {
     this.readBeside = options.readBeside;
     this.defaults = options.defaults ?? DEFAULT_SETTINGS;
     this.keys = options.keys ?? {};
+    this.rotations = options.rotations ?? NO_ROTATIONS;
     this.#complained = options.complained;
   }
 

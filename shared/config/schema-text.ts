@@ -2,6 +2,9 @@ import * as z from 'zod';
 
 import { DURATION_FORMS, parseDuration } from './duration.ts';
 
+/** What is allowed wherever an authority is named. */
+export const CERTIFICATE_AUTHORITY = 'certificate_authority is the path of a PEM file beside this file';
+
 /** A text of bounded length without control characters; `allowed` says so in a message. */
 export function text(allowed: string, longest = 256) {
   return z.string({ error: allowed }).regex(new RegExp(`^[^\\p{Cc}]{1,${longest}}$`, 'u'), { error: allowed });

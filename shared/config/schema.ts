@@ -39,15 +39,16 @@ export const environmentSchema = z.strictObject(
   { error: 'an environment is a mapping with secrets:' },
 );
 
+/** What is allowed, where nothing or no text was found. */
+export const ROTATION = 'rotation is a text such as daily, 90_days or rate(5 minutes)';
+
 /** The same in `secrets.yaml` and in `openclaw.json`, like `scope` and `permissions`. */
-export const rotationSchema = z
-  .string({ error: 'rotation is a text such as daily, 90_days or rate(5 minutes)' })
-  .transform((written, context) => {
-    const parsed = parseSchedule(written);
-    if (parsed.ok) return { written, schedule: parsed.schedule };
-    context.addIssue({ code: 'custom', message: parsed.allowed, params: { suggestion: parsed.suggestion } });
-    return z.NEVER;
-  });
+export const rotationSchema = z.string({ error: ROTATION }).transform((written, context) => {
+  const parsed = parseSchedule(written);
+  if (parsed.ok) return { written, schedule: parsed.schedule };
+  context.addIssue({ code: 'custom', message: parsed.allowed, params: { suggestion: parsed.suggestion } });
+  return z.NEVER;
+});
 
 export const scopeSchema = text('scope is a text of at most 256 characters');
 
@@ -94,7 +95,8 @@ export const secretSchema = z.strictObject(
     name: textLike(NAME, 'name is a text of 1 to 512 letters, digits and /_+=.@-'),
     type: oneOf('type', SECRET_TYPES).optional(),
     scope: scopeSchema.optional(),
-    rotation: rotationSchema,
+    // Needed, but openclaw.json may say it: `readSecret` knows.
+    rotation: rotationSchema.optional(),
     access_level: text('access_level is a text of at most 256 characters').optional(),
     grace: seconds('grace', { min: 0, max: 31_536_000, bounds: 'at most 365d' }).optional(),
     rotate_immediately: flag('rotate_immediately').optional(),
@@ -120,4 +122,12 @@ export const secretSchema = z.strictObject(
   { error: 'a secret is a mapping with name and rotation' },
 );
 
-export type SecretEntry = z.output<typeof secretSchema>;
+/** What `rotation` says: as written, and what it means. */
+export type Rotation = z.output<typeof rotationSchema>;
+
+export type WrittenSecret = z.output<typeof secretSchema>;
+
+/** A secret as written, with the rotation that holds for it: its own, or a default of `openclaw.json`. */
+export type SecretEntry = Omit<WrittenSecret, 'rotation'> & {
+  readonly rotation: Rotation & { readonly isDefault: boolean };
+};

@@ -1,6 +1,7 @@
 import type { SecretType } from './declaration.ts';
 import { brokenHttpRules } from './http-rules.ts';
 import { brokenPolicyRules, doubtfulPolicyRules } from './policy-rules.ts';
+import { brokenProviderRules, doubtfulProviderRules } from './provider-rules.ts';
 import { quoteText } from './quote-text.ts';
 import type { RuleFinding } from './rule-finding.ts';
 import { approximateIntervalSeconds, isOver } from './schedule.ts';
@@ -13,13 +14,18 @@ const HOUR = 3600;
 
 /** What a secret's fields say against each other although each is well by itself. */
 export function brokenRules(entry: SecretEntry): readonly RuleFinding[] {
-  const findings: RuleFinding[] = [...brokenModeRules(entry), ...brokenPolicyRules(entry), ...brokenHttpRules(entry)];
+  const findings: RuleFinding[] = [
+    ...brokenModeRules(entry),
+    ...brokenPolicyRules(entry),
+    ...brokenHttpRules(entry),
+    ...brokenProviderRules(entry),
+  ];
   if (entry.grace !== undefined) {
     const interval = approximateIntervalSeconds(entry.rotation.schedule);
     if (entry.grace >= interval) {
       findings.push({
         at: ['grace'],
-        message: `found a grace period of ${entry.grace} s; grace is shorter than the rotation interval (about ${interval} s)`,
+        message: `found a grace period of ${entry.grace} s; grace is shorter than the rotation interval (about ${interval} s${entry.rotation.isDefault ? ', by openclaw.json' : ''})`,
       });
     }
   }
@@ -35,7 +41,7 @@ export function doubtfulRules(
   entry: SecretEntry,
   { missing, now }: { readonly missing: readonly string[]; readonly now: Date },
 ): readonly RuleFinding[] {
-  const findings: RuleFinding[] = [...doubtfulPolicyRules(entry)];
+  const findings: RuleFinding[] = [...doubtfulPolicyRules(entry), ...doubtfulProviderRules(entry)];
   if (/-[A-Za-z0-9]{6}$/.test(entry.name)) {
     findings.push({
       at: ['name'],
@@ -43,7 +49,11 @@ export function doubtfulRules(
     });
   }
   if (isOver(entry.rotation.schedule, now)) {
-    findings.push({ at: ['rotation'], message: 'found a cron(…) whose years are over; the secret will not rotate' });
+    const where = entry.rotation.isDefault ? ' in openclaw.json' : '';
+    findings.push({
+      at: ['rotation'],
+      message: `found a cron(…) whose years are over${where}; the secret will not rotate`,
+    });
   }
   if (entry.scheduler === 'secrets_manager' && entry.rotate_immediately !== undefined) {
     findings.push({
@@ -60,9 +70,14 @@ export function doubtfulRules(
   return findings;
 }
 
-/** The grace period of a secret that names none: 1 hour, or half of a shorter rotation interval. */
-export function defaultGraceSeconds(entry: SecretEntry): number {
-  return Math.min(HOUR, Math.floor(approximateIntervalSeconds(entry.rotation.schedule) / 2));
+/**
+ * The grace period of a secret that names none: 1 hour, or half of the time that the incumbent has without it, where that
+ * is shorter: the rotation interval, or what is left of a key's life when it is replaced.
+ */
+export function defaultGraceSeconds({ rotation, provider }: SecretEntry): number {
+  const interval = approximateIntervalSeconds(rotation.schedule);
+  const rest = provider?.expires_in === undefined ? interval : provider.expires_in / 3;
+  return Math.min(HOUR, Math.floor(Math.min(interval, rest) / 2));
 }
 
 function brokenModeRules({ mode, type, privileges }: SecretEntry): readonly RuleFinding[] {

@@ -29,6 +29,8 @@ const TYPES: readonly (readonly [field: string, types: readonly Kind[]])[] = [
   ['provider.project', ['api_key']],
   ['provider.service_account', ['api_key']],
   ['provider.base_url', ['github_token', 'api_key']],
+  ['provider.certificate_authority', ['github_token', 'api_key']],
+  ['provider.expires_in', ['api_key']],
   ['http', ['http']],
   ['policy', [...DATABASES, 'redis', 'rabbitmq', 'credential', UNTYPED]],
   ['policy.key', ['credential']],
@@ -41,17 +43,18 @@ const TYPES: readonly (readonly [field: string, types: readonly Kind[]])[] = [
  * so that it has its say about a secret that the schema has something to say about too.
  */
 export function fieldFindings(secret: unknown): readonly Finding[] {
-  const kind = kindOf(secret);
-  if (kind === undefined || !isMap(secret)) return [];
+  const type = typeOf(secret);
+  if (type === 'wrong' || !isMap(secret)) return [];
+  const kind = type ?? UNTYPED;
   return [...misplaced(secret, kind), ...missing(secret, kind)];
 }
 
-/** Undefined where the type is wrong: then nothing can be said of its fields. */
-function kindOf(secret: unknown): Kind | undefined {
+/** The type that a secret's node says, undefined where it says none; where it is `wrong`, its fields cannot be judged. */
+export function typeOf(secret: unknown): SecretType | 'wrong' | undefined {
   const type = isMap(secret) ? findPair(secret, 'type') : undefined;
-  if (type === undefined) return UNTYPED;
+  if (type === undefined) return undefined;
   const written: unknown = isScalar(type.value) ? type.value.value : undefined;
-  return SECRET_TYPES.find((known) => known === written);
+  return SECRET_TYPES.find((known) => known === written) ?? 'wrong';
 }
 
 function misplaced(secret: YAMLMap, kind: Kind): readonly Finding[] {

@@ -26,6 +26,12 @@ export function nodeAt(from: unknown, path: readonly PropertyKey[]): unknown {
   return node;
 }
 
+/** Where a path inside a node begins, or the nearest part of it that is there. */
+export function offsetAt(from: unknown, path: readonly string[]): number {
+  const node = nodeAt(from, path);
+  return node === undefined && path.length > 0 ? offsetAt(from, path.slice(0, -1)) : offsetOf(node);
+}
+
 /**
  * Plain data of a node: mappings as objects of their text keys (the first of two equal ones), lists, scalars. What is
  * complained about elsewhere (aliases, merge keys, keys that are not text) is left out.

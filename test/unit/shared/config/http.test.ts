@@ -106,7 +106,7 @@ describe('http', () => {
     [
       1,
       '  baseurl: https://example.com',
-      '7:7: found the unknown key "baseurl"; http has base_url, create, test, revoke, list; did you mean "base_url"?',
+      '7:7: found the unknown key "baseurl"; http has base_url, certificate_authority, create, test, revoke, list; did you mean "base_url"?',
     ],
     [3, '    paths: /keys', '9:9: path is missing; path is a text that begins with /'],
     [

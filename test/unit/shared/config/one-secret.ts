@@ -4,25 +4,28 @@ import { formatProblem } from '../../../../shared/config/problem.ts';
 
 const NOW = new Date('2026-01-01T00:00:00Z');
 
+/** Texts by path. */
+type Files = Readonly<Record<string, string>>;
+
 /** A file with one secret; the lines follow its name and rotation, from line 4 and column 5 on. */
-export function parseSecret(lines: readonly string[], openClaw?: string): ParseResult {
+export function parseSecret(lines: readonly string[], openClaw?: string, files: Files = {}): ParseResult {
   const text = ['secrets:', '  - name: one', '    rotation: daily', ...lines.map((line) => `    ${line}`), ''];
-  const beside = (path: string) =>
-    path === 'openclaw.json' && openClaw !== undefined ? Buffer.from(openClaw) : undefined;
+  const found: Files = openClaw === undefined ? files : { ...files, 'openclaw.json': openClaw };
+  const beside = (path: string) => (found[path] === undefined ? undefined : Buffer.from(found[path]));
   return parseConfiguration({ path: 'secrets.yaml', bytes: Buffer.from(text.join('\n')) }, beside, NOW);
 }
 
 /** The declaration of a valid file's secret. */
-export function secret(lines: readonly string[], openClaw?: string): SecretDeclaration {
-  const result = parseSecret(lines, openClaw);
+export function secret(lines: readonly string[], openClaw?: string, files?: Files): SecretDeclaration {
+  const result = parseSecret(lines, openClaw, files);
   const only = result.ok ? result.configuration.environments[0]?.secrets[0] : undefined;
   if (only === undefined) throw new Error(JSON.stringify(result));
   return only;
 }
 
 /** Every problem as `LINE:COLUMN: MESSAGE`; none for a valid file. */
-export function problems(lines: readonly string[], openClaw?: string): readonly string[] {
-  const result = parseSecret(lines, openClaw);
+export function problems(lines: readonly string[], openClaw?: string, files?: Files): readonly string[] {
+  const result = parseSecret(lines, openClaw, files);
   return result.ok ? [] : result.problems.map((problem) => placed(formatProblem(problem)));
 }
 

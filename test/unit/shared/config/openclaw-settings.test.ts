@@ -6,6 +6,7 @@ import { parseConfiguration } from '../../../../shared/config/parse-configuratio
 import { formatProblem } from '../../../../shared/config/problem.ts';
 import { DEFAULT_SETTINGS } from '../../../../shared/config/rollout-settings.ts';
 import { cpuMilliseconds } from './one-secret.ts';
+import { REQUEST } from './request-openclaw.ts';
 
 function parse(text: string | Uint8Array) {
   return parseOpenClaw('openclaw.json', typeof text === 'string' ? Buffer.from(text) : text);
@@ -21,36 +22,39 @@ function warnings(text: string): readonly string[] {
   return found.map(formatProblem);
 }
 
-const REQUEST = `{
-  "secretsManagement": {
-    "enabled": true,
-    "workflow": "external",
-    "rotationPolicy": { "api_keys": "monthly", "database_credentials": "daily", "aws_credentials": "90_days" },
-    "audit": { "enabled": true, "trackUsage": true, "logAccess": true },
-    "apply": { "zero_downtime": true, "rollingUpdate": true, "parallelSwitch": true },
-    "reload": { "hot_reload": true, "backwards_compat": true, "rollback_on_error": true }
-  },
-  "api_key_management": {
-    "github_token": { "rotation": "monthly", "scope": "repo:all", "permissions": ["read:all", "write:repo_hook"] },
-    "openai_key": { "rotation": "quarterly", "scope": "user", "permissions": ["chat", "completion"] },
-    "aws_key": { "rotation": "90_days", "scope": "service", "permissions": ["s3", "ec2"] }
-  },
-  "security": {
-    "secret_validation": true,
-    "injection_protection": { "detect_key_exposure": true, "auto_rotate": true, "notify_admin": true }
-  }
-}
-`;
+const DAY = 86_400;
+const MONTHLY = { written: 'monthly', schedule: { kind: 'months', months: 1 } };
+const QUARTERLY = { written: 'quarterly', schedule: { kind: 'months', months: 3 } };
+const DAILY = { written: 'daily', schedule: { kind: 'every', seconds: DAY } };
+const DAYS_90 = { written: '90_days', schedule: { kind: 'every', seconds: 90 * DAY } };
 
 const REQUEST_KEYS = {
-  github_token: { scope: 'repo:all', permissions: ['read:all', 'write:repo_hook'] },
-  api_key: { scope: 'user', permissions: ['chat', 'completion'] },
-  iam: { scope: 'service', permissions: ['s3', 'ec2'] },
+  github_token: { rotation: MONTHLY, scope: 'repo:all', permissions: ['read:all', 'write:repo_hook'] },
+  api_key: { rotation: QUARTERLY, scope: 'user', permissions: ['chat', 'completion'] },
+  iam: { rotation: DAYS_90, scope: 'service', permissions: ['s3', 'ec2'] },
 };
+const DATABASES = ['postgresql', 'mysql', 'mariadb', 'redis', 'rabbitmq'];
+const REQUEST_ROTATIONS = {
+  isComplete: true,
+  byType: {
+    github_token: MONTHLY,
+    api_key: QUARTERLY,
+    http: MONTHLY,
+    ...Object.fromEntries(DATABASES.map((type) => [type, DAILY])),
+    iam: DAYS_90,
+  },
+};
+const NO_ROTATIONS = { byType: {}, isComplete: true };
 
 describe('the file of the request', () => {
   it('is taken without a problem or a warning, and says what the defaults say', () => {
-    expect(parse(REQUEST)).toEqual({ settings: DEFAULT_SETTINGS, keys: REQUEST_KEYS, problems: [], warnings: [] });
+    expect(parse(REQUEST)).toEqual({
+      settings: DEFAULT_SETTINGS,
+      keys: REQUEST_KEYS,
+      rotations: REQUEST_ROTATIONS,
+      problems: [],
+      warnings: [],
+    });
   });
 
   it('sets each flag that it has the other way round', () => {
@@ -61,6 +65,7 @@ describe('the file of the request', () => {
         reload: { hotReload: false, backwardsCompat: false, rollbackOnError: false },
       },
       keys: REQUEST_KEYS,
+      rotations: REQUEST_ROTATIONS,
       problems: [],
       warnings: [],
     });
@@ -69,7 +74,7 @@ describe('the file of the request', () => {
 
 describe('a file', () => {
   it('says nothing where there is none, or where its block is not there', () => {
-    const silent = { settings: DEFAULT_SETTINGS, keys: {}, problems: [], warnings: [] };
+    const silent = { settings: DEFAULT_SETTINGS, keys: {}, rotations: NO_ROTATIONS, problems: [], warnings: [] };
     expect(parseOpenClaw('openclaw.json', undefined)).toEqual(silent);
     expect(parse('{}')).toEqual(silent);
     expect(parse('{ secretsManagement: {} }')).toEqual(silent);
@@ -268,6 +273,7 @@ describe('hostile files', () => {
     ['unclosed comments', full('/*'), 'cannot be read as JSON5'],
     ['comments', full('//\n'), 'ends too early'],
     ['unknown keys', `{ secretsManagement: { apply: {${full('a:1,')}} } }`, 'unknown key "a"'],
+    ['unknown classes', `{ secretsManagement: { rotationPolicy: {${full('a:1,')}} } }`, 'unknown key "a"'],
     ['repeated blocks', `{${full('secretsManagement:{},')}}`, 'is there twice'],
     ['NUL', '{ "a": "\0" }', '1:9: found a control character'],
     ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff]), '1:2: found bytes that are not UTF-8'],
@@ -292,12 +298,13 @@ describe('hostile files', () => {
     const cost = cpuMilliseconds(() => {
       result = parse(bytes);
     });
-    const { settings, keys, problems: found } = result;
+    const { settings, keys, rotations, problems: found } = result;
     expect(cost).toBeLessThan(2000);
     expect(found.slice(0, 2).map(formatProblem).join('\n')).toContain(expected);
     expect(found.length).toBeLessThanOrEqual(400);
     expect(settings).toEqual(DEFAULT_SETTINGS);
     expect(keys).toEqual({});
+    expect(rotations).toEqual({ byType: {}, isComplete: false });
   });
 
   it('pollute no prototype', () => {
@@ -331,11 +338,13 @@ describe('hostile files', () => {
       ),
       fc.constantFrom('secretsManagement', 'enabled', 'apply', 'reload', 'hot_reload', '__proto__', '<<', 'true'),
       fc.constantFrom('{ secretsManagement: {', 'apply: {', 'reload: {', 'zero_downtime: false,', '} } }'),
+      fc.constantFrom('rotationPolicy: {', 'api_keys: "daily",', 'rotation: "90_days",', 'aws_credentials: "x",'),
       fc.constantFrom('api_key_management: {', 'github_token: {', 'openai_key: {', 'permissions: ["a",', 'scope: "a",'),
     );
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.json().map((text) => Buffer.from(`{ secretsManagement: { apply: ${text} } }`)),
+      fc.json().map((text) => Buffer.from(`{ secretsManagement: { rotationPolicy: { api_keys: ${text} } } }`)),
       fc
         .json()
         .map((text) => Buffer.from(`{ api_key_management: { aws_key: ${text}, github_token: { scope: ${text} } } }`)),

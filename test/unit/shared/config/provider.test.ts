@@ -93,7 +93,7 @@ describe('provider', () => {
     [
       'iam',
       'usr: a',
-      '7:7: found the unknown key "usr"; provider has user, app_id, installation_id, repositories, name, project, service_account, base_url; did you mean "user"?',
+      '7:7: found the unknown key "usr"; provider has user, app_id, installation_id, repositories, name, project, service_account, base_url, certificate_authority, expires_in; did you mean "user"?',
     ],
   ])('of %s refuses %.40s', (type, field, expected) => {
     expect(refused(type, field)).toContain(expected);

@@ -24,6 +24,8 @@ const FIELDS: readonly (readonly [field: string, line: string, kinds: readonly K
   ['project', 'provider: { project: proj_1 }', ['api_key'], 17],
   ['service_account', 'provider: { service_account: svc_acct_1 }', ['api_key'], 17],
   ['base_url', 'provider: { base_url: https://api.example.com }', ['github_token', 'api_key'], 17],
+  ['certificate_authority', 'provider: { certificate_authority: ca.pem }', ['github_token', 'api_key'], 17],
+  ['expires_in', 'provider: { expires_in: 90d }', ['api_key'], 17],
   ['http', 'http: {}', ['http'], 5],
   ['policy', 'policy: {}', [...DATABASES, 'redis', 'rabbitmq', 'credential', undefined], 5],
   ['key', 'policy: { key: token }', ['credential'], 15],
