@@ -2,6 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { RotationEnded } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import type { KnownCredential } from '../../shared/rotators/rotator.ts';
+import { Connector, type Session } from '../../shared/rotators/postgresql/connect.ts';
+import { parseCredential } from '../../shared/rotators/postgresql/credential-json.ts';
+import { endSessions } from '../../shared/rotators/postgresql/end-role.ts';
 import { parsed, PostgresHarness, SECRET_ID } from './postgresql-harness.ts';
 
 let postgres: PostgresHarness;
@@ -76,6 +79,68 @@ describe('the install of an earlier rotation, come late', () => {
     await postgres.sql(`CREATE ROLE ${name}_a; COMMENT ON ROLE ${name}_a IS 'managed by Rekey for ${SECRET_ID}'`);
     await install();
     expect(await opens(earlier.candidate)).toBe('accepted');
+  });
+});
+
+describe('the install of a rotation whose candidate has been ended', () => {
+  it('is refused, and the role stays closed for the next rotation', async () => {
+    await install();
+    await retire({ value: earlier.candidate });
+    await expect(install()).rejects.toBeInstanceOf(RotationEnded);
+    expect(await role()).toMatchObject({
+      canLogin: false,
+      comment: `managed by Rekey for ${SECRET_ID}; ended ${earlier.startedAt.toISOString()} v1`,
+    });
+    expect(await opens(earlier.candidate)).toBe('refused');
+    const next = await postgres.bringIn({ incumbent, versionId: 'v2', known: retired('v1') });
+    expect(await opens(next)).toBe('accepted');
+  });
+
+  it('may be ended once more, also after a try that died before the mark', async () => {
+    await install();
+    await postgres.sql(`ALTER ROLE ${name}_a NOLOGIN`);
+    for (let time = 0; time < 2; time += 1) {
+      expect(await retire({ value: earlier.candidate })).toMatchObject({ refusedLogin: true });
+      await expect(install()).rejects.toBeInstanceOf(RotationEnded);
+    }
+  });
+});
+
+describe('sessions of a role that was closed', () => {
+  async function ending(work: (session: Session) => Promise<unknown>): Promise<void> {
+    const connector = new Connector();
+    const session = await connector.login(parseCredential(admin, 'administrator').login);
+    if ('refused' in session) throw new Error('refused');
+    await work(session);
+    await session.end();
+  }
+
+  it('end while it stays closed', async () => {
+    await install();
+    const open = [await postgres.open(earlier.candidate), await postgres.open(earlier.candidate)];
+    await postgres.sql(`ALTER ROLE ${name}_a NOLOGIN`);
+    await ending(async (session) => {
+      expect(await endSessions(session, `${name}_a`, SECRET_ID)).toEqual({ ended: 2 });
+    });
+    for (const client of open) await expect(client.query('SELECT 1')).rejects.toThrow();
+  });
+
+  it('are left alone once a later rotation has the role: also when it takes it while the end waits for its turn', async () => {
+    await install();
+    await postgres.open(earlier.candidate);
+    await postgres.sql(`ALTER ROLE ${name}_a NOLOGIN`);
+    const release = await postgres.holdLock(SECRET_ID);
+    await ending(async (session) => {
+      const answer = endSessions(session, `${name}_a`, SECRET_ID);
+      await postgres.somebodyWaits();
+      await postgres.sql(`ALTER ROLE ${name}_a LOGIN PASSWORD 'that of the later rotation'`);
+      const later = await postgres.open(
+        postgres.secret({ ...parsed(earlier.candidate), password: 'that of the later rotation' }),
+      );
+      await release();
+      expect(await answer).toMatchObject({ left: 'in use again' });
+      expect((await later.query('SELECT 1 AS x')).rows).toEqual([{ x: 1 }]);
+    });
   });
 });
 

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { Client, type ClientConfig, escapeIdentifier, escapeLiteral } from 'pg';
+import { poll } from '../../infra/local/poll.ts';
 import { type PostgresServer, startPostgres } from '../../infra/local/postgres-server.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { postgresqlRotator } from '../../shared/rotators/postgresql/postgresql-rotator.ts';
@@ -90,6 +92,11 @@ export class PostgresHarness {
     return this.secret({ username: name, password });
   }
 
+  /** What the server has logged since `from`; every statement is in it. */
+  async log(from = 0): Promise<string> {
+    return (await readFile(this.server.logFile, 'utf8')).slice(from);
+  }
+
   async sql<Row extends object = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row[]> {
     return this.as<Row>(this.admin, text, values);
   }
@@ -136,7 +143,11 @@ export class PostgresHarness {
   /** Comes back once somebody waits for the turn that `holdLock` has. */
   async somebodyWaits(): Promise<void> {
     const waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    while ((await this.sql(waiting)).length === 0);
+    const found = await poll(async () => (await this.sql(waiting)).length > 0 || undefined, {
+      withinMilliseconds: 10_000,
+      everyMilliseconds: 20,
+    });
+    if (found === undefined) throw new Error('nobody waits for the turn');
   }
 
   /** Preflight, propose, install, test: as the workflow does. */

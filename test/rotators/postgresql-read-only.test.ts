@@ -71,6 +71,24 @@ const grants = () =>
   );
 
 describe('a candidate that may only read', () => {
+  it('has been refused a write also where its owner role has nothing to write to', async () => {
+    const { host, port } = postgres.server;
+    const settings = readOnly({
+      secretId: `prod/empty${owner}`,
+      connection: { host, port, dbname: 'postgres', tls: 'prefer' },
+    });
+    const rotator = postgres.rotator();
+    const values = { settings, admin: postgres.admin, incumbent: undefined, versionId: 'v1' };
+    const { candidate: identity } = await rotator.preflight({ ...values, known: [] });
+    const candidate = rotator.propose({ ...values, candidate: identity });
+    await rotator.install({ ...values, startedAt: postgres.nextStart(), candidate });
+    const from = (await postgres.log()).length;
+    const report = await rotator.test({ settings, candidate, incumbentIdentity: undefined });
+    expect(report.parity).toContain('refused writes');
+    expect((await postgres.log(from)).match(/ERROR: {2}permission denied/g)).toHaveLength(1);
+    await rotator.release();
+  });
+
   /** Things of the owner role, and things of others that it may read. */
   const objects = (n: string) => `
     CREATE SCHEMA "S ${n}" AUTHORIZATION ${n};

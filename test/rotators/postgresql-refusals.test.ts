@@ -12,8 +12,9 @@ import {
   TargetUnreachable,
 } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
-import type { KnownCredential } from '../../shared/rotators/rotator.ts';
+import type { KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { parsed, PostgresHarness, SECRET_ID } from './postgresql-harness.ts';
+import { startProxy } from './redis-proxy.ts';
 
 let postgres: PostgresHarness;
 let owner = 0;
@@ -146,6 +147,21 @@ describe('preflight', () => {
   });
 });
 
+function installing(work: {
+  readonly mode: RotatorSettings['mode'];
+  readonly admin: SecretText;
+  readonly candidate: SecretText;
+}) {
+  const { mode, ...values } = work;
+  return {
+    ...values,
+    settings: postgres.settings({ mode }),
+    incumbent,
+    versionId: 'v1',
+    startedAt: postgres.nextStart(),
+  };
+}
+
 describe('install', () => {
   it('never alters a role of others that has taken the name', async () => {
     const foreign = await postgres.createLogin(`${name}_a`);
@@ -158,19 +174,28 @@ describe('install', () => {
     expect(await postgres.rotator().probe(foreign, input.settings)).toBe('accepted');
   });
 
-  it('names a refused verifier as the policy of the server, and leaves nothing', async () => {
-    await postgres.createLogin(`admin${owner}`);
+  it.each(['single_role', 'two_roles'] as const)(
+    'names a verifier that the password check of the server refuses, and leaves nothing (%s)',
+    async (mode) => {
+      // Of a verifier the check sees whether it is that of the role's own name.
+      const username = mode === 'two_roles' ? `${name}_a` : name;
+      const candidate = postgres.secret({ ...parsed(incumbent), username, password: username });
+      const input = installing({ mode, admin: postgres.admin, candidate });
+      await expect(postgres.rotator(mode).install(input)).rejects.toBeInstanceOf(RefusedByPolicy);
+      expect(await postgres.rotator().probe(incumbent, input.settings)).toBe('accepted');
+      expect(await postgres.rotator().probe(candidate, input.settings)).toBe('refused');
+      expect(await postgres.sql(`SELECT FROM pg_roles WHERE rolname = '${name}_a'`)).toEqual([]);
+      const another = postgres.secret({ ...parsed(candidate), password: 'y'.repeat(32) });
+      await postgres.rotator(mode).install({ ...input, candidate: another });
+      expect(await postgres.rotator().probe(another, input.settings)).toBe('accepted');
+    },
+  );
+
+  it('does not take the want of a right for the policy of the server', async () => {
     const admin = await postgres.createLogin(`other${owner}`);
     const candidate = postgres.secret({ ...parsed(incumbent), password: 'y'.repeat(32) });
-    const input = {
-      settings: postgres.settings({ mode: 'single_role' }),
-      admin,
-      incumbent,
-      versionId: 'v1',
-      startedAt: postgres.nextStart(),
-      candidate,
-    };
-    await expect(postgres.rotator('single_role').install(input)).rejects.toBeInstanceOf(RefusedByPolicy);
+    const input = installing({ mode: 'single_role', admin, candidate });
+    await expect(postgres.rotator('single_role').install(input)).rejects.toBeInstanceOf(Misconfigured);
     expect(await postgres.rotator().probe(incumbent, input.settings)).toBe('accepted');
   });
 
@@ -247,4 +272,18 @@ it('no error text or cause-free field quotes a password', async () => {
     expect(fault).toBeInstanceOf(RekeyError);
     expect((fault as RekeyError).safeMessage).not.toContain(password);
   }
+});
+
+it('leaves a server that says nothing any more where it is', async () => {
+  let isSilent = false;
+  const proxy = await startProxy(postgres.server.port, () =>
+    isSilent ? new Promise(() => undefined) : Promise.resolve(undefined),
+  );
+  const via = (value: SecretText) => postgres.secret({ ...parsed(value), port: proxy.port });
+  const rotator = postgres.rotator();
+  const input = { settings: postgres.settings(), versionId: 'v1', known: [] };
+  await rotator.preflight({ ...input, admin: via(postgres.admin), incumbent: via(incumbent) });
+  isSilent = true;
+  await rotator.release();
+  await proxy.stop();
 });

@@ -21,7 +21,8 @@ export const POSTGRESQL: CatalogueEntry = {
   limits: [
     'The server gets a SCRAM-SHA-256 verifier, never the password: a password check of the server that wants to read it refuses every rotation.',
     'A login that was made by hand is closed at retirement, not dropped: it may own objects.',
-    'Parity covers rights and settings of roles in the one database of the secret.',
+    'Parity covers rights and settings of roles in the one database of the secret, and what a login may do as itself: CREATEDB, CREATEROLE, BYPASSRLS and REPLICATION of a login beside its owner role are given to the candidate, where the administrator may.',
+    'A password, and the alphabet of a policy, must not have characters that clients prepare differently for SCRAM (RFC 4013: ligatures, soft hyphens, unusual blanks, combining marks).',
     'read_only: sessions act as role <owner>_ro, which Rekey makes, grants and never drops. It has SELECT on what the owner role can read when a rotation runs, and by default on what that role makes later; what other roles make and share with the owner role follows at the next rotation.',
     'read_only: a login that was made by hand is closed at its retirement as well: who else writes needs a login of their own.',
     'read_only: no EXECUTE is granted: a view that calls a function which is closed to PUBLIC fails. Where row security is on, a policy must name <owner>_ro; where foreign tables are read, it needs a user mapping.',

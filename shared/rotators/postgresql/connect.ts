@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { createSecureContext, getCACertificates, type ConnectionOptions, type SecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
@@ -9,6 +10,7 @@ import { connectFailure, isRefusedLogin, queryFailure } from './pg-errors.ts';
 const CONNECT_MILLISECONDS = 5_000;
 /** A server that stops answering must not hold a Lambda to its end. */
 const QUERY_MILLISECONDS = 30_000;
+const LEAVE_MILLISECONDS = 2_000;
 /** The driver's words for a server that answers `N` to the TLS request. */
 const NO_TLS = 'The server does not support SSL connections';
 
@@ -201,11 +203,17 @@ async function open(login: Login, isEncrypted: boolean): Promise<Session> {
     raw: async (text) => {
       await client.query(text);
     },
-    end: async () => {
-      // Ended by the server already: nothing is left to end.
-      await client.end().catch(() => undefined);
-    },
+    end: () => endOf(client),
   };
+}
+
+/** The server is told, and given a moment to take leave; one that says nothing any more is left where it is. */
+async function endOf(client: Client): Promise<void> {
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection;
+  const timer = setTimeout(() => stream.destroy(), LEAVE_MILLISECONDS);
+  // Ended by the server already: nothing is left to end.
+  await client.end().catch(() => undefined);
+  clearTimeout(timer);
 }
 
 const contexts = new Map<string, SecureContext>();

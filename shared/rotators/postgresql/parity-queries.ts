@@ -17,6 +17,20 @@ export const LOGIN_ATTRIBUTE_DIFFERENCES = `
                            ('connection limit', one.rolconnlimit <> two.rolconnlimit)) AS attribute (name, differs)
      WHERE one.oid = $1::oid AND two.oid = $2::oid AND differs`;
 
+/**
+ * The same two; what each may do as itself (`SET ROLE NONE`). `isTheRole`: the incumbent's sessions act as that login, so
+ * that a candidate which acts as it need not have itself what it has; more it must not have.
+ */
+export function loginPowerDifferences(isTheRole: boolean): string {
+  const differs = (column: string) =>
+    isTheRole ? `two.${column} AND NOT one.${column}` : `one.${column} <> two.${column}`;
+  return `
+    SELECT 'login attribute' AS kind, name FROM pg_roles one, pg_roles two,
+           LATERAL (VALUES ('superuser', ${differs('rolsuper')}), ('createdb', ${differs('rolcreatedb')}),
+                           ('createrole', ${differs('rolcreaterole')}), ('bypassrls', ${differs('rolbypassrls')})) AS attribute (name, differs)
+     WHERE one.oid = $1::oid AND two.oid = $2::oid AND differs`;
+}
+
 /** The same two: roles that one may become, or act for, and the other not. `$3`: oids of roles that do not count. */
 export function reachDifferences(hasSetOption: boolean): string {
   const reach = hasSetOption ? 'SET' : 'MEMBER';

@@ -2,6 +2,7 @@ import { CandidateUnproven } from '../../errors.ts';
 import type { Session } from './connect.ts';
 import {
   LOGIN_ATTRIBUTE_DIFFERENCES,
+  loginPowerDifferences,
   privilegeDifferences,
   reachDifferences,
   SETTING_DIFFERENCES,
@@ -58,7 +59,12 @@ export async function assertParity(
     const { candidateLogin, incumbentLogin, candidate, incumbent, versionNumber } = identities;
     const isOneOwner =
       incumbent === candidate || ownerReadFor(identities.incumbentComment, secretId) === identities.candidateRole;
-    const logins = [SETTING_DIFFERENCES, LOGIN_ATTRIBUTE_DIFFERENCES, reachDifferences(versionNumber >= VERSION_16)];
+    const logins = [
+      SETTING_DIFFERENCES,
+      LOGIN_ATTRIBUTE_DIFFERENCES,
+      loginPowerDifferences(incumbentLogin === incumbent),
+      reachDifferences(versionNumber >= VERSION_16),
+    ];
     const differences = [
       ...(await findDifferences(session, logins, [
         incumbentLogin,

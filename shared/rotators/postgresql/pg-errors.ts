@@ -77,9 +77,11 @@ export function queryFailure(error: unknown, doing: string): RekeyError {
   return new InternalFault(`PostgreSQL answered SQLSTATE ${code} while ${doing}.`, options);
 }
 
-/** A refused PASSWORD clause: a password check of the server, or its rule about who may set passwords. */
+/** A refused PASSWORD clause: a password check of the server, or, no matter of the value, want of a right. */
 export function passwordFailure(error: unknown): RekeyError {
-  if (!(error instanceof DatabaseError) || isPassing(error)) return queryFailure(error, 'setting the password');
+  if (!(error instanceof DatabaseError) || isPassing(error) || isInsufficientPrivilege(error)) {
+    return queryFailure(error, 'setting the password');
+  }
   return new RefusedByPolicy(`The server does not accept the SCRAM verifier for the role (SQLSTATE ${error.code}).`, {
     cause: error,
   });

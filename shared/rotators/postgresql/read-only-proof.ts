@@ -30,7 +30,7 @@ interface Identities {
 
 /**
  * Proves, on the candidate's own session, that it reads what its owner role reads, no more and no less, and that it
- * cannot write: by its rights, and by statements that the owner role may do and that the server must refuse. Throws
+ * cannot write: by its rights, and by statements that the server must refuse, one at least. Throws
  * `CandidateUnproven` that names kinds and objects.
  */
 export async function assertReadOnly(

@@ -107,7 +107,8 @@ export function writingRights(versionNumber: number): readonly string[] {
 
 /**
  * `$1`: the owner role's oid. Statements that it may do, and that change nothing where somebody may: a few of either
- * kind. Columns that take no value of ours are left out.
+ * kind. Columns that take no value of ours are left out. Last, whatever the owner role may do, one that needs a right on
+ * the database: so that one write at least is tried.
  */
 export const WRITES = `
   (SELECT 'INSERT into' AS kind, format('%I.%I', n.nspname, c.relname) AS name,
@@ -121,4 +122,6 @@ export const WRITES = `
   UNION ALL
   (SELECT 'CREATE TABLE in', format('%I', n.nspname), format('CREATE TABLE %I.rekey_may_not_make_this ()', n.nspname)
      FROM pg_namespace n WHERE ${ORDINARY} AND has_schema_privilege($1::oid, n.oid, 'CREATE')
-    ORDER BY n.oid LIMIT 3)`;
+    ORDER BY n.oid LIMIT 3)
+  UNION ALL
+  SELECT 'CREATE SCHEMA in', format('%I', current_database()), 'CREATE SCHEMA rekey_may_not_make_this'`;

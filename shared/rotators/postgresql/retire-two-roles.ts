@@ -1,4 +1,4 @@
-import { IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
+import { IncumbentRefused, Misconfigured, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import { adminRefused, requireAdmin, targetOf } from './administrator.ts';
 import type { Connector, Session } from './connect.ts';
@@ -8,6 +8,11 @@ import { readRoles } from './role-facts.ts';
 import { readManaged } from './role-names.ts';
 import { inTransaction } from './transaction.ts';
 import { takeTurn } from './turn.ts';
+
+const SESSIONS_LEFT = {
+  'not allowed': 'the administrator may not end sessions of the role (pg_signal_backend)',
+  'in use again': 'left alone: a later rotation has the role',
+} as const;
 
 /**
  * `NOLOGIN` and no password for a role that Rekey has installed for the version to retire, or that takes its value; then
@@ -24,7 +29,7 @@ export async function retireTwoRoles(input: RetireInput, connector: Connector): 
   const value =
     input.value === undefined ? undefined : parseCredential(input.value, 'retired credential', settings.connection);
   if (survivor?.username === identity) {
-    throw new Misconfigured(`Role "${identity}" is the one that must go on working: it is not retired.`);
+    throw new SameAsSurvivor(`Role "${identity}" is the one that must go on working: it is not retired.`);
   }
   if (value !== undefined && value.username !== identity) {
     throw new Misconfigured(`The value to retire does not belong to role "${identity}".`);
@@ -44,9 +49,12 @@ export async function retireTwoRoles(input: RetireInput, connector: Connector): 
     if (!settings.endSessions) {
       return { sessions: 0, canLogin: false, facts: { sessions: `${found.sessions} left open, as configured` } };
     }
-    const { ended, isAllowed } = await endSessions(session, identity);
-    const note = isAllowed ? 'ended' : 'the administrator may not end sessions of the role (pg_signal_backend)';
-    return { sessions: ended, canLogin: false, facts: { sessions: note } };
+    const { ended, left } = await endSessions(session, identity, settings.secretId);
+    return {
+      sessions: ended,
+      canLogin: false,
+      facts: { sessions: left === undefined ? 'ended' : SESSIONS_LEFT[left] },
+    };
   });
 
   if (value === undefined ? ended.canLogin : (await connector.probe(value.login)) === 'accepted') {

@@ -6,6 +6,9 @@ export interface RoleFacts {
   readonly canLogin: boolean;
   readonly superuser: boolean;
   readonly replication: boolean;
+  readonly createDatabase: boolean;
+  readonly createRole: boolean;
+  readonly bypassRls: boolean;
   readonly connectionLimit: number;
   readonly expires: boolean;
   readonly comment: string | null;
@@ -22,6 +25,8 @@ export interface AskerFacts {
   readonly sessionUser: string;
   readonly superuser: boolean;
   readonly createRole: boolean;
+  readonly createDatabase: boolean;
+  readonly bypassRls: boolean;
   readonly replication: boolean;
   readonly versionNumber: number;
   readonly version: string;
@@ -35,7 +40,8 @@ export async function readAsker(session: Session): Promise<AskerFacts> {
   const rows = await session.query<AskerFacts>(
     'reading who is logged in',
     `SELECT current_user::text AS "currentUser", session_user::text AS "sessionUser", rolsuper AS superuser,
-            rolcreaterole AS "createRole", rolreplication AS replication,
+            rolcreaterole AS "createRole", rolcreatedb AS "createDatabase", rolbypassrls AS "bypassRls",
+            rolreplication AS replication,
             current_setting('server_version_num')::int AS "versionNumber", current_setting('server_version') AS version
        FROM pg_catalog.pg_roles WHERE rolname = current_user`,
   );
@@ -50,6 +56,7 @@ export async function readRoles(session: Session, names: readonly string[]): Pro
   const rows = await session.query<RoleFacts>(
     'reading the roles',
     `SELECT r.rolname::text AS name, r.rolcanlogin AS "canLogin", r.rolsuper AS superuser, r.rolreplication AS replication,
+            r.rolcreatedb AS "createDatabase", r.rolcreaterole AS "createRole", r.rolbypassrls AS "bypassRls",
             r.rolconnlimit AS "connectionLimit",
             r.rolvaliduntil IS NOT NULL AND r.rolvaliduntil <> 'infinity' AS expires,
             pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment,

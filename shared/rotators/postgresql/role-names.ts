@@ -30,6 +30,8 @@ export interface Installation {
   readonly versionId: string;
   /** To the millisecond. */
   readonly startedAt: Date;
+  /** Its credential has been ended: this version is not installed again. */
+  readonly hasEnded?: boolean;
 }
 
 /**
@@ -39,7 +41,8 @@ export interface Installation {
 export function managedComment(secretId: string, installed?: Installation): string {
   const plain = `${MANAGED}${secretId}`;
   if (installed === undefined) return plain;
-  return `${plain}${INSTALLED}${installed.startedAt.toISOString()} ${installed.versionId}`;
+  const { startedAt, versionId, hasEnded } = installed;
+  return `${plain}; ${hasEnded === true ? 'ended' : 'installed'} ${startedAt.toISOString()} ${versionId}`;
 }
 
 /**
@@ -52,10 +55,10 @@ export function readManaged(
 ): { readonly installed: Installation | undefined } | undefined {
   const plain = managedComment(secretId);
   if (comment === plain) return { installed: undefined };
-  const [, start = '', versionId = ''] = INSTALLATION.exec(comment?.slice(plain.length) ?? '') ?? [];
+  const [, word, start = '', versionId = ''] = INSTALLATION.exec(comment?.slice(plain.length) ?? '') ?? [];
   const startedAt = new Date(start);
   if (Number.isNaN(startedAt.getTime())) return undefined;
-  const installed = { startedAt, versionId };
+  const installed = { startedAt, versionId, hasEnded: word === 'ended' };
   return managedComment(secretId, installed) === comment ? { installed } : undefined;
 }
 
@@ -75,9 +78,8 @@ export function isManaged(comment: string | null): boolean {
 }
 
 const MANAGED = 'managed by Rekey for ';
-const INSTALLED = '; installed ';
 const READS_FOR = '; reads what this role can: ';
-const INSTALLATION = /^; installed (\S+) (.+)$/s;
+const INSTALLATION = /^; (installed|ended) (\S+) (.+)$/s;
 
 /** `name` in at most `bytes`: shortened at a character, with a hash of the whole so that two names stay two. */
 function fit(name: string, bytes: number): string {

@@ -10,14 +10,13 @@ const KEY_BYTES = 32;
 
 /**
  * What PostgreSQL keeps in place of a password (RFC 5803 form, RFC 7677 arithmetic). Sent instead of the password, so
- * no statement log can hold one. SASLprep leaves ASCII as it is; a password with anything else is normalised as the
- * server and the drivers do (NFKC), which is all that SASLprep changes in practice.
+ * no statement log can hold one. The password as it is: `assertSameForAll` has seen to it that preparing it changes nothing.
  */
 export async function scramVerifier(
   password: string,
   { salt, iterations = SCRAM_ITERATIONS }: { readonly salt: Buffer; readonly iterations?: number },
 ): Promise<string> {
-  const salted = await derive(password.normalize('NFKC'), salt, iterations, KEY_BYTES, 'sha256');
+  const salted = await derive(password, salt, iterations, KEY_BYTES, 'sha256');
   const clientKey = hmac(salted, 'Client Key');
   const storedKey = createHash('sha256').update(clientKey).digest('base64');
   const serverKey = hmac(salted, 'Server Key').toString('base64');

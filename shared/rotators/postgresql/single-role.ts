@@ -1,5 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
+import { IncumbentRefused, Misconfigured, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type {
   InstallInput,
   InstallReport,
@@ -16,6 +16,7 @@ import type { Connector, Login, Session } from './connect.ts';
 import { adminLogin, type Credential, parseCredential } from './credential-json.ts';
 import { passwordFailure } from './pg-errors.ts';
 import { readAsker, readRoles, VERSION_16 } from './role-facts.ts';
+import { assertSameForAll } from './same-for-all.ts';
 import { saltFor, scramVerifier } from './scram.ts';
 import { inTransaction } from './transaction.ts';
 import { takeTurn } from './turn.ts';
@@ -30,6 +31,7 @@ export async function preflightSingleRole(input: PreflightInput, connector: Conn
   }
   const incumbent = requireIncumbent(input.incumbent, settings);
   assertPasswordOnce(incumbent, ['password']);
+  assertSameForAll(incumbent.login.password.reveal(), settings.policy);
   const { username } = incumbent;
   if (input.admin !== undefined) {
     const admin = adminLogin(input.admin, incumbent.login, settings.connection);
@@ -97,7 +99,7 @@ export async function retireSingleRole(input: RetireInput, connector: Connector)
       throw new StillAlive(`Role "${identity}" takes the value to retire, and there is no other password to give it.`);
     }
     if (survivor.login.password.reveal() === value.login.password.reveal()) {
-      throw new Misconfigured(
+      throw new SameAsSurvivor(
         `Role "${identity}" would lose its only password: the value to retire is the one to keep.`,
       );
     }

@@ -44,17 +44,21 @@ export function assertOurs(role: RoleFacts, secretId: string): void {
 }
 
 /**
- * Throws `RotationEnded` when the role was last installed for another rotation that did not start before this one: that
- * one has this one's place, because a rotation begins when the one before has ended. To be asked when it is one's turn,
+ * Throws `RotationEnded` when the role was last installed for this rotation and has been ended since, or for another one
+ * that did not start before this one: that one has this one's place, because a rotation begins when the one before has ended. To be asked when it is one's turn,
  * in the transaction that writes.
  *
  * Starts come from different clocks, but in their order: whoever begins a rotation puts its start after that of the one
  * before, which the registry has. Only where the registry was lost in between do the clocks alone decide; to take the
  * earlier rotation for the later, they must differ by more than the time between the two.
  */
-export function assertNotOvertaken(role: RoleFacts, secretId: string, rotation: Installation): void {
+export function assertNotOver(role: RoleFacts, secretId: string, rotation: Installation): void {
   const installed = readManaged(role.comment, secretId)?.installed;
-  if (installed === undefined || installed.versionId === rotation.versionId) return;
+  if (installed === undefined) return;
+  if (installed.versionId === rotation.versionId) {
+    if (installed.hasEnded !== true) return;
+    throw new RotationEnded(`Role "${role.name}" was installed for this rotation, and its credential has been ended.`);
+  }
   if (installed.startedAt < rotation.startedAt) return;
   throw new RotationEnded(`Role "${role.name}" is installed for a later rotation, ${installed.versionId}.`);
 }

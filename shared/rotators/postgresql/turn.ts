@@ -8,9 +8,11 @@ import { managedComment } from './role-names.ts';
  * default what was there when they began. Throws `TransientFailure` after the transaction's `lock_timeout`.
  */
 export async function takeTurn(session: Session, secretId: string): Promise<void> {
+  await session.query('waiting for another run', turnStatement(secretId));
+}
+
+/** The same as SQL. */
+export function turnStatement(secretId: string): string {
   const key = escapeLiteral(managedComment(secretId));
-  await session.query(
-    'waiting for another run',
-    `SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(hashtext(${key}))`,
-  );
+  return `SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext(${key}))`;
 }

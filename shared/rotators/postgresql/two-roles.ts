@@ -11,8 +11,9 @@ import { assertReadable, installReadOnlyRole } from './read-only-role.ts';
 import { type AskerFacts, readAsker, readRoles, type RoleFacts, VERSION_16 } from './role-facts.ts';
 import { managedComment } from './role-names.ts';
 import { copySettings } from './role-settings.ts';
+import { assertSameForAll } from './same-for-all.ts';
 import { saltFor, scramVerifier } from './scram.ts';
-import { assertNotOvertaken, assertOurs, assertSlotFree } from './slot.ts';
+import { assertNotOver, assertOurs, assertSlotFree } from './slot.ts';
 import { inTransaction } from './transaction.ts';
 import { takeTurn } from './turn.ts';
 
@@ -30,6 +31,7 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
   const { settings } = input;
   const incumbent = parseIncumbent(input);
   if (incumbent !== undefined) assertPasswordOnce(incumbent);
+  assertSameForAll(incumbent?.login.password.reveal(), settings.policy);
   const target = targetOf(settings, incumbent);
   const admin = requireAdmin(input.admin, settings, target, incumbent?.username);
 
@@ -70,8 +72,9 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
  * connection that preflight has kept or on one; the server is given a SCRAM verifier, never the password.
  *
  * Twice is harmless: the verifier's salt follows from password and version, so a second run writes what is there. A
- * run that comes late, when a later rotation has the role, is refused (`RotationEnded`): the role's comment says which
- * rotation it is installed for, and changes together with the verifier.
+ * run that comes late, when a later rotation has the role or this one's credential has been ended, is refused
+ * (`RotationEnded`): the role's comment says which rotation it is installed for and whether that is over, and changes
+ * together with the verifier. Where the role was never made, or was dropped since, nothing tells a late run.
  */
 export async function installTwoRoles(input: InstallInput, connector: Connector): Promise<InstallReport> {
   const { settings } = input;
@@ -93,7 +96,7 @@ export async function installTwoRoles(input: InstallInput, connector: Connector)
       }
       if (roles.slot !== undefined) {
         assertOurs(roles.slot, secretId);
-        assertNotOvertaken(roles.slot, secretId, input);
+        assertNotOver(roles.slot, secretId, input);
       }
       if (roles.owner === undefined) await createOwner(session, roles.ownerRole, secretId);
       if (settings.privileges === 'read_only') await installReadOnlyRole(session, roles);
@@ -145,10 +148,9 @@ function assertMayManage({ asker, owner, ownerRole, incumbent, slot, reader, ses
       `Role "${owner?.name ?? incumbent?.name}" is a superuser: the administrator must be one too.`,
     );
   }
-  if (incumbent?.replication === true && !isReadOnly && (asker.versionNumber < VERSION_16 || !asker.replication)) {
-    throw new Misconfigured(
-      `Role "${incumbent.name}" has REPLICATION, which the administrator may not give to another.`,
-    );
+  for (const { word, has, mayGive } of POWERS) {
+    if (!has(wantedOf({ incumbent, ownerRole, isReadOnly })) || mayGive(asker)) continue;
+    throw new Misconfigured(`Role "${incumbent?.name}" has ${word}, which the administrator may not give to another.`);
   }
   if (asker.versionNumber < VERSION_16) return;
   for (const role of [owner, incumbent, slot, isReadOnly ? reader : undefined]) {
@@ -212,14 +214,61 @@ async function leavingStatements(
   });
 }
 
+type Powers = Pick<RoleFacts, 'replication' | 'createDatabase' | 'createRole' | 'bypassRls'>;
+
+/** What a login role itself may do beside what it may as the role that it acts as, and which administrator may give that. */
+const POWERS: readonly {
+  readonly word: string;
+  readonly has: (powers: Powers) => boolean;
+  readonly mayGive: (asker: AskerFacts) => boolean;
+}[] = [
+  {
+    word: 'REPLICATION',
+    has: ({ replication }) => replication,
+    mayGive: ({ replication, versionNumber }) => versionNumber >= VERSION_16 && replication,
+  },
+  {
+    word: 'CREATEDB',
+    has: ({ createDatabase }) => createDatabase,
+    mayGive: ({ createDatabase, versionNumber }) => versionNumber < VERSION_16 || createDatabase,
+  },
+  { word: 'CREATEROLE', has: ({ createRole }) => createRole, mayGive: ({ createRole }) => createRole },
+  {
+    word: 'BYPASSRLS',
+    has: ({ bypassRls }) => bypassRls,
+    mayGive: ({ bypassRls, versionNumber }) => versionNumber >= VERSION_16 && bypassRls,
+  },
+];
+
+/**
+ * The powers that a candidate gets of its own: those of the incumbent. Where that is the owner role itself, the candidate
+ * has them by acting as it, but for replication, for which the server looks at the login. None for one that only reads.
+ */
+function wantedOf({
+  incumbent,
+  ownerRole,
+  isReadOnly,
+}: {
+  readonly incumbent: RoleFacts | undefined;
+  readonly ownerRole: string;
+  readonly isReadOnly: boolean;
+}): Powers {
+  const none = { replication: false, createDatabase: false, createRole: false, bypassRls: false };
+  if (incumbent === undefined || isReadOnly) return none;
+  return incumbent.name === ownerRole ? { ...none, replication: incumbent.replication } : incumbent;
+}
+
 /** Last, and alone: a refusal of this statement is the server's password policy. */
 async function setVerifier(session: Session, roles: Roles, verifier: string): Promise<void> {
   const { candidate, incumbent, slot, ownerRole, sessionRole } = roles;
-  // Replication reads everything that there is.
-  const replication = sessionRole === ownerRole && (incumbent?.replication ?? false);
+  const wanted = wantedOf({ incumbent, ownerRole, isReadOnly: sessionRole !== ownerRole });
   const clauses = [
     `CONNECTION LIMIT ${incumbent?.connectionLimit ?? -1}`,
-    ...(replication === (slot?.replication ?? false) ? [] : [replication ? 'REPLICATION' : 'NOREPLICATION']),
+    // Said only where it changes: more than that needs the right to.
+    ...POWERS.flatMap(({ word, has }) => {
+      if (has(wanted) === (slot !== undefined && has(slot))) return [];
+      return [`${has(wanted) ? '' : 'NO'}${word}`];
+    }),
     ...(slot?.expires === true ? ["VALID UNTIL 'infinity'"] : []),
   ];
   const name = escapeIdentifier(candidate);

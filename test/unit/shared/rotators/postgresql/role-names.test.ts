@@ -39,14 +39,15 @@ const installed = {
   versionId: '0b6c5c6e-41f2-8d65-b0cb-8d6a3b0d6d5e',
 };
 
-it('reads of a role what it has written on it: for which secret, and for which rotation last installed', () => {
+it('reads of a role what it has written on it: for which secret, for which rotation last installed, and whether that has ended', () => {
   fc.assert(
     fc.property(
       fc.string({ maxLength: 40 }),
       fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true }),
       fc.string({ unit: 'binary', minLength: 1, maxLength: 64 }),
-      (secretId, startedAt, versionId) => {
-        const rotation = { startedAt, versionId };
+      fc.boolean(),
+      (secretId, startedAt, versionId, hasEnded) => {
+        const rotation = { startedAt, versionId, hasEnded };
         expect(readManaged(managedComment(secretId), secretId)).toEqual({ installed: undefined });
         expect(readManaged(managedComment(secretId, rotation), secretId)).toEqual({ installed: rotation });
         expect(isManaged(managedComment(secretId, rotation))).toBe(true);
@@ -63,6 +64,7 @@ it.each([
   ['that of a secret whose name is as long', managedComment('prod/web', installed)],
   ['one with something else after the name', 'managed by Rekey for prod/app; see the wiki'],
   ['one with a date that is none', 'managed by Rekey for prod/app; installed 2026-99-01T00:00:00.000Z v1'],
+  ['one with another word', 'managed by Rekey for prod/app; opened 2026-03-01T12:00:00.123Z v1'],
   ['one without a version', 'managed by Rekey for prod/app; installed 2026-03-01T12:00:00.123Z '],
 ])('does not take a role for its own by %s', (_, comment) => {
   expect(readManaged(comment, 'prod/app')).toBeUndefined();
