@@ -170,6 +170,16 @@ export class EndsByItself extends RekeyError {
   readonly code = 'REKEY_ENDS_BY_ITSELF';
 }
 
+/**
+ * What should be ended is the credential that must go on working, under another version of the secret: somebody has put
+ * its value back. It is never ended, and nothing was changed.
+ */
+export class SameAsSurvivor extends RekeyError {
+  static readonly errorName = 'SameAsSurvivor';
+  override readonly name = SameAsSurvivor.errorName;
+  readonly code = 'REKEY_SAME_AS_SURVIVOR';
+}
+
 /** A consumer proved the candidate and it failed: the rollout goes back. */
 export class ConsumersRefused extends RekeyError {
   static readonly errorName = 'ConsumersRefused';

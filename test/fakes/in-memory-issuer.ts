@@ -1,4 +1,4 @@
-import { IncumbentRefused, OrphanInDoubt, SlotOccupied, TransientFailure } from '../../shared/errors.ts';
+import { IncumbentRefused, OrphanInDoubt, SameAsSurvivor, SlotOccupied, TransientFailure } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import type {
   IssuedRotator,
@@ -85,7 +85,10 @@ export class InMemoryIssuer implements IssuedRotator {
     // Keeps nothing open.
   }
 
-  async retire({ identity, versionId, value, known = [] }: RetireInput): Promise<RetireReport> {
+  async retire({ identity, versionId, value, survivor, known = [] }: RetireInput): Promise<RetireReport> {
+    if (survivor !== undefined && this.idOf(survivor.reveal()) === identity) {
+      throw new SameAsSurvivor(`Key ${identity} is the one that must go on working.`);
+    }
     const issuance = known.find((entry) => entry.versionId === versionId)?.issuance;
     if (value === undefined && issuance !== undefined) this.#removeLost(issuance.existing, versionId, known);
     else this.#mine.delete(identity);

@@ -5,6 +5,7 @@ import {
   RefusedByPolicy,
   RetirementPending,
   RotationEnded,
+  SameAsSurvivor,
   SlotOccupied,
   StillAlive,
   TargetUnreachable,
@@ -107,8 +108,11 @@ export class InMemoryTarget implements ChosenRotator {
     // Keeps nothing open.
   }
 
-  async retire({ identity, versionId, value }: RetireInput): Promise<RetireReport> {
+  async retire({ identity, versionId, value, survivor }: RetireInput): Promise<RetireReport> {
     this.#reach();
+    if (survivor !== undefined && parse(survivor).username === identity) {
+      throw new SameAsSurvivor(`"${identity}" is the account that must go on working.`);
+    }
     if (this.faults.has('survives')) throw new StillAlive(`"${identity}" still opens the target.`);
     const account = this.accounts.get(identity);
     const refusedLogin = value !== undefined;

@@ -1,4 +1,5 @@
 import type { SecretText } from '../../shared/redact.ts';
+import { hasMadeNothing } from '../../shared/rotation/bring-in.ts';
 import type {
   Issuance,
   KnownCredential,
@@ -50,11 +51,12 @@ export class RotationByHand {
   }
 
   get known(): readonly KnownCredential[] {
-    return this.#versions.map(({ identity, versionId, state, since, issuance }) => ({
+    return this.#versions.map(({ identity, versionId, state, since, expiresAt, issuance }) => ({
       identity,
       versionId,
       state,
       ...(since === undefined ? {} : { since }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(issuance === undefined ? {} : { issuance }),
     }));
   }
@@ -79,7 +81,10 @@ export class RotationByHand {
     return this.rotator.preflight({ ...this.#values, versionId, incumbentVersionId, known: this.known });
   }
 
-  /** Preflight, journal, store and install (or issue and store); `times`: each of them so often. */
+  /**
+   * Preflight, journal, store and install (or issue and store); `times`: each of them so often. Of issued ones only the last
+   * is stored: the others' process died right before it.
+   */
   async bringIn(
     versionId: string = crypto.randomUUID(),
     { times = 1, startedAt = this.nextStart() } = {},
@@ -89,6 +94,7 @@ export class RotationByHand {
     const { candidate, fence } = preflight;
     const incumbentVersionId = this.#current.versionId;
     if (this.rotator.kind === 'issued') {
+      for (let time = 1; time < times; time += 1) await this.issue(versionId, preflight, startedAt, { stored: false });
       const value = await this.issue(versionId, preflight, startedAt);
       return { versionId, value, preflight };
     }
@@ -120,29 +126,45 @@ export class RotationByHand {
     });
   }
 
-  /** One attempt at having a credential made, stored; `lost`: the answer never arrives. */
+  /**
+   * One attempt at having a credential made, written down and stored as `bring-in.ts` does; `lost`: the answer never
+   * arrives, `stored: false`: the process dies before it stores what it has written down.
+   */
   async issue(
     versionId: string,
     { candidate }: Preflight,
     startedAt: Date = this.nextStart(),
-    { lost = false } = {},
+    { lost = false, stored = true } = {},
   ): Promise<SecretText> {
     const { rotator } = this;
     if (rotator.kind !== 'issued') throw new Error('this rotator does not issue');
+    const issuance = this.begin(versionId);
+    const { attempts } = issuance;
+    const input = { ...this.#values, versionId, startedAt, candidate, issuance, known: this.known };
+    const { identity, value, expiresAt } = await rotator.issue(input).catch((error: unknown) => {
+      if (hasMadeNothing(rotator, error)) this.#set(versionId, { issuance: { ...issuance, attempts: attempts - 1 } });
+      throw error;
+    });
+    if (lost) return value;
+    this.#set(versionId, { identity, expiresAt, issuance: { ...issuance, explained: attempts } });
+    if (stored) this.#set(versionId, { value });
+    return value;
+  }
+
+  /** Writes one more attempt into the ledger. */
+  begin(versionId: string): Issuance {
     const entry = this.#versions.find((version) => version.versionId === versionId);
     if (entry?.issuance === undefined) throw new Error('not journaled');
     const issuance = { ...entry.issuance, attempts: entry.issuance.attempts + 1 };
     this.#set(versionId, { issuance });
-    const { identity, value } = await rotator.issue({
-      ...this.#values,
-      versionId,
-      startedAt,
-      candidate,
-      issuance,
-      known: this.known,
-    });
-    if (!lost) this.#set(versionId, { identity, value });
-    return value;
+    return issuance;
+  }
+
+  /** What these attempts made is known to be gone. */
+  explain(versionId: string, explained: number): void {
+    const { issuance } = this.#versions.find((version) => version.versionId === versionId) ?? {};
+    if (issuance === undefined) throw new Error('not journaled');
+    this.#set(versionId, { issuance: { ...issuance, explained } });
   }
 
   test({ value }: Pick<Brought, 'value'>): Promise<TestReport> {
@@ -158,6 +180,11 @@ export class RotationByHand {
     this.#set(versionId, { state: 'current' });
     this.#current = { versionId, value };
     return replaced;
+  }
+
+  /** Somebody puts the value of an earlier version back, under a version of its own. */
+  restore(versionId: string): void {
+    this.#current = { versionId: crypto.randomUUID(), value: this.valueOf(versionId) };
   }
 
   /** Ends a version that is not current. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RekeyError, RotationEnded, SlotOccupied } from '../../shared/errors.ts';
+import { RekeyError, RotationEnded, SameAsSurvivor, SlotOccupied } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { type CellResult, cellsOf, runCell } from '../chaos/matrix.ts';
@@ -137,6 +137,17 @@ export function rotatorContract(
       expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
       const next = await rotations.rotate();
       await harness.use(next.value);
+    });
+
+    it('does not end the credential that must go on, of whatever version it is, and says that it is the same', async () => {
+      const { adopted, rotations } = await adopt();
+      const replaced = rotations.promote(await rotations.bringIn());
+      rotations.restore(replaced);
+      const before = await harness.state(adopted);
+      await expect(rotations.retire(replaced)).rejects.toBeInstanceOf(SameAsSurvivor);
+      await rotations.rotator.release();
+      expect(await harness.state(adopted)).toBe(before);
+      await harness.use(adopted.incumbent);
     });
 
     onlyIf(obstructs)('leaves alone what it did not make, and says what stands in the way', async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
-import { IncumbentRefused, Misconfigured, OrphanInDoubt, StillAlive } from '../../errors.ts';
+import { IncumbentRefused, OrphanInDoubt, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
+import { ownEnd } from '../provider-api/own-end.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import { fits } from './find-key.ts';
 import { removeAttempts } from './issue-key.ts';
@@ -25,7 +26,9 @@ export async function retireKey(input: RetireInput, provider: KeyProvider, clock
   const survivor = input.survivor === undefined ? undefined : parseKeySecret(input.survivor, 'survivor');
   assertNotSurvivor(identity, value, survivor);
   const keys = provider.administration(admin);
-  if (survivor !== undefined && (await provider.tryKey(survivor.key)) === undefined) {
+  const isRefused = survivor !== undefined && (await provider.tryKey(survivor.key)) === undefined;
+  // One that has ended by itself, as it was to, goes on for nobody.
+  if (isRefused && ownEnd(input.known, input.survivorVersionId, clock.now()) === undefined) {
     throw new IncumbentRefused(`The key that must go on working is refused: "${identity}" is kept.`);
   }
   const listed = await keys.keys();
@@ -47,7 +50,7 @@ export async function retireKey(input: RetireInput, provider: KeyProvider, clock
 function assertNotSurvivor(identity: string, value: KeySecret | undefined, survivor: KeySecret | undefined): void {
   if (survivor === undefined) return;
   if (survivor.keyId === identity || survivor.key.reveal() === value?.key.reveal()) {
-    throw new Misconfigured(`Key "${identity}" is the one that must go on working: it is not retired.`);
+    throw new SameAsSurvivor(`Key "${identity}" is the one that must go on working: it is not retired.`);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import { CandidateUnproven, Misconfigured } from '../../errors.ts';
+import { CandidateUnproven, Misconfigured, SameAsSurvivor } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
 import { meetsPolicy, type RandomInteger, randomPassword } from '../password.ts';
 import type {
@@ -87,7 +87,7 @@ function test({ settings, candidate, incumbent }: TestInput): TestReport {
 /** Twice is harmless: nothing is done. */
 function retire({ value, survivor }: RetireInput): RetireReport {
   if (value !== undefined && value.reveal() === survivor?.reveal()) {
-    throw new Misconfigured('The value to retire is the one that must go on working: it is kept.');
+    throw new SameAsSurvivor('The value to retire is the one that must go on working: it is kept.');
   }
   return {
     refusedLogin: false,

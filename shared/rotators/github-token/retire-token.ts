@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import { EndsByItself, IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
+import { EndsByItself, IncumbentRefused, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import type { GitHubApi } from './github-api.ts';
@@ -23,7 +23,7 @@ export async function retireToken(input: RetireInput, github: GitHubApi, clock: 
   const { token } = parseTokenSecret(value, 'retired credential');
   const survivor = input.survivor === undefined ? undefined : parseTokenSecret(input.survivor, 'survivor').token;
   if (survivor?.reveal() === token.reveal()) {
-    throw new Misconfigured(`"${identity}" is the token that must go on working: it is not retired.`);
+    throw new SameAsSurvivor(`"${identity}" is the token that must go on working: it is not retired.`);
   }
   if ((await github.reach(token)) === undefined) return dead('it had ended before');
   if (survivor !== undefined && (await github.reach(survivor)) === undefined) {

@@ -1,4 +1,4 @@
-import { Misconfigured, StillAlive } from '../../errors.ts';
+import { Misconfigured, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import { userOf } from './account-names.ts';
 import { administratorFor, incumbentRefused } from './administrator.ts';
@@ -29,7 +29,7 @@ export async function retire(input: RetireInput, flavour: Flavour, connector: Co
   const isDual = survivor?.username === user;
   const isSame = isDual && value?.login.password.reveal() === survivor.login.password.reveal();
   if (isSame || (isDual && flavour.type !== 'mysql')) {
-    throw new Misconfigured(`User "${user}" is the one that must go on working: it is not retired.`);
+    throw new SameAsSurvivor(`User "${user}" is the one that must go on working: it is not retired.`);
   }
   const admin = administratorFor(input.admin, settings, { flavour, self: survivor ?? value });
   if (survivor !== undefined && (await connector.probe(survivor.login)) === 'refused') {

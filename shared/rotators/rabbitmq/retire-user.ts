@@ -1,4 +1,11 @@
-import { IncumbentRefused, Misconfigured, OrphanInDoubt, StillAlive, TransientFailure } from '../../errors.ts';
+import {
+  IncumbentRefused,
+  Misconfigured,
+  OrphanInDoubt,
+  SameAsSurvivor,
+  StillAlive,
+  TransientFailure,
+} from '../../errors.ts';
 import type { RetireInput, RetireReport, RotatorSettings } from '../rotator.ts';
 import { managementLogin, type Target } from './administrator.ts';
 import { type Broker, managing } from './broker.ts';
@@ -26,7 +33,7 @@ export async function retireUser(input: RetireInput, broker: Broker): Promise<Re
   const survivor = input.survivor && parseCredential(input.survivor, 'survivor', settings.connection);
   const value = input.value && parseCredential(input.value, 'retired credential', settings.connection);
   if (survivor?.username === identity) {
-    throw new Misconfigured(`User ${name} is the one that must go on working: it is not retired.`);
+    throw new SameAsSurvivor(`User ${name} is the one that must go on working: it is not retired.`);
   }
   if (value !== undefined && value.username !== identity) {
     throw new Misconfigured(`The value to retire does not belong to user ${name}.`);

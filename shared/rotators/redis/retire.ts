@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import { IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
+import { IncumbentRefused, Misconfigured, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { RetireInput, RetireReport, RotatorSettings } from '../rotator.ts';
 import { hashOf, quoted, readUser, removePassword } from './acl-user.ts';
 import { actorFor } from './administrator.ts';
@@ -40,7 +40,7 @@ export async function retire(input: RetireInput, { connector, clock }: Tools): P
     throw new Misconfigured(`The value to retire does not belong to ${quoted(identity)}.`);
   }
   if (survivor?.username === username && survivor.login.password.reveal() === login.password.reveal()) {
-    throw new Misconfigured(
+    throw new SameAsSurvivor(
       `The value to retire (${quoted(identity)}) is the one that must go on working: it is kept.`,
     );
   }
