@@ -87,11 +87,15 @@ export async function issueCandidate(rotator: IssuedRotator, journaled: Journale
   const stored = journaled.stored ?? (await storedMeanwhile(journaled, issuance?.attempts));
   if (stored !== undefined || issuance === undefined) {
     log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
-    return { record, value: stored ?? (await requireVersion(ports, secretId, versionId)).value, isAlive: true };
+    const value = stored ?? (await requireVersion(ports, secretId, versionId)).value;
+    // Begun and not made: the record's next write says so.
+    const isCounted = journaled.stored === undefined && issuance !== undefined;
+    return { record: isCounted ? uncounted(record, versionId, issuance) : record, value, isAlive: true };
   }
   const { identity, value, expiresAt, facts } = await issue(rotator, journaled, issuance);
   log.note('candidate_issued', { ...facts, candidate: identity, attempt: issuance.attempts });
-  const named = withCredentialChange(record, versionId, { identity, expiresAt });
+  const explained = { ...issuance, explained: issuance.attempts };
+  const named = withCredentialChange(record, versionId, { identity, expiresAt, issuance: explained });
   const issued: RunningRecord = { ...named, rotation: { ...named.rotation, candidate: identity } };
   const made = { record: issued, value, isAlive: true };
   if ((await ports.registry.save(issued)) === 'conflict') {
@@ -107,7 +111,7 @@ export async function issueCandidate(rotator: IssuedRotator, journaled: Journale
   return { ...made, record: saved };
 }
 
-/** What says for sure that the provider has made nothing. */
+/** What says for sure, of every provider, that it has made nothing. */
 const MADE_NOTHING: ReadonlySet<string> = new Set([
   SlotOccupied.errorName,
   RetirementPending.errorName,
@@ -121,9 +125,10 @@ const MADE_NOTHING: ReadonlySet<string> = new Set([
  */
 async function issue(
   rotator: IssuedRotator,
-  { ports, record, values, versionId, preflight }: Journaled,
+  journaled: Journaled,
   issuance: Issuance,
 ): Promise<IssueReport> {
+  const { record, values, versionId, preflight } = journaled;
   try {
     return await rotator.issue({
       ...values,
@@ -134,21 +139,31 @@ async function issue(
       known: record.ledger,
     });
   } catch (error) {
-    if (!MADE_NOTHING.has((error as Error).name)) throw error;
-    const attempts = issuance.attempts - 1;
-    await updateRecord(ports.registry, record.secretId, (latest) =>
-      credential(latest, versionId)?.issuance?.attempts === issuance.attempts
-        ? withCredentialChange(latest, versionId, { issuance: { ...issuance, attempts } })
-        : latest,
-    );
+    if (hasMadeNothing(rotator, error)) {
+      await updateRecord(journaled.ports.registry, record.secretId, (latest) =>
+        uncounted(latest, versionId, issuance),
+      );
+    }
     throw error;
   }
 }
 
-/** Ends a candidate of this very run, whose value it has in hand. */
+export function hasMadeNothing({ madeNothing }: IssuedRotator, error: unknown): boolean {
+  const { name } = error as Error;
+  return MADE_NOTHING.has(name) || madeNothing?.has(name) === true;
+}
+
+/** The record without the attempt that has this number, unless a later one has begun. */
+function uncounted<R extends SecretRecord>(record: R, versionId: string, { attempts }: Issuance): R {
+  const now = credential(record, versionId)?.issuance;
+  if (now?.attempts !== attempts) return record;
+  return withCredentialChange(record, versionId, { issuance: { ...now, attempts: attempts - 1 } });
+}
+
+/** Ends a candidate of this very run, whose value it has in hand, and writes down that nobody needs to look for it. */
 export async function takeBack(
   rotator: Rotator,
-  { values, versionId, incumbent }: Journaled,
+  { ports, values, versionId, incumbent }: Journaled,
   { record, value }: { readonly record: SecretRecord; readonly value: SecretText },
 ): Promise<void> {
   const { settings, admin } = values;
@@ -161,6 +176,13 @@ export async function takeBack(
     survivor: incumbent?.value,
     survivorVersionId: incumbent?.versionId,
     known: record.ledger,
+  });
+  const explained = credential(record, versionId)?.issuance?.explained;
+  if (explained === undefined) return;
+  await updateRecord(ports.registry, record.secretId, (latest) => {
+    const issuance = credential(latest, versionId)?.issuance;
+    if (issuance === undefined || (issuance.explained ?? 0) >= explained) return latest;
+    return withCredentialChange(latest, versionId, { issuance: { ...issuance, explained } });
   });
 }
 

@@ -36,7 +36,8 @@ interface AnyRotator {
    * value is known. Used for retirement and for removing a candidate on roll back. What a later rotation has put in its
    * place is left alone, and so is whatever Rekey did not make. Throws `StillAlive` when it is not dead, `OrphanInDoubt`
    * when what the journal says fits a credential that may be somebody else's, `EndsByItself` when nobody can end it
-   * before its own end.
+   * before its own end; and `SameAsSurvivor`, before anything is changed, when ending it would end the survivor: its value,
+   * its key, or its place at the target, of which there is one, is the survivor's.
    */
   retire(input: RetireInput): Promise<RetireReport>;
 }
@@ -60,9 +61,15 @@ export interface IssuedRotator extends AnyRotator {
   readonly overlap: true;
   /**
    * Removes what earlier attempts of this rotation have left at the provider (their answers were lost, so nobody has the
-   * values), as `retire` would; then has the provider make one. Not called again once its value is stored.
+   * values), as `retire` would; then has the provider make one. Where they can be neither found nor end by themselves, it
+   * asks for no other: `OrphanInDoubt`. Not called again once its value is stored.
    */
   issue(input: IssueInput): Promise<IssueReport>;
+  /**
+   * Names of faults of `issue` that say for sure that the provider has made nothing, besides those that always do: an
+   * attempt that ends with one is none.
+   */
+  readonly madeNothing?: ReadonlySet<string>;
 }
 
 /** A credential's public name at the target (a login role, a key's id). Never a value. */
@@ -96,6 +103,8 @@ export interface KnownCredential {
   readonly state: 'proposed' | 'current' | 'grace' | 'retired';
   /** When the rotation that made it began; absent: it was there before Rekey. */
   readonly since?: Date | undefined;
+  /** When it ends by itself, as its provider said; absent where it does not. */
+  readonly expiresAt?: Date | undefined;
   /** Of an issued credential. */
   readonly issuance?: Issuance;
 }
@@ -108,6 +117,8 @@ export interface Issuance {
   readonly existing: readonly string[];
   /** Attempts begun, 1, 2 … : the number is part of the name of what each makes. */
   readonly attempts: number;
+  /** So many of them, the first ones, are explained: what they made is the ledger's credential, is gone, or ends by itself. */
+  readonly explained?: number | undefined;
 }
 
 interface Values {

@@ -9,6 +9,7 @@ import {
   CandidateUnproven,
   IncumbentRefused,
   Misconfigured,
+  RateLimited,
   TargetUnreachable,
   Throttled,
   TransientFailure,
@@ -53,11 +54,12 @@ describe('an answer to the test request', () => {
   });
 
   it.each([
-    [429, { 'retry-after': '17' }, Throttled, /; again in 17 s\.$/],
-    [429, { 'retry-after': 'Sun, 01 Mar 2026 12:05:00 GMT' }, Throttled, /; again in 300 s\.$/],
+    [429, { 'retry-after': '17' }, RateLimited, /\(status 429\): it answers again in 17 s\.$/],
+    [429, { 'retry-after': 'Sun, 01 Mar 2026 12:05:00 GMT' }, RateLimited, /answers again in 300 s\.$/],
     [429, { 'retry-after': LEAK }, Throttled, /http\.test\.$/],
-    [500, {}, TransientFailure, /status 500/],
-    [503, { 'retry-after': '999999999' }, TransientFailure, /status 503\); again in 86400 s/],
+    [500, { 'retry-after': '17' }, TransientFailure, /status 500/],
+    [503, {}, TransientFailure, /status 503/],
+    [503, { 'retry-after': '999999999' }, RateLimited, /\(status 503\): it answers again in 86400 s/],
     [408, {}, TransientFailure, /status 408/],
     [400, {}, Misconfigured, /status 400; it expects 200\./],
     [404, {}, Misconfigured, /status 404/],
@@ -265,6 +267,34 @@ describe('preflight', () => {
     await expect(secret.rotations.preflight('v1')).rejects.toBeInstanceOf(IncumbentRefused);
   });
 
+  it.each([
+    ['goes on, and says so, where it ended by itself, at the very moment', 0, undefined],
+    ['stops where its own end has not come yet: somebody has revoked it', 1, IncumbentRefused],
+  ])('at an incumbent that the API refuses %s', async (_, seconds, Fault) => {
+    world.server.revoke(secret.account, () => true);
+    const { settings, current } = secret.rotations;
+    const expiresAt = new Date(world.clock.now().getTime() + seconds * 1000);
+    const { versionId } = current;
+    const input = {
+      settings,
+      admin: secret.admin,
+      incumbent: secret.incumbent,
+      versionId: 'v1',
+      incumbentVersionId: versionId,
+      known: [
+        { identity: secret.key.id, versionId, state: 'current', expiresAt },
+        { identity: 'another', versionId: 'v0', state: 'grace', expiresAt: new Date(0) },
+      ],
+    } as const;
+    const running = world.rotator.preflight(input);
+    if (Fault !== undefined) return expect(running).rejects.toBeInstanceOf(Fault);
+    const { incumbent, facts } = await running;
+    expect(incumbent).toBe(secret.key.id);
+    expect(facts['incumbent']).toBe(
+      `refused: it ended by itself at ${expiresAt.toISOString()}, and this rotation replaces it`,
+    );
+  });
+
   it('stops at a declaration that is missing or wrong, before it asks anything', async () => {
     const asked = world.server.received.length;
     const { admin, incumbent, declaration, rotations } = secret;
@@ -314,14 +344,39 @@ describe('a candidate', () => {
       healthy: 3,
       parity: ['test request'],
     });
-    expect(world.clock.now().getTime() - before).toBe(1000);
+    expect(world.clock.now().getTime() - before).toBe(2000);
     expect(world.server.received.length - asked).toBe(6);
+  });
+
+  it('is not tried before the time that the API has said, and after it as before', async () => {
+    const brought = await secret.rotations.bringIn();
+    const limited = { headers: { 'retry-after': '3' } };
+    const script: Interference[] = [{ status: 429, ...limited }, { status: 503, ...limited }];
+    const at: number[] = [];
+    world.server.interfere = () => {
+      at.push(world.clock.now().getTime());
+      return script.shift();
+    };
+    const started = world.clock.now().getTime();
+    const settings = { ...secret.rotations.settings, preheatSeconds: 6 };
+    await world.rotator.test({ settings, candidate: brought.value, incumbentIdentity: undefined });
+    expect(at.map((time) => time - started)).toEqual([0, 3000, 6000]);
+  });
+
+  it('waits for no time that is past its pre-heat: whoever runs the step does', async () => {
+    const brought = await secret.rotations.bringIn();
+    answers({ status: 429, headers: { 'retry-after': '6' } });
+    const asked = world.server.received.length;
+    const error = await faultOf(secret.rotations.test(brought));
+    expect(error).toBeInstanceOf(RateLimited);
+    expect((error as RateLimited).retryAfterSeconds).toBe(6);
+    expect(world.server.received.length - asked).toBe(1);
   });
 
   it('is unproven after the pre-heat time, with the last reason', async () => {
     const brought = await secret.rotations.bringIn();
     for (const [answer, reason] of [
-      [{ status: 403 }, /within 5 s: the API refuses it/],
+      [{ status: 403 }, /within 5 s: it is refused/],
       [{ status: 429 }, /within 5 s: The API asks to slow down/],
     ] as const) {
       answers(answer);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpDeclaration } from '../../shared/config/declaration.ts';
-import { Misconfigured, OrphanInDoubt, StillAlive, TransientFailure } from '../../shared/errors.ts';
+import { CandidateUnproven, OrphanInDoubt, StillAlive, TransientFailure } from '../../shared/errors.ts';
 import type { Interference, Received } from '../providers/key-server.ts';
 import { faultOf, HttpWorld, withoutList } from './http-world.ts';
 
@@ -119,13 +119,47 @@ describe.each([
 ])('%s, a lost answer', (_, declare) => {
   const doubt = new RegExp(`${first}" may exist`);
 
-  it('does not stop the rotation, which says which credential a person must look for', async () => {
+  it('is asked for no second time: a person is told which credential to look for', async () => {
     const secret = world.secret({ declare });
     world.server.make(secret.account, first);
-    const { facts, identity } = await world.issue(secret, versionId, { attempts: 2 });
-    expect(facts).toMatchObject({ name: second, in_doubt: expect.stringMatching(doubt) });
-    expect(world.names(secret.account)).toEqual(['made by hand', first, second]);
-    expect([second, world.server.keys(secret.account)[2]?.id]).toContain(identity);
+    world.server.received.length = 0;
+    for (const attempts of [2, 3]) {
+      const error = await faultOf(world.issue(secret, versionId, { attempts }));
+      expect(error).toBeInstanceOf(OrphanInDoubt);
+      expect(error.safeMessage).toMatch(attempts === 2 ? doubt : new RegExp(`"${first}", "${second}" may exist`));
+    }
+    expect(world.server.received).toEqual([]);
+    expect(world.names(secret.account)).toEqual(['made by hand', first]);
+  });
+
+  it('that is explained leaves no doubt, for another attempt or for the end of its rotation', async () => {
+    const { account, rotations } = world.secret({ declare });
+    const preflight = await rotations.preflight(versionId);
+    rotations.journal(versionId, preflight);
+    await rotations.issue(versionId, preflight, undefined, { lost: true });
+    rotations.explain(versionId, 1);
+    await rotations.issue(versionId, preflight, undefined, { lost: true });
+    expect(world.names(account)).toEqual(['made by hand', first, second]);
+    const error = await faultOf(rotations.retire(versionId));
+    expect(error.safeMessage).toMatch(new RegExp(`named "${second}" may exist`));
+    rotations.explain(versionId, 2);
+    expect(await rotations.retire(versionId)).toMatchObject({ facts: { issued: 'what was asked for is explained' } });
+  });
+
+  it('of another attempt is not forgotten when a credential that was stored is retired', async () => {
+    const { account, rotations } = world.secret({ declare });
+    const { versionId: stored, value } = await rotations.bringIn();
+    rotations.begin(stored);
+    world.server.make(account, `rekey-${stored}-2`);
+    for (const _ of ['once', 'twice']) {
+      const error = await faultOf(rotations.retire(stored, { forget: false }));
+      expect(error).toBeInstanceOf(OrphanInDoubt);
+      expect(error.safeMessage).toMatch(new RegExp(`named "rekey-${stored}-2" may exist`));
+      expect(await rotations.probe(value)).toBe('refused');
+    }
+    rotations.explain(stored, 2);
+    expect(await rotations.retire(stored)).toMatchObject({ refusedLogin: true });
+    expect(world.names(account)).toEqual(['made by hand', `rekey-${stored}-2`]);
   });
 
   it('is a doubt for a person when the rotation is taken back', async () => {
@@ -152,16 +186,50 @@ describe.each([
 });
 
 describe('without a list, a credential whose id is in the ledger but whose value was not stored', () => {
-  it('is revoked by its id when another is made; only what came before leaves a doubt', async () => {
+  it('is revoked by its id when another is made; not where another attempt leaves a doubt', async () => {
     const secret = world.secret({ declare: withoutList });
-    for (const attempts of [2, 3]) {
-      const { id: identity } = world.server.make(secret.account, `rekey-${versionId}-${attempts - 1}`);
-      const known = [{ identity, versionId, state: 'proposed' as const }];
-      const { facts } = await world.issue(secret, versionId, { attempts, known });
-      expect(facts['removed']).toBe(identity);
-      expect(facts['in_doubt'] === undefined).toBe(attempts === 2);
+    for (const [attempts, explained] of [
+      [2, undefined],
+      [3, 2],
+      [3, undefined],
+      [3, 1],
+    ] as const) {
+      const { id: identity } = world.server.make(secret.account, 'of an attempt');
+      const issuance = { since: world.clock.now(), existing: [], attempts, explained };
+      const known = [{ identity, versionId, state: 'proposed' as const, issuance }];
+      const before = world.names(secret.account).length;
+      const run = world.issue(secret, versionId, { attempts, known });
+      if (attempts === 2 || explained === 2) {
+        expect((await run).facts['removed']).toBe(identity);
+        expect(world.names(secret.account)).toHaveLength(before);
+      } else {
+        await expect(run).rejects.toThrow(explained === 1 ? `named "${second}" may` : `"${first}", "${second}" may`);
+        expect(world.names(secret.account)).toHaveLength(before - 1);
+      }
       expect(world.server.keys(secret.account).some(({ id }) => id === identity)).toBe(false);
     }
+  });
+
+  it('and that nothing but its value revokes, is a doubt with what the API calls it', async () => {
+    const declare = (http: HttpDeclaration): HttpDeclaration => ({
+      ...withoutList(http),
+      revoke: { ...http.revoke, method: 'POST', path: '/v1/revocations', body: { token: '{{value}}' } },
+    });
+    const secret = world.secret({ declare });
+    const { id: identity } = world.server.make(secret.account, first);
+    const issuance = { since: world.clock.now(), existing: [], attempts: 1, explained: 1 };
+    const known = [{ identity, versionId, state: 'proposed', issuance }] as const;
+    const { settings } = secret.rotations;
+    const retirement = { settings, admin: secret.admin, identity, versionId, value: undefined, survivor: undefined };
+    for (const run of [
+      world.issue(secret, versionId, { attempts: 2, known }),
+      world.rotator.retire({ ...retirement, known }),
+    ]) {
+      const error = await faultOf(run);
+      expect(error).toBeInstanceOf(OrphanInDoubt);
+      expect(error.safeMessage).toContain(`"${identity}" was made`);
+    }
+    expect(world.names(secret.account)).toEqual(['made by hand', first]);
   });
 
   it('is revoked by its id, twice', async () => {
@@ -202,9 +270,9 @@ describe('an answer to create that cannot be used', () => {
       declare: (http) => ({ ...http, create: { ...http.create, capture: { ...http.create.capture, ...capture } } }),
     });
     const error = await faultOf(world.issue(secret, versionId));
-    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error).toBeInstanceOf(CandidateUnproven);
     expect(error.safeMessage).toMatch(problem);
-    expect(error.safeMessage).toMatch(/The credential was revoked\.$/);
+    expect(error.safeMessage).toMatch(new RegExp(`"${first}" was made, and was revoked\\.$`));
     expect(world.names(secret.account)).toEqual(['made by hand']);
   });
 
@@ -229,7 +297,7 @@ describe('an answer to create that cannot be used', () => {
         };
       }
       const error = await faultOf(rotations.issue(versionId, preflight));
-      expect(error).toBeInstanceOf(Misconfigured);
+      expect(error).toBeInstanceOf(CandidateUnproven);
       expect(error.safeMessage).not.toContain('leaked');
       expect(world.names(account)).toEqual(['made by hand', first]);
       world.server.interfere = () => undefined;
@@ -238,7 +306,7 @@ describe('an answer to create that cannot be used', () => {
     },
   );
 
-  it('and whose credential does not let itself be revoked, is a doubt that names it', async () => {
+  it('and whose credential does not let itself be revoked, names it', async () => {
     const secret = world.secret({
       declare: (http) => ({
         ...http,
@@ -247,7 +315,7 @@ describe('an answer to create that cannot be used', () => {
     });
     once('DELETE', { status: 503 });
     const error = await faultOf(world.issue(secret, versionId));
-    expect(error).toBeInstanceOf(OrphanInDoubt);
-    expect(error.safeMessage).toContain(first);
+    expect(error).toBeInstanceOf(CandidateUnproven);
+    expect(error.safeMessage).toMatch(new RegExp(`"${first}" was made and could not be revoked\\.$`));
   });
 });

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpDeclaration } from '../../shared/config/declaration.ts';
-import { IncumbentRefused, Misconfigured, OrphanInDoubt, StillAlive } from '../../shared/errors.ts';
+import {
+  CandidateUnproven,
+  IncumbentRefused,
+  Misconfigured,
+  SameAsSurvivor,
+  StillAlive,
+} from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { parsed } from './http-harness.ts';
 import { faultOf, HttpWorld, withoutList } from './http-world.ts';
@@ -153,7 +159,7 @@ describe('a secret in plain text', () => {
     world.server.makeValue = () => '{"type":"service_account"}';
     try {
       const error = await faultOf(world.issue(secret, 'v1'));
-      expect(error).toBeInstanceOf(Misconfigured);
+      expect(error).toBeInstanceOf(CandidateUnproven);
       expect(error.safeMessage).not.toContain('service_account');
       expect(world.names(secret.account)).toEqual(['made by hand']);
     } finally {
@@ -209,7 +215,8 @@ describe('the identity of a credential', () => {
     const secret = world.secret();
     world.server.makeId = () => secret.key.id;
     const error = await faultOf(world.issue(secret, 'v1'));
-    expect(error).toBeInstanceOf(OrphanInDoubt);
+    // Something was made: what says that nothing was would be forgotten.
+    expect(error).toBeInstanceOf(CandidateUnproven);
     expect(error.safeMessage).toMatch(/the one named "rekey-v1-1" was made and is not revoked/);
     expect(world.names(secret.account)).toEqual(['made by hand', 'rekey-v1-1']);
     await expect(world.issue(secret, 'v1', { attempts: 2 })).rejects.toThrow(
@@ -225,7 +232,7 @@ describe('the identity of a credential', () => {
         ? { status: 201, body: '{"data":{"id":"id-of-a-leaked-value","secret":"a-leaked-value"}}' }
         : undefined;
     const error = await faultOf(world.issue(secret, 'v1'));
-    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error).toBeInstanceOf(CandidateUnproven);
     expect(error.safeMessage).toMatch(/create\.capture\.id does not lead to an id/);
     expect(error.safeMessage).not.toContain('leaked');
   });
@@ -267,7 +274,7 @@ describe('when a credential ends by itself', () => {
   ])('is not guessed from %j', async (written) => {
     world.server.expiresAt = written;
     const error = await faultOf(world.issue(world.secret(), 'v1'));
-    expect(error).toBeInstanceOf(Misconfigured);
+    expect(error).toBeInstanceOf(CandidateUnproven);
     expect(error.safeMessage).toMatch(/expires_at leads neither to/);
   });
 });
@@ -287,10 +294,41 @@ describe('retire', () => {
     const dead = new SecretText(JSON.stringify({ value: 'no-such-value', id: 'x' }));
     await expect(rotations.rotator.retire({ ...retirement, survivor: dead })).rejects.toBeInstanceOf(IncumbentRefused);
     const same = { ...retirement, survivor: secret.incumbent };
-    await expect(rotations.rotator.retire(same)).rejects.toBeInstanceOf(Misconfigured);
+    await expect(rotations.rotator.retire(same)).rejects.toBeInstanceOf(SameAsSurvivor);
     const other = { ...retirement, identity: 'id_of_another', survivor: brought.value };
     await expect(rotations.rotator.retire(other)).rejects.toThrow(/does not belong to credential "id_of_another"/);
     expect(world.names(account)).toHaveLength(2);
+  });
+
+  it.each([
+    ['has ended by itself as it was to', 0],
+    ['is refused before its end', 1],
+  ])('keeps nothing for the sake of one that must go on and %s', async (_, seconds) => {
+    const { rotations, account, admin, key, incumbent } = world.secret();
+    const brought = await rotations.bringIn();
+    world.server.revoke(account, ({ id }) => id === key.id);
+    const expiresAt = new Date(world.clock.now().getTime() + seconds * 1000);
+    const known = rotations.known.map((entry) => (entry.identity === key.id ? { ...entry, expiresAt } : entry));
+    const { versionId } = brought;
+    const retirement = {
+      settings: rotations.settings,
+      admin,
+      identity: rotations.known.find((entry) => entry.versionId === versionId)?.identity ?? '',
+      versionId,
+      value: brought.value,
+      survivor: incumbent,
+      survivorVersionId: rotations.current.versionId,
+      known,
+    };
+    const run = rotations.rotator.retire(retirement);
+    if (seconds > 0) {
+      await expect(run).rejects.toBeInstanceOf(IncumbentRefused);
+      expect(world.names(account)).toHaveLength(1);
+      return;
+    }
+    const survivor = `refused: it ended by itself at ${expiresAt.toISOString()}`;
+    expect(await run).toMatchObject({ refusedLogin: true, facts: { revoke: 'revoked', survivor } });
+    expect(world.names(account)).toEqual([]);
   });
 
   it('does not call dead what the API still takes', async () => {

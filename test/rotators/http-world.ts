@@ -79,6 +79,7 @@ export class HttpWorld {
       readonly known?: readonly KnownCredential[];
     } = {},
   ): Promise<IssueReport> {
+    const { known = rotations.known } = more;
     const input: IssueInput = {
       settings: rotations.settings,
       admin,
@@ -86,8 +87,13 @@ export class HttpWorld {
       versionId,
       startedAt: rotations.nextStart(),
       candidate: `rekey-${versionId}`,
-      issuance: { since: this.clock.now(), existing: [], attempts: more.attempts ?? 1 },
-      known: more.known ?? rotations.known,
+      issuance: {
+        since: this.clock.now(),
+        existing: [],
+        explained: known.find((entry) => entry.versionId === versionId)?.issuance?.explained,
+        attempts: more.attempts ?? 1,
+      },
+      known,
     };
     return this.rotator.issue(input);
   }

@@ -1,7 +1,8 @@
 import type { Clock } from '../../clock.ts';
 import { IncumbentRefused } from '../../errors.ts';
-import { limitedFetch } from '../provider-api/limited-fetch.ts';
+import { ownEnd } from '../provider-api/own-end.ts';
 import { preheat } from '../provider-api/preheat.ts';
+import { providerFetch } from '../provider-api/provider-fetch.ts';
 import type { IssuedRotator, Preflight, PreflightInput, RotatorSettings, TestInput, TestReport } from '../rotator.ts';
 import { findIncumbent } from './find-key.ts';
 import { issueKey } from './issue-key.ts';
@@ -24,14 +25,14 @@ export interface ApiKeyDependencies {
  * one whose answer was lost is found; the provider's id of each is what the ledger knows it by.
  */
 export function apiKeyRotator({ clock, fetch, answerMilliseconds }: ApiKeyDependencies): IssuedRotator {
-  const tools = { fetch: limitedFetch(answerMilliseconds, fetch), clock };
-  const open = (settings: RotatorSettings) => providerOf(settings, tools);
+  const open = (settings: RotatorSettings) =>
+    providerOf(settings, { fetch: providerFetch(settings.provider, { fetch, answerMilliseconds }), clock });
   return {
     type: 'api_key',
     kind: 'issued',
     overlap: true,
     comparesWith: 'values',
-    preflight: async (input) => preflight(input, open(input.settings)),
+    preflight: async (input) => preflight(input, open(input.settings), clock),
     issue: async (input) => issueKey(input, open(input.settings).administration(input.admin)),
     test: async (input) => test(input, open(input.settings), clock),
     probe: async (value, settings) => {
@@ -45,7 +46,7 @@ export function apiKeyRotator({ clock, fetch, answerMilliseconds }: ApiKeyDepend
   };
 }
 
-async function preflight(input: PreflightInput, provider: KeyProvider): Promise<Preflight> {
+async function preflight(input: PreflightInput, provider: KeyProvider, clock: Clock): Promise<Preflight> {
   const { admin, versionId, incumbentVersionId, known } = input;
   const incumbent = input.incumbent === undefined ? undefined : parseKeySecret(input.incumbent, 'incumbent');
   if (incumbent !== undefined) assertKeyOnce(incumbent);
@@ -57,7 +58,12 @@ async function preflight(input: PreflightInput, provider: KeyProvider): Promise<
   const facts = { api: provider.place, owner, keys: String(keys.length), ...administration.facts };
   if (incumbent === undefined) return { candidate, incumbent: undefined, facts };
   if ((await provider.tryKey(incumbent.key)) === undefined) {
-    throw new IncumbentRefused(`${provider.place} refuses the incumbent's key.`);
+    // One that has ended by itself, as it was to, stands in no rotation's way; the provider may list it no more.
+    const end = ownEnd(known, incumbentVersionId, clock.now());
+    if (end === undefined) throw new IncumbentRefused(`${provider.place} refuses the incumbent's key.`);
+    const ended = `refused: it ended by itself at ${end.toISOString()}, and this rotation replaces it`;
+    const identity = known.find((entry) => entry.versionId === incumbentVersionId)?.identity;
+    return { candidate, incumbent: identity, facts: { ...facts, incumbent: ended } };
   }
   const id = findIncumbent(incumbent, keys, { known, versionId: incumbentVersionId, owner });
   return { candidate, incumbent: id, facts };

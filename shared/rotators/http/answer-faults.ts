@@ -1,8 +1,7 @@
-import { AdminRefused, Misconfigured, type RekeyError, Throttled, TransientFailure } from '../../errors.ts';
+import { AdminRefused, Misconfigured, RateLimited, type RekeyError, Throttled, TransientFailure } from '../../errors.ts';
+import { retryAfterSeconds as secondsOf } from '../provider-api/retry-after.ts';
 import type { RenderedRequest } from './render.ts';
 import type { Answer } from './transport.ts';
-
-const MOST_SECONDS = 86_400;
 
 /** Statuses by which an API says that it does not let this credential in. */
 export function isRefusal(status: number): boolean {
@@ -18,9 +17,15 @@ export function answerFault(
   if (isRefusal(status) && asAdmin) {
     return new AdminRefused(`The API refused the administrator's credential for http.${name} (status ${status}).`);
   }
-  if (status === 429) return new Throttled(`The API asks to slow down at http.${name}${wait(retryAfter, now)}.`);
+  const retryAfterSeconds = secondsOf(retryAfter, now);
+  // What was asked of create may have been done before a gateway said 503: that is an attempt, which RateLimited is not.
+  if (retryAfterSeconds !== undefined && (status === 429 || (status === 503 && name !== 'create'))) {
+    const text = `The API asks to slow down at http.${name} (status ${status}): it answers again in ${retryAfterSeconds} s.`;
+    return new RateLimited(text, { retryAfterSeconds });
+  }
+  if (status === 429) return new Throttled(`The API asks to slow down at http.${name}.`);
   if (status >= 500 || status === 408) {
-    return new TransientFailure(`The API failed at http.${name} (status ${status})${wait(retryAfter, now)}.`);
+    return new TransientFailure(`The API failed at http.${name} (status ${status}).`);
   }
   if (status >= 300 && status < 400) {
     return new Misconfigured(
@@ -28,14 +33,4 @@ export function answerFault(
     );
   }
   return new Misconfigured(`http.${name} is answered with status ${status}; it expects ${expect.join(', ')}.`);
-}
-
-/** RFC 9110: seconds, or a date. Nothing else of what the server wrote is repeated. */
-function wait(retryAfter: string | undefined, now: Date): string {
-  if (retryAfter === undefined) return '';
-  const seconds = /^\d{1,9}$/.test(retryAfter)
-    ? Number(retryAfter)
-    : Math.ceil((Date.parse(retryAfter) - now.getTime()) / 1000);
-  if (Number.isNaN(seconds) || seconds < 0) return '';
-  return `; again in ${Math.min(seconds, MOST_SECONDS)} s`;
 }

@@ -1,7 +1,7 @@
 import type { IssuedRotator } from '../rotator.ts';
 import { apiOf, type HttpDependencies, opens } from './api.ts';
 import { readStored } from './credential-value.ts';
-import { issueHttp } from './issue.ts';
+import { issueHttp, MADE_NOTHING } from './issue.ts';
 import { preflightHttp } from './preflight.ts';
 import { testHttp } from './preheat.ts';
 import { retireHttp } from './retire.ts';
@@ -17,6 +17,7 @@ export function httpRotator(dependencies: HttpDependencies): IssuedRotator {
     overlap: true,
     preflight: (input) => preflightHttp(input, dependencies),
     issue: (input) => issueHttp(input, dependencies),
+    madeNothing: MADE_NOTHING,
     test: (input) => testHttp(input, dependencies),
     probe: (value, settings) => {
       const api = apiOf(settings, undefined, dependencies);

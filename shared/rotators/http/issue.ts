@@ -1,17 +1,28 @@
-import { Misconfigured, OrphanInDoubt, RekeyError } from '../../errors.ts';
+import { CandidateUnproven, OrphanInDoubt, RekeyError, TargetUnreachable, Throttled } from '../../errors.ts';
 import type { IssueInput, IssueReport } from '../rotator.ts';
-import { type Api, apiOf, ask, type HttpDependencies } from './api.ts';
+import { type Api, apiOf, faultOf, type HttpDependencies, prepare, transmit } from './api.ts';
 import { captured } from './captured.ts';
 import { candidateValue, readStored } from './credential-value.ts';
-import { findsLost, removeLeftovers } from './leftovers.ts';
-import { attemptName, attemptNames, idsOfOthers, isNamedByApi } from './names.ts';
-import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
+import { endNamed, findsLost, inDoubt, removeLeftovers } from './leftovers.ts';
+import { attemptName, attemptNames, idsOfOthers, unexplainedNames } from './names.ts';
+import { revoke, unknownToRevoke } from './revoke.ts';
+import type { Answer } from './transport.ts';
 import { jsonObject, wordsFrom } from './words.ts';
 
 /**
+ * Faults after which nothing was made: nobody was connected, the API said 429, or it was not asked because of a doubt. Once
+ * an answer to `create` says anything but no (statuses from 400 on), what is wrong with it is `CandidateUnproven`.
+ */
+export const MADE_NOTHING: ReadonlySet<string> = new Set([
+  TargetUnreachable.errorName,
+  Throttled.errorName,
+  OrphanInDoubt.errorName,
+]);
+
+/**
  * Has the API make a credential under this attempt's name. What earlier attempts of the rotation made is found by their
- * names and revoked first; where the API lists nothing, by its id if the ledger has one, else the report says that a
- * person must look, and the rotation goes on. An answer that cannot be used is `Misconfigured`, and what it tells of is revoked.
+ * names and revoked first. Where the API lists nothing, it is revoked by its id, if the ledger has one; else it is in doubt,
+ * and no other is asked for. An answer that cannot be used is `CandidateUnproven`, and what it tells of is revoked.
  *
  * Not harmless twice, which is why every attempt has a number: the next removes what this one leaves.
  */
@@ -24,10 +35,10 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
   const facts = issuance.attempts > 1 ? await clearEarlier(api, input, others) : {};
 
   const name = attemptName(versionId, issuance.attempts);
-  const made = captured(declaration.create, await ask(api, 'create', wordsFrom({ name })));
+  const made = captured(declaration.create, await create(api, name));
   if (made.id !== undefined && others.has(made.id)) {
     // Revoking by it would end the credential that is in use.
-    throw new OrphanInDoubt(
+    throw new CandidateUnproven(
       `create.capture.id leads to the id of another credential of this secret: the one named "${name}" was made and is not revoked.`,
     );
   }
@@ -46,46 +57,55 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
   };
 }
 
+/**
+ * Throws what the status means. One of success or redirection that is not expected may have made something, or may tell of
+ * something that was there before: nothing is revoked by such an answer.
+ */
+async function create(api: Api, name: string): Promise<Answer> {
+  const request = prepare(api, 'create', wordsFrom({ name }));
+  const answer = await transmit(api, request);
+  if (request.expect.includes(answer.status)) return answer;
+  const fault = faultOf(api, request, answer);
+  if (answer.status >= 400) throw fault;
+  throw new CandidateUnproven(`${fault.safeMessage} A credential named "${name}" may have been made.`);
+}
+
 async function clearEarlier(
   api: Api,
   { versionId, issuance, known }: IssueInput,
   others: ReadonlySet<string>,
 ): Promise<Readonly<Record<string, string>>> {
-  const names = attemptNames(versionId, issuance.attempts - 1);
+  const earlier = { ...issuance, attempts: issuance.attempts - 1 };
   if (findsLost(api)) {
-    const removed = await removeLeftovers(api, names, { others });
+    const removed = await removeLeftovers(api, attemptNames(versionId, earlier.attempts), { others });
     return removed.length === 0 ? {} : { removed: removed.join(', ') };
   }
   // Written down and not stored: its value is lost, its id is not.
   const identity = known.find((entry) => entry.versionId === versionId)?.identity ?? '';
-  const words = revocationWords(api, { identity, versionId, stored: undefined });
-  if (!isNamedByApi(identity, versionId) || unknownToRevoke(api, words).length > 0) return { in_doubt: inDoubt(names) };
-  await revoke(api, words);
-  return { removed: identity, ...(names.length === 1 ? {} : { in_doubt: inDoubt(names) }) };
+  const ended = await endNamed(api, { identity, versionId });
+  const names = unexplainedNames(versionId, earlier, ended !== undefined);
+  if (names.length > 0) throw new OrphanInDoubt(inDoubt(names));
+  return ended === undefined ? {} : { removed: identity };
 }
 
-/** For people: what may be there that nobody has the value of. */
-export function inDoubt(names: readonly string[]): string {
-  const quoted = names.map((name) => `"${name}"`).join(', ');
-  return `A credential named ${quoted} may exist: its answer was lost, and http.list does not say how to find it. Look for it at the API and revoke it.`;
-}
-
-/** Ends what an unusable answer told of, as far as it told. */
+/** Ends what an unusable answer told of, as far as it told; whoever rolls back looks for it by its name. */
 async function withdrawn(
   api: Api,
   { unusable, id }: { readonly unusable: string; readonly id: string | undefined },
   name: string,
 ): Promise<RekeyError> {
   const words = wordsFrom({ id, name });
-  // Whoever rolls back looks for it by its name, or says that nobody can.
-  if (unknownToRevoke(api, words).length > 0) return new Misconfigured(unusable);
+  if (unknownToRevoke(api, words).length > 0) {
+    return new CandidateUnproven(`${unusable} The credential named "${name}" was made.`);
+  }
   try {
-    await revoke(api, words);
+    const answer = await revoke(api, words);
+    const end = answer === 'revoked' ? 'and was revoked' : 'and http.revoke does not find it';
+    return new CandidateUnproven(`${unusable} The credential named "${name}" was made, ${end}.`);
   } catch (error) {
     if (!(error instanceof RekeyError)) throw error;
-    return new OrphanInDoubt(`${unusable} The credential named "${name}" was made and could not be revoked.`, {
+    return new CandidateUnproven(`${unusable} The credential named "${name}" was made and could not be revoked.`, {
       cause: error,
     });
   }
-  return new Misconfigured(`${unusable} The credential was revoked.`);
 }

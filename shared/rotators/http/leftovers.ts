@@ -2,7 +2,8 @@ import { Misconfigured, OrphanInDoubt, StillAlive } from '../../errors.ts';
 import { type Api, ask } from './api.ts';
 import { readJson } from './captured.ts';
 import { valueAt } from './json-pointer.ts';
-import { revoke, unknownToRevoke } from './revoke.ts';
+import { isNamedByApi } from './names.ts';
+import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
 import { wordsOf } from './vocabulary.ts';
 import { scalarText, wordsFrom } from './words.ts';
 
@@ -52,6 +53,31 @@ export async function removeLeftovers(
     }
   }
   return found.map(({ name }) => name);
+}
+
+/**
+ * Revokes a credential whose value nobody has by what the ledger calls it; `undefined` where the API has not named it yet,
+ * or where it takes more than that and the list has it. Throws `OrphanInDoubt` where there is none. Twice is harmless: then
+ * it is gone.
+ */
+export async function endNamed(
+  api: Api,
+  { identity, versionId }: { readonly identity: string; readonly versionId: string },
+): Promise<'revoked' | 'gone' | undefined> {
+  if (!isNamedByApi(identity, versionId)) return undefined;
+  const words = revocationWords(api, { identity, versionId, stored: undefined });
+  const unknown = unknownToRevoke(api, words);
+  if (unknown.length === 0) return revoke(api, words);
+  if (findsLost(api)) return undefined;
+  throw new OrphanInDoubt(
+    `The credential "${identity}" was made, its value lost, and http.revoke needs {{${unknown.join('}}, {{')}}} of it: revoke it by hand.`,
+  );
+}
+
+/** For people: what may be there that nobody has the value of. */
+export function inDoubt(names: readonly string[]): string {
+  const quoted = names.map((name) => `"${name}"`).join(', ');
+  return `A credential named ${quoted} may exist: its answer was lost, and http.list does not say how to find it. Look for it at the API and revoke it.`;
 }
 
 /** The credentials at the API with one of `names`; one request, or one for each name where `list` asks by it. */

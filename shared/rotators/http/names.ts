@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KnownCredential } from '../rotator.ts';
+import type { Issuance, KnownCredential } from '../rotator.ts';
 
 /** Bounded, in one line. */
 const PUBLIC_ID = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,256}$/u;
@@ -25,6 +25,20 @@ export function attemptName(versionId: string, attempt: number): string {
 /** The names of the attempts 1 … `attempts`. */
 export function attemptNames(versionId: string, attempts: number): readonly string[] {
   return Array.from({ length: attempts }, (_, index) => attemptName(versionId, index + 1));
+}
+
+/**
+ * The names of those attempts that may have made something that nobody knows. `isExplained`: the ledger, or a stored value,
+ * has the work of one of them; which, says `explained`, where it is written.
+ */
+export function unexplainedNames(
+  versionId: string,
+  { attempts, explained }: Pick<Issuance, 'attempts' | 'explained'>,
+  isExplained: boolean,
+): readonly string[] {
+  const names = attemptNames(versionId, attempts);
+  if (explained !== undefined) return names.slice(explained);
+  return isExplained && attempts === 1 ? [] : names;
 }
 
 /** What the API calls this secret's other credentials that may live: never to be ended for `versionId`. */

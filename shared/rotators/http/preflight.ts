@@ -1,4 +1,5 @@
 import { IncumbentRefused, Misconfigured } from '../../errors.ts';
+import { ownEnd } from '../provider-api/own-end.ts';
 import type { Preflight, PreflightInput } from '../rotator.ts';
 import { type Api, apiOf, type HttpDependencies, opens, prepare } from './api.ts';
 import { assertValueOnce, readStored, type StoredCredential } from './credential-value.ts';
@@ -10,7 +11,8 @@ import { adminWords, wordsFrom } from './words.ts';
 
 /**
  * Everything that can be known before the API is asked for a credential: the declaration is complete, every template
- * has a text, the incumbent is accepted, and, where there is a `list`, the administrator. Two requests that read.
+ * has a text, the incumbent is accepted (or has ended by itself, as it was to), and, where there is a `list`, the
+ * administrator. Two requests that read.
  */
 export async function preflightHttp(input: PreflightInput, dependencies: HttpDependencies): Promise<Preflight> {
   const { settings, versionId } = input;
@@ -23,11 +25,11 @@ export async function preflightHttp(input: PreflightInput, dependencies: HttpDep
   assertAdminKnown(api);
 
   const listing = declaration.list === undefined ? undefined : listNamed(api, [name]);
-  const opening = incumbent === undefined ? 'accepted' : opens(api, incumbent);
+  const opening = incumbent === undefined ? undefined : opens(api, incumbent);
   // Both have ended before either's fault goes on; the administrator's goes first.
   await Promise.allSettled([listing, opening]);
   await listing;
-  if ((await opening) === 'refused') throw new IncumbentRefused('The API refuses the incumbent.');
+  const incumbentFacts = (await opening) === 'refused' ? endedFact(api, input) : {};
 
   const identity = incumbent === undefined ? undefined : incumbentIdentity(input, incumbent);
   const { host, protocol } = new URL(declaration.baseUrl);
@@ -38,9 +40,17 @@ export async function preflightHttp(input: PreflightInput, dependencies: HttpDep
       api: host,
       tls: protocol === 'https:' ? 'verified' : 'none',
       lost_answers: findsLost(api) ? 'found by name' : 'not found: a person must look',
+      ...incumbentFacts,
       ...retirementFact(api, input, incumbent, identity),
     },
   };
+}
+
+/** Its end came before the rotation did: the more it is to be replaced. Throws where nothing said that it would end. */
+function endedFact(api: Api, { known, incumbentVersionId }: PreflightInput): Readonly<Record<string, string>> {
+  const end = ownEnd(known, incumbentVersionId, api.clock.now());
+  if (end === undefined) throw new IncumbentRefused('The API refuses the incumbent.');
+  return { incumbent: `refused: it ended by itself at ${end.toISOString()}, and this rotation replaces it` };
 }
 
 function assertTestable({ declaration }: Api, incumbent: StoredCredential): void {

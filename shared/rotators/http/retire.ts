@@ -1,17 +1,18 @@
-import { IncumbentRefused, Misconfigured, OrphanInDoubt, StillAlive } from '../../errors.ts';
+import { IncumbentRefused, Misconfigured, OrphanInDoubt, SameAsSurvivor, StillAlive } from '../../errors.ts';
+import { ownEnd } from '../provider-api/own-end.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import { type Api, apiOf, type HttpDependencies, opens } from './api.ts';
 import { readStored, type StoredCredential } from './credential-value.ts';
-import { inDoubt } from './issue.ts';
-import { findsLost, removeLeftovers } from './leftovers.ts';
-import { attemptNames, idsOfOthers, isNamedByApi } from './names.ts';
+import { endNamed, findsLost, inDoubt, removeLeftovers } from './leftovers.ts';
+import { attemptNames, idsOfOthers, isNamedByApi, unexplainedNames } from './names.ts';
 import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
 
 const RETRY_MILLISECONDS = 1_000;
 
 /**
  * Has the API revoke one credential, by what the ledger and its value say, and proves with the test request that it is
- * refused. What other attempts of its version have left is revoked with it. Nothing is ended unless the survivor works.
+ * refused. What other attempts of its version have left is revoked with it; where they cannot be found, `OrphanInDoubt` says
+ * after that what a person must look for. Nothing is ended unless the survivor works, or has ended by itself as it was to.
  *
  * Twice is harmless: the API does not know it any more, and it is refused.
  */
@@ -21,13 +22,21 @@ export async function retireHttp(input: RetireInput, dependencies: HttpDependenc
   const survivor = input.survivor === undefined ? undefined : readStored(input.survivor, 'survivor', declaration);
   const stored = input.value === undefined ? undefined : readStored(input.value, 'retired credential', declaration);
   assertApart(input, stored, survivor);
-  if (survivor !== undefined && (await opens(api, survivor)) === 'refused') {
-    throw new IncumbentRefused('The API refuses the credential that must go on working: nothing is revoked.');
-  }
-  const facts = await (stored === undefined
-    ? endUnseen(api, input, survivor)
-    : endStored(api, input, stored, survivor));
-  return { refusedLogin: stored !== undefined, endedSessions: 0, facts };
+  const survivorFacts = survivor === undefined ? {} : await assertGoesOn(api, input, survivor);
+  const facts = await (stored === undefined ? endUnseen(api, input, survivor) : endStored(api, input, stored, survivor));
+  return { refusedLogin: stored !== undefined, endedSessions: 0, facts: { ...facts, ...survivorFacts } };
+}
+
+/** One that has ended by itself goes on for nobody: to keep another one for its sake would keep that for ever. */
+async function assertGoesOn(
+  api: Api,
+  { known, survivorVersionId }: RetireInput,
+  survivor: StoredCredential,
+): Promise<Readonly<Record<string, string>>> {
+  if ((await opens(api, survivor)) === 'accepted') return {};
+  const end = ownEnd(known, survivorVersionId, api.clock.now());
+  if (end !== undefined) return { survivor: `refused: it ended by itself at ${end.toISOString()}` };
+  throw new IncumbentRefused('The API refuses the credential that must go on working: nothing is revoked.');
 }
 
 /** Throws unless `value` is the credential of the ledger, and not the one that must go on. */
@@ -38,7 +47,7 @@ function assertApart(
 ): void {
   const id = stored?.id ?? identity;
   if (survivor !== undefined && (survivor.value === stored?.value || survivor.id === id)) {
-    throw new Misconfigured('The credential to retire is the one that must go on working: it is kept.');
+    throw new SameAsSurvivor('The credential to retire is the one that must go on working: it is kept.');
   }
   if (stored?.id !== undefined && isNamedByApi(identity, versionId) && stored.id !== identity) {
     throw new Misconfigured(`The value to retire does not belong to credential "${identity}".`);
@@ -55,20 +64,36 @@ async function endStored(
   const words = revocationWords(api, { identity, versionId, stored });
   const unknown = unknownToRevoke(api, words);
   if (unknown.length > 0) {
-    if ((await opens(api, stored)) === 'refused') return { revoke: 'not needed: it is refused' };
-    throw new StillAlive(
-      `The credential cannot be revoked: http.revoke needs {{${unknown.join('}}, {{')}}} of it, which its value does not hold. Revoke it by hand.`,
-    );
+    if ((await opens(api, stored)) === 'accepted') {
+      throw new StillAlive(
+        `The credential cannot be revoked: http.revoke needs {{${unknown.join('}}, {{')}}} of it, which its value does not hold. Revoke it by hand.`,
+      );
+    }
+    assertNoDoubt(input);
+    return { revoke: 'not needed: it is refused' };
   }
   const answer = await revokeOrSeeRefused(api, words, stored);
   await proveRefused(api, stored, answer);
   const { attempts = 0 } = issuanceOf(input) ?? {};
-  if (attempts < 2 || !findsLost(api)) return { revoke: answer };
+  if (attempts < 2) return { revoke: answer };
+  if (!findsLost(api)) {
+    assertNoDoubt(input);
+    return { revoke: answer };
+  }
   const removed = await removeLeftovers(api, attemptNames(versionId, attempts), {
     others: othersOf(input, survivor),
+    // Proved dead by its value, whatever the list says of it.
     own: words('id'),
   });
   return { revoke: answer, ...(removed.length === 0 ? {} : { removed: removed.join(', ') }) };
+}
+
+/** The credential itself is dead. What another attempt of its version may have left is still owed, and nobody can find it. */
+function assertNoDoubt(input: RetireInput): void {
+  const issuance = issuanceOf(input);
+  if (issuance === undefined) return;
+  const names = unexplainedNames(input.versionId, issuance, true);
+  if (names.length > 0) throw new OrphanInDoubt(inDoubt(names));
 }
 
 /** An API that revokes only once has its own status for it; whatever that says, a refused value is the proof. */
@@ -109,23 +134,22 @@ async function endUnseen(
 ): Promise<Readonly<Record<string, string>>> {
   const { identity, versionId } = input;
   const issuance = issuanceOf(input);
-  const facts: Record<string, string> = {};
-  const words = revocationWords(api, { identity, versionId, stored: undefined });
-  const isKnown = isNamedByApi(identity, versionId) && unknownToRevoke(api, words).length === 0;
-  if (isKnown) facts['revoke'] = await revoke(api, words);
+  const revoked = await endNamed(api, { identity, versionId });
+  const facts: Readonly<Record<string, string>> = revoked === undefined ? {} : { revoke: revoked };
   if (issuance === undefined) {
-    if (isKnown) return facts;
+    if (revoked !== undefined) return facts;
     throw new StillAlive('The credential cannot be revoked: neither its value nor what the API calls it is known.');
   }
-  const names = attemptNames(versionId, issuance.attempts);
-  if (names.length === 0) return { ...facts, issued: 'nothing was asked for' };
+  if (issuance.attempts === 0) return { ...facts, issued: 'nothing was asked for' };
   if (!findsLost(api)) {
-    if (isKnown && names.length === 1) return facts;
-    throw new OrphanInDoubt(inDoubt(names));
+    const names = unexplainedNames(versionId, issuance, revoked !== undefined);
+    if (names.length > 0) throw new OrphanInDoubt(inDoubt(names));
+    return revoked === undefined ? { issued: 'what was asked for is explained' } : facts;
   }
-  const removed = await removeLeftovers(api, names, {
+  const removed = await removeLeftovers(api, attemptNames(versionId, issuance.attempts), {
     others: othersOf(input, survivor),
-    own: isKnown ? words('id') : undefined,
+    // What the API does not know under this id may be looked for in the wrong place: then the list shows it.
+    own: revoked === 'revoked' && Object.hasOwn(api.declaration.create.capture, 'id') ? identity : undefined,
   });
   return { ...facts, removed: removed.length === 0 ? 'none was there' : removed.join(', ') };
 }
