@@ -23,6 +23,13 @@ export class TransientFailure extends RekeyError {
   static readonly errorName = 'TransientFailure';
   override readonly name = TransientFailure.errorName;
   readonly code = 'REKEY_TRANSIENT';
+  /** Of a request for a credential: it was refused or never sent, so that nothing was made. `false`: nobody knows. */
+  readonly madeNothing: boolean;
+
+  constructor(safeMessage: string, options: { readonly cause?: unknown; readonly madeNothing?: boolean } = {}) {
+    super(safeMessage, options);
+    this.madeNothing = options.madeNothing ?? false;
+  }
 }
 
 /** AWS or a target asked us to slow down. */
