@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
-import { PHASES, type SecretRecord } from '../../shared/registry/registry.ts';
+import { RecordUnreadable } from '../../shared/errors.ts';
+import { PHASES, type Registry, type SecretRecord } from '../../shared/registry/registry.ts';
 import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment } from '../deployment.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { EXIT_CODE } from '../exit-code.ts';
@@ -25,7 +26,7 @@ export function statusCommand(
     .addOption(new Option('--times <number>', 'how often').hideHelp())
     .addHelpText(
       'after',
-      '\nExamples:\n  rekey status\n  rekey status pg_prod_main --json\n  rekey status pg_prod_main --watch\n\nExit code 1 when a named secret is not registered.',
+      '\nExamples:\n  rekey status\n  rekey status pg_prod_main --json\n  rekey status pg_prod_main --watch\n\nExit code 1 when a named secret is not registered, or an entry of the registry cannot be read.',
     )
     .action(async (names: string[], options: StatusOptions) => {
       const deployment = await open(options.environment);
@@ -78,17 +79,20 @@ async function describe(
   { environment, json = false, watch: watched = false }: StatusOptions,
   { registry, rollouts }: Deployment,
 ): Promise<{ readonly answer: readonly string[]; readonly complaints: readonly string[] }> {
-  const records: SecretRecord[] = [];
-  for await (const record of registry.list()) {
-    if (names.length === 0 || names.includes(record.secretId)) records.push(record);
-  }
+  const { found, unreadable } = await readAll(registry);
+  const isWanted = (name: string) => names.length === 0 || names.includes(name);
+  const records = found.filter(({ secretId }) => isWanted(secretId));
   records.sort((a, b) => a.secretId.localeCompare(b.secretId));
   const now = systemClock.now();
   // Reading consumers costs a query for each secret: only for those that were asked for.
   const isDetailed = watched || names.length > 0;
   const views = isDetailed ? await Promise.all(records.map((record) => viewRollout(record, rollouts, now))) : [];
-  const missing = names.filter((name) => !records.some(({ secretId }) => secretId === name));
-  const complaints = missing.map((name) => `"${name}" is not registered in ${environment}.`);
+  const hidden = unreadable.filter(isWanted);
+  const missing = names.filter((name) => !hidden.includes(name) && !records.some(({ secretId }) => secretId === name));
+  const complaints = [
+    ...missing.map((name) => `"${name}" is not registered in ${environment}.`),
+    ...hidden.map((name) => new RecordUnreadable([name]).safeMessage),
+  ];
   if (json) {
     const secrets = records.map((record, index) => ({
       ...describeSecret(record),
@@ -96,7 +100,7 @@ async function describe(
     }));
     return { answer: [JSON.stringify({ environment, secrets })], complaints };
   }
-  if (records.length === 0 && names.length === 0) {
+  if (found.length === 0 && unreadable.length === 0 && names.length === 0) {
     return {
       answer: [`No secrets are registered in ${environment}. Declare them in secrets.yaml and deploy.`],
       complaints,
@@ -109,6 +113,20 @@ async function describe(
   );
   const below = (index: number) => (views[index] === undefined ? [] : rolloutLines(views[index]));
   return { answer: [heading, ...lines.flatMap((line, index) => [line, ...below(index)])], complaints };
+}
+
+/** The records of all secrets, and the names of those whose records cannot be read. */
+async function readAll(
+  registry: Registry,
+): Promise<{ readonly found: readonly SecretRecord[]; readonly unreadable: readonly string[] }> {
+  const found: SecretRecord[] = [];
+  try {
+    for await (const record of registry.list()) found.push(record);
+  } catch (error) {
+    if (!(error instanceof RecordUnreadable)) throw error;
+    return { found, unreadable: error.secretIds };
+  }
+  return { found, unreadable: [] };
 }
 
 /** The machine's rendition of one secret. */

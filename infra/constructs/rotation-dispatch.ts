@@ -1,4 +1,5 @@
 import type { FunctionName } from '../bundles.ts';
+import { RecordUnreadable } from '../../shared/errors.ts';
 import { DISPATCH_RETRY, EXECUTION_ALREADY_EXISTS, START_EXECUTION_RETRY } from '../retry-policies.ts';
 import { functionTask, startExecutionTask, type StateMachineDefinition } from './asl.ts';
 import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
@@ -16,7 +17,8 @@ export interface RotationDispatchTargets {
 
 /**
  * The one path of every trigger: asks which rotations an event means, then starts each under its own name. A rotation
- * that is there already is a success. A start that fails does not hold up the others; the machine fails when all did.
+ * that is there already is a success. A start that fails does not hold up the others; the machine fails when all did, and
+ * when there were entries of the registry that could not be read.
  */
 export function rotationDispatch({ functionArn, secretRotationArn }: RotationDispatchTargets): StateMachineDefinition {
   return {
@@ -50,9 +52,15 @@ export function rotationDispatch({ functionArn, secretRotationArn }: RotationDis
           },
         },
         ResultPath: null,
-        Next: 'Dispatched',
+        Next: 'WereAllRead',
+      },
+      WereAllRead: {
+        Type: 'Choice',
+        Choices: [{ Variable: '$.unreadable', IsPresent: true, Next: 'RecordUnreadable' }],
+        Default: 'Dispatched',
       },
       Dispatched: { Type: 'Succeed' },
+      RecordUnreadable: { Type: 'Fail', Error: RecordUnreadable.errorName, CausePath: '$.unreadable' },
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { FunctionName } from '../bundles.ts';
 import { LEASE_RETRY, NOTIFY_RETRY, RETIRE_RETRY } from '../retry-policies.ts';
-import { EndsByItself, StillHeld } from '../../shared/errors.ts';
+import { EndsByItself, Misconfigured, StillHeld } from '../../shared/errors.ts';
 import { functionTask, type StateMachineDefinition } from './asl.ts';
 import { PHASE_TIMEOUT_SECONDS } from './workflow-functions.ts';
 
@@ -71,10 +71,21 @@ export function versionRetirement({ functionArn }: VersionRetirementTargets): St
         functionTimeoutSeconds: PHASE_TIMEOUT_SECONDS,
         retry: NOTIFY_RETRY,
         resultPath: null,
-        catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'WaitAndTryAgain' }],
+        catch: [
+          { ErrorEquals: [Misconfigured.errorName], ResultPath: null, Next: 'WaitAndGiveUp' },
+          { ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'WaitAndTryAgain' },
+        ],
         next: 'WaitAndTryAgain',
       }),
       WaitAndTryAgain: { Type: 'Wait', Seconds: OWED_WAIT_SECONDS, Next: 'Retire' },
+      // Whose input no step takes, or whose secret is not registered: nobody would ever hear of it. The recovery rule starts
+      // it again; without the wait that would go round in seconds.
+      WaitAndGiveUp: { Type: 'Wait', Seconds: OWED_WAIT_SECONDS, Next: 'NotToBeRetired' },
+      NotToBeRetired: {
+        Type: 'Fail',
+        Error: 'NotToBeRetired',
+        Cause: 'Neither could the version be retired nor people be told: the log of the functions has the reason.',
+      },
     },
   };
 }

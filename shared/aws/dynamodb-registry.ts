@@ -11,9 +11,10 @@ import {
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { hash } from 'node:crypto';
+import { RecordUnreadable } from '../errors.ts';
 import { parseRecord, parseRotation, serialiseRecord, serialiseRotation } from '../registry/record-schema.ts';
 import type { AuditHead } from '../audit/audit-trail.ts';
-import type { Registry, RotationRecord, SaveWith, SecretRecord } from '../registry/registry.ts';
+import type { DueRecords, Registry, RotationRecord, SaveWith, SecretRecord } from '../registry/registry.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import type { DynamoDbAuditTrail } from './dynamodb-audit-trail.ts';
 
@@ -46,7 +47,7 @@ export class DynamoDbRegistry implements Registry {
 
   async archivedRotation(secretId: string, rotationId: string): Promise<RotationRecord | undefined> {
     const item = await this.#getItem(secretId, archiveKey(rotationId));
-    return item?.record?.S === undefined ? undefined : parseRotation(item.record.S);
+    return item?.record?.S === undefined ? undefined : parseRotation(item.record.S, secretId);
   }
 
   async save(record: SecretRecord, { archived, entries = [] }: SaveWith = {}): Promise<'saved' | 'conflict'> {
@@ -109,29 +110,44 @@ export class DynamoDbRegistry implements Registry {
     };
   }
 
-  async findDue(now: Date, limit: number): Promise<readonly SecretRecord[]> {
+  async findDue(now: Date, limit: number): Promise<DueRecords> {
     const shards = await Promise.all(
-      Array.from({ length: DUE_SHARDS }, (_, shard) =>
-        withAwsErrors(() =>
-          this.#client.send(
-            new QueryCommand({
-              TableName: this.#table,
-              IndexName: DUE_INDEX,
-              KeyConditionExpression: 'dueShard = :shard AND dueAt <= :now',
-              ExpressionAttributeValues: { ':shard': { S: `due#${shard}` }, ':now': { S: now.toISOString() } },
-              Limit: limit,
-            }),
-          ),
-        ),
-      ),
+      Array.from({ length: DUE_SHARDS }, (_, shard) => this.#dueIn(`due#${shard}`, now, limit)),
     );
-    return shards
-      .flatMap((page) => (page.Items ?? []).map(toRecord))
+    const records = shards
+      .flatMap((shard) => shard.records)
       .sort((a, b) => Number(a.dueAt) - Number(b.dueAt))
       .slice(0, limit);
+    return { records, unreadable: shards.flatMap((shard) => shard.unreadable) };
+  }
+
+  /** A second page only where records of the first could not be read. */
+  async #dueIn(shard: string, now: Date, limit: number): Promise<DueRecords> {
+    const records: SecretRecord[] = [];
+    const unreadable: string[] = [];
+    let start: Record<string, AttributeValue> | undefined;
+    do {
+      const from = start;
+      const page = await withAwsErrors(() =>
+        this.#client.send(
+          new QueryCommand({
+            TableName: this.#table,
+            IndexName: DUE_INDEX,
+            KeyConditionExpression: 'dueShard = :shard AND dueAt <= :now',
+            ExpressionAttributeValues: { ':shard': { S: shard }, ':now': { S: now.toISOString() } },
+            Limit: limit,
+            ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+          }),
+        ),
+      );
+      sortOut(page.Items ?? [], records, unreadable);
+      start = page.LastEvaluatedKey;
+    } while (start !== undefined && records.length < limit);
+    return { records, unreadable };
   }
 
   async *list(): AsyncIterable<SecretRecord> {
+    const unreadable: string[] = [];
     let start: Record<string, AttributeValue> | undefined;
     do {
       const from = start;
@@ -146,9 +162,12 @@ export class DynamoDbRegistry implements Registry {
           }),
         ),
       );
-      for (const item of page.Items ?? []) yield toRecord(item);
+      const records: SecretRecord[] = [];
+      sortOut(page.Items ?? [], records, unreadable);
+      yield* records;
       start = page.LastEvaluatedKey;
     } while (start !== undefined);
+    if (unreadable.length > 0) throw new RecordUnreadable(unreadable);
   }
 
   async #getItem(secretId: string, sk: string): Promise<Record<string, AttributeValue> | undefined> {
@@ -159,8 +178,10 @@ export class DynamoDbRegistry implements Registry {
   }
 }
 
+const PARTITION = 'SECRET#';
+
 function key(secretId: string, sk: string): Record<'pk' | 'sk', AttributeValue> {
-  return { pk: { S: `SECRET#${secretId}` }, sk: { S: sk } };
+  return { pk: { S: `${PARTITION}${secretId}` }, sk: { S: sk } };
 }
 
 function archiveKey(rotationId: string): string {
@@ -191,9 +212,26 @@ function toArchiveItem(rotation: RotationRecord): Record<string, AttributeValue>
   };
 }
 
+function secretIdOf({ pk }: Record<string, AttributeValue>): string {
+  return pk?.S?.slice(PARTITION.length) ?? '';
+}
+
+/** Puts records where they belong, and the names of those that cannot be read beside them. */
+function sortOut(items: readonly Record<string, AttributeValue>[], records: SecretRecord[], unreadable: string[]): void {
+  for (const item of items) {
+    try {
+      records.push(toRecord(item));
+    } catch (error) {
+      if (!(error instanceof RecordUnreadable)) throw error;
+      unreadable.push(secretIdOf(item));
+    }
+  }
+}
+
 function toRecord(item: Record<string, AttributeValue>): SecretRecord {
   const { auditSequence, auditHash } = item;
   return parseRecord(item.record?.S ?? '', {
+    secretId: secretIdOf(item),
     revision: Number(item.revision?.N),
     auditHead:
       auditSequence?.N === undefined || auditHash?.S === undefined

@@ -1,7 +1,7 @@
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { Clock } from '../clock.ts';
 import type { EnvironmentDeclaration, SecretDeclaration } from '../config/declaration.ts';
-import { Misconfigured } from '../errors.ts';
+import { Misconfigured, RecordUnreadable } from '../errors.ts';
 import type { Registry, SecretRecord } from '../registry/registry.ts';
 import { updateRecord } from '../registry/update-record.ts';
 import { nextRotation } from '../rotation/due.ts';
@@ -36,7 +36,8 @@ type Outcome = keyof ConfigureReport;
  * Brings the registry and Secrets Manager in step with the file. Creates what is missing (without a value), adopts what
  * exists as it is, never deletes: a secret that left the file is marked orphaned and reported.
  *
- * Twice is harmless: a record that already says what the file says is not written.
+ * Twice is harmless: a record that already says what the file says is not written. A record that cannot be read is left
+ * alone and stops no other: when all others are in step, `RecordUnreadable` names it.
  */
 export async function configure(declared: EnvironmentDeclaration, ports: ConfigurePorts): Promise<ConfigureReport> {
   const report: Record<Outcome, string[]> = {
@@ -47,18 +48,34 @@ export async function configure(declared: EnvironmentDeclaration, ports: Configu
     orphaned: [],
     unsupported: [],
   };
+  const unreadable = new Set<string>();
   for (const declaration of declared.secrets) {
-    const { outcome, supported } = await bringInStep(declared.name, declaration, ports);
-    report[outcome].push(declaration.name);
-    if (!supported) report.unsupported.push(declaration.name);
+    await passingOver(unreadable, async () => {
+      const { outcome, supported } = await bringInStep(declared.name, declaration, ports);
+      report[outcome].push(declaration.name);
+      if (!supported) report.unsupported.push(declaration.name);
+    });
   }
   const names = new Set(declared.secrets.map(({ name }) => name));
-  for await (const record of ports.registry.list()) {
-    if (record.environment !== declared.name || names.has(record.secretId)) continue;
-    report.orphaned.push(record.secretId);
-    if (record.status !== 'orphaned') await orphan(record, ports);
-  }
+  await passingOver(unreadable, async () => {
+    for await (const record of ports.registry.list()) {
+      if (record.environment !== declared.name || names.has(record.secretId)) continue;
+      report.orphaned.push(record.secretId);
+      if (record.status !== 'orphaned') await passingOver(unreadable, () => orphan(record, ports));
+    }
+  });
+  if (unreadable.size > 0) throw new RecordUnreadable([...unreadable]);
   return report;
+}
+
+/** Does `work`; of records that it could not read only the names are kept. */
+async function passingOver(unreadable: Set<string>, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof RecordUnreadable)) throw error;
+    for (const secretId of error.secretIds) unreadable.add(secretId);
+  }
 }
 
 async function bringInStep(
@@ -92,6 +109,7 @@ async function bringInStep(
       ledger: [],
       lastRotatedAt: undefined,
       failures: 0,
+      refusals: 0,
       revision: 0,
       auditHead: undefined,
     };

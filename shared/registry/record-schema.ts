@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { SecretDeclaration } from '../config/declaration.ts';
+import { RecordUnreadable } from '../errors.ts';
 import { rotationInput } from '../rotation/payloads.ts';
 import { PHASES, type RotationRecord, type SecretRecord } from './registry.ts';
 
@@ -67,22 +68,42 @@ const record = z.strictObject({
   ),
   lastRotatedAt: z.optional(date),
   failures: z.int().check(z.gte(0)),
+  /** Absent in records of a Rekey that did not count them apart. */
+  refusals: z._default(z.int().check(z.gte(0)), 0),
 });
 
-/** The stored text of a record; what is kept `beside` it is its own attribute. Throws a ZodError when it is not one. */
-export function parseRecord(text: string, beside: Pick<SecretRecord, 'revision' | 'auditHead'>): SecretRecord {
-  const { revision, auditHead } = beside;
-  return { ...(record.parse(JSON.parse(text)) as Omit<SecretRecord, keyof typeof beside>), revision, auditHead };
+/** What is kept beside a record's text, as attributes of their own. */
+type Beside = Pick<SecretRecord, 'secretId' | 'revision' | 'auditHead'>;
+
+/** The stored text of a record. Throws `RecordUnreadable` when it is not one. */
+export function parseRecord(text: string, { secretId, revision, auditHead }: Beside): SecretRecord {
+  const parsed = parse(record, text, secretId) as Omit<SecretRecord, 'revision' | 'auditHead'>;
+  return { ...parsed, revision, auditHead };
 }
 
 export function serialiseRecord(record: SecretRecord): string {
   return JSON.stringify({ ...record, revision: undefined, auditHead: undefined });
 }
 
-export function parseRotation(text: string): RotationRecord {
-  return rotation.parse(JSON.parse(text)) as RotationRecord;
+/** Throws `RecordUnreadable`, as above. */
+export function parseRotation(text: string, secretId: string): RotationRecord {
+  return parse(rotation, text, secretId) as RotationRecord;
 }
 
 export function serialiseRotation(rotation: RotationRecord): string {
   return JSON.stringify(rotation);
+}
+
+/** Of what does not fit only the places are told. */
+function parse<Schema extends z.ZodMiniType>(schema: Schema, text: string, secretId: string): z.output<Schema> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new RecordUnreadable([secretId], { where: 'not JSON', cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const where = parsed.error.issues.map(({ path, code }) => `${path.join('.') || 'the whole'}: ${code}`).join(', ');
+  throw new RecordUnreadable([secretId], { where });
 }

@@ -27,6 +27,8 @@ export interface SecretRecord {
   readonly lastRotatedAt: Date | undefined;
   /** Failed rotations in a row, for the backoff of the next try. */
   readonly failures: number;
+  /** Values in a row that the target's policy refused, at most three: then they are counted anew. */
+  readonly refusals: number;
   /** Grows by one with every save; 0 before the first. */
   readonly revision: number;
   /** Where the audit chain was after the last entries that were saved with this record: a hint, the chain may be longer. */
@@ -89,9 +91,16 @@ export type SaveWith =
   | { readonly entries: readonly AuditOperation[]; readonly archived?: undefined }
   | { readonly archived?: undefined; readonly entries?: undefined };
 
+/** What `findDue` finds. */
+export interface DueRecords {
+  readonly records: readonly SecretRecord[];
+  /** Secrets that are due by the index and whose records cannot be read. */
+  readonly unreadable: readonly string[];
+}
+
 /** Where secret records live. */
 export interface Registry {
-  /** Strongly consistent. */
+  /** Strongly consistent. Throws `RecordUnreadable`. */
   get(secretId: string): Promise<SecretRecord | undefined>;
   /**
    * Writes `record` as revision `record.revision + 1`, only if the stored one is still at `record.revision`
@@ -100,8 +109,11 @@ export interface Registry {
   save(record: SecretRecord, also?: SaveWith): Promise<'saved' | 'conflict'>;
   /** A rotation that a later one has replaced in the record. */
   archivedRotation(secretId: string, rotationId: string): Promise<RotationRecord | undefined>;
-  /** Active secrets due at or before `now`, the longest due first, at most `limit`. Eventually consistent. */
-  findDue(now: Date, limit: number): Promise<readonly SecretRecord[]>;
-  /** Every record, in no order. */
+  /**
+   * Active secrets due at or before `now`, the longest due first, at most `limit`. Eventually consistent. A record that
+   * cannot be read takes no other's place.
+   */
+  findDue(now: Date, limit: number): Promise<DueRecords>;
+  /** Every record that can be read, in no order; at the end throws `RecordUnreadable` where there were others. */
   list(): AsyncIterable<SecretRecord>;
 }

@@ -34,28 +34,36 @@ export function nextRotation(
   return new Date(Math.min(scheduled?.getTime() ?? renewal, renewal));
 }
 
+/** How many values in a row the target's policy has refused when a rotation ended by `fault`: after three, from one again. */
+export function refusalsAfter(fault: string | undefined, before: number): number {
+  if (fault !== RefusedByPolicy.errorName) return 0;
+  return before >= PROPOSALS ? 1 : before + 1;
+}
+
 /**
  * When to try again after `failures` failed rotations in a row: 5 min, 10, 20 … 6 h, and no later than the schedule says.
  * While what is current ends by itself: every 5 min. A value that the target's policy refused: after a minute with
- * another value, three in all; then not before the schedule, because no value of the declared policy will do. Never before
- * `retryAt`, when the provider answers again.
+ * another value, three in all (`refusals`, this one included; other failures do not count), also where Secrets Manager's
+ * scheduler began; then not before the schedule, because no value of the declared policy will do. Never before `retryAt`,
+ * when the provider answers again.
  */
 export function nextTry(
   declaration: Declared,
   now: Date,
   last: {
     readonly failures: number;
+    readonly refusals?: number;
     readonly fault?: string | undefined;
     readonly expiresAt?: Date | undefined;
     readonly retryAt?: Date | undefined;
   },
 ): Date | undefined {
-  const { failures, fault, expiresAt, retryAt = now } = last;
+  const { failures, refusals = 0, fault, expiresAt, retryAt = now } = last;
   const interval = approximateIntervalSeconds(declaration.schedule);
   const after = (seconds: number) =>
     new Date(Math.max(now.getTime() + Math.min(seconds, interval) * 1000, retryAt.getTime()));
-  if (fault === RefusedByPolicy.errorName && expiresAt === undefined && declaration.scheduler === undefined) {
-    return failures < PROPOSALS ? after(ANOTHER_PROPOSAL_SECONDS) : nextRotation(declaration, now);
+  if (fault === RefusedByPolicy.errorName && expiresAt === undefined) {
+    return refusals < PROPOSALS ? after(ANOTHER_PROPOSAL_SECONDS) : nextRotation(declaration, now);
   }
   if (expiresAt !== undefined) return after(FIRST_RETRY_SECONDS);
   if (declaration.scheduler === 'secrets_manager') return undefined; // It tries again by its own rules.

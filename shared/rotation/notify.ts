@@ -100,6 +100,7 @@ export function closed(record: RunningRecord, now: Date): SecretRecord {
       ...record,
       rotation: { ...record.rotation, status: 'succeeded', endedAt: now, fault: undefined },
       failures: 0,
+      refusals: 0,
       dueAt: nextRotation(record.declaration, now, credential(record, record.rotation.rotationId)),
     },
     record.rotation.rotationId,

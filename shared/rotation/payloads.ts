@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { ROTATION_ID } from './rotation-id.ts';
 
 /** Why somebody, or something but the schedule, may ask for a rotation. */
 export const REQUEST_REASONS = ['manual', 'exposure', 'risk', 'drift'] as const;
@@ -13,7 +14,7 @@ export const rotationInput = z.strictObject({
   environment: text(64),
   secretId: text(512),
   /** Names the rotation, and is the new version's ClientRequestToken in Secrets Manager. */
-  rotationId: z.uuid(),
+  rotationId: z.string().check(z.regex(ROTATION_ID)),
   reason: z.enum(ROTATION_REASONS),
   requestedBy: text(256),
 });
@@ -36,8 +37,8 @@ export type NotifyInput = z.infer<typeof notifyInput>;
 export const retirementInput = z.strictObject({
   environment: text(64),
   secretId: text(512),
-  /** The rotation that replaced the version. */
-  rotationId: z.uuid(),
+  /** The rotation that replaced the version; where that is not known, the version's own id, whoever chose it. */
+  rotationId: text(64),
   /** The version to retire. */
   versionId: text(64),
   /** ISO 8601: not before. */
@@ -52,6 +53,8 @@ export type OwedInput = z.infer<typeof owedInput>;
 /** Answer of Dispatch: what to start, each under a name that makes starting it twice one run. */
 export interface DispatchResult {
   readonly rotations: readonly { readonly executionName: string; readonly input: RotationInput }[];
+  /** Text of `RecordUnreadable`, where there was one: the execution fails by it when the others have been started. */
+  readonly unreadable?: string;
 }
 
 /** Answer of Audit: the batches of the rollout, in order; none when nobody is handed the candidate before the switch. */

@@ -4,6 +4,7 @@ import { notify } from './notify.ts';
 import { type RetirementInput, retirementInput, rotationInput } from './payloads.ts';
 import type { AlertingPorts, RotationPorts } from './ports.ts';
 import { rollBack } from './roll-back.ts';
+import { nameOfVersion } from './rotation-id.ts';
 
 /** https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html */
 export const executionStatusChange = z.object({
@@ -36,7 +37,8 @@ export async function recover(
   const { executionArn, status, input: text } = event.detail;
   const input = executionInput.parse(JSON.parse(text));
   if ('versionId' in input) {
-    await ports.startRetirement(`${input.rotationId}-${hash('sha256', executionArn).slice(0, 12)}`, input);
+    const name = `${nameOfVersion(input.rotationId)}-${hash('sha256', executionArn).slice(0, 12)}`;
+    await ports.startRetirement(name, input);
     return { outcome: 'retirement_restarted' };
   }
   const { outcome, retirement } = await rollBack({ ...input, fault: { Error: `Execution.${status}` } }, ports);

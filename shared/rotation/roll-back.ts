@@ -6,7 +6,7 @@ import { requireVersion, adminValue, requireRotator, rotatorSettings } from './c
 import { holders } from '../rollout/holders.ts';
 import { callBack, endCallBack, settle } from '../rollout/notices.ts';
 import { isFollowed, retirementOf, switched } from './apply.ts';
-import { nextTry } from './due.ts';
+import { nextTry, refusalsAfter } from './due.ts';
 import { withLease, withoutLease } from './lease.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
@@ -200,13 +200,16 @@ function end(
       fault: current.rotation.fault ?? { name: fault, message: '' },
     };
     const failures = current.failures + 1;
+    const refusals = refusalsAfter(rotation.fault?.name, current.refusals);
     const books = withCredentialChange(
       {
         ...current,
         rotation,
         failures,
+        refusals,
         dueAt: nextTry(current.declaration, now, {
           failures,
+          refusals,
           fault: rotation.fault?.name,
           expiresAt: credential(current, current.rotation.incumbentVersionId)?.expiresAt,
           retryAt: removal instanceof Date ? removal : rotation.fault?.retryAt,

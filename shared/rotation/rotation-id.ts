@@ -1,5 +1,13 @@
 import { hash } from 'node:crypto';
 
+/**
+ * What Rekey takes as a rotation's id, which is the ClientRequestToken of its version: 32 to 64 lower-case letters, digits
+ * and hyphens, or hexadecimal in either case. So are UUIDs, Terraform's `terraform-…`, and hashes. AWS takes any 32 to 64
+ * characters (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html); an id is also part of
+ * keys, of names of executions and of log lines, where a provider's key must not pass for one.
+ */
+export const ROTATION_ID = /^(?:[a-z0-9-]{32,64}|[0-9A-Fa-f-]{32,64})$/;
+
 /** Step Functions: at most 80 characters of this alphabet in an execution's name. */
 const NAME_LENGTH = 80;
 
@@ -17,4 +25,9 @@ export function rotationId(...cause: readonly string[]): string {
 export function executionName(secretId: string, id: string): string {
   const readable = secretId.replace(/[^A-Za-z0-9_-]/g, '-').slice(0, NAME_LENGTH - id.length - 1);
   return `${readable}-${id}`;
+}
+
+/** A version's id as part of an execution's name: itself, or, of a version that Rekey did not make, its hash where it is unfit. */
+export function nameOfVersion(versionId: string): string {
+  return ROTATION_ID.test(versionId) ? versionId : hash('sha256', versionId).slice(0, 32);
 }

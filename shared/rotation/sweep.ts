@@ -1,9 +1,10 @@
-import { TransientFailure } from '../errors.ts';
-import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
+import { RecordUnreadable, TransientFailure } from '../errors.ts';
+import type { LedgerCredential, Registry, SecretRecord } from '../registry/registry.ts';
 import { updateRecord } from '../registry/update-record.ts';
 import { credential, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RecoveryPorts } from './recover.ts';
+import { nameOfVersion } from './rotation-id.ts';
 
 /**
  * A retirement that goes on tells of itself at least every hour (a debt), or ends within an hour of waiting (consumers, a
@@ -35,7 +36,8 @@ export async function sweep(
 ): Promise<SweepResult> {
   const result = { secrets: 0, orphans: 0, restarted: 0 };
   const missed: unknown[] = [];
-  for await (const record of ports.registry.list()) {
+  const unreadable: RecordUnreadable[] = [];
+  for await (const record of readable(ports.registry, unreadable)) {
     if (record.environment !== environment) continue;
     result.secrets += 1;
     try {
@@ -46,10 +48,25 @@ export async function sweep(
       missed.push(error); // One secret must not keep the others from being looked at.
     }
   }
-  if (missed.length === 0) return result;
-  throw new TransientFailure(`${missed.length} of ${result.secrets} secrets could not be swept.`, {
-    cause: missed.length === 1 ? missed[0] : new AggregateError(missed),
-  });
+  const [lasting] = unreadable;
+  if (missed.length > 0) {
+    const named = lasting === undefined ? '' : ` ${lasting.safeMessage}`;
+    throw new TransientFailure(`${missed.length} of ${result.secrets} secrets could not be swept.${named}`, {
+      cause: missed.length === 1 ? missed[0] : new AggregateError(missed),
+    });
+  }
+  if (lasting !== undefined) throw lasting;
+  return result;
+}
+
+/** Every record that can be read; what says which cannot is kept for the end. */
+async function* readable(registry: Registry, unreadable: RecordUnreadable[]): AsyncIterable<SecretRecord> {
+  try {
+    yield* registry.list();
+  } catch (error) {
+    if (!(error instanceof RecordUnreadable)) throw error;
+    unreadable.push(error);
+  }
 }
 
 async function sweepOne(
@@ -133,5 +150,5 @@ function isSilent({ state, retireAt, owedAlertAt }: LedgerCredential, now: Date)
 
 /** A new name for each round, so that a retirement that failed under the name before can begin again. */
 function nameOf({ versionId }: LedgerCredential, now: Date): string {
-  return `sweep-${versionId}-${Math.floor(now.getTime() / (SILENT_SECONDS * 1000))}`;
+  return `sweep-${nameOfVersion(versionId)}-${Math.floor(now.getTime() / (SILENT_SECONDS * 1000))}`;
 }

@@ -1,7 +1,8 @@
-import { CandidateUnproven, IncumbentRefused } from '../errors.ts';
+import { CandidateUnproven, IncumbentRefused, Misconfigured } from '../errors.ts';
+import { requireRecord } from '../registry/update-record.ts';
 import { adminValue, requireRotator, requireVersion, rotatorSettings } from './credential-values.ts';
 import type { RotationInput } from './payloads.ts';
-import { hasEnded, requireRunning, type RunningRecord, runPhase } from './phase.ts';
+import { hasEnded, operationLog, requireRunning, type RunningRecord, runPhase } from './phase.ts';
 import type { TestInput } from '../rotators/rotator.ts';
 import type { RotationPorts } from './ports.ts';
 
@@ -38,6 +39,29 @@ export async function test(input: RotationInput, ports: RotationPorts): Promise<
     log.note('candidate_healthy', { successes: report.healthy });
     log.note('capabilities_equal', { compared: report.parity });
     return { facts: { healthy: String(report.healthy), parity: report.parity.join(', ') } };
+  });
+}
+
+/**
+ * Proves that a rotation could be tested, without one: Rekey knows the secret, and the pending version that somebody else
+ * has made of it opens the target. One login; nothing is written but the audit entry. Throws `Misconfigured` for a secret
+ * that is not rotated, `CandidateUnproven` when the value is refused.
+ */
+export async function testPending(input: RotationInput, ports: RotationPorts): Promise<void> {
+  const { secretId, rotationId: versionId } = input;
+  const record = await requireRecord(ports.registry, secretId);
+  const log = operationLog(ports, input, 'test');
+  await log.during(ports.auditTrail, secretId, async () => {
+    if (record.status !== 'active') {
+      throw new Misconfigured(`"${secretId}" is ${record.status} in secrets.yaml; Rekey does not rotate it.`);
+    }
+    await using afterwards = new AsyncDisposableStack();
+    const rotator = await requireRotator(ports, record, afterwards);
+    const { value } = await requireVersion(ports, secretId, versionId);
+    if ((await rotator.probe(value, rotatorSettings(record))) === 'refused') {
+      throw new CandidateUnproven(`The pending version ${versionId} of "${secretId}" does not open its target.`);
+    }
+    log.note('configuration_tested', { version_id: versionId });
   });
 }
 

@@ -1,4 +1,4 @@
-import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteTableCommand, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll } from 'vitest';
 import { clientClock } from '../../client/client-clock.ts';
@@ -25,7 +25,18 @@ registryContract('DynamoDbRegistry', async () => {
   const audit = await createAuditTable(client);
   tables.push(table, audit);
   const auditTrail = new DynamoDbAuditTrail({ client, table: audit, clock: systemClock });
-  return { registry: new DynamoDbRegistry(client, table, auditTrail), auditTrail };
+  const spoil = async (secretId: string, text: string): Promise<void> => {
+    await client.send(
+      new UpdateItemCommand({
+        TableName: table,
+        Key: { pk: { S: `SECRET#${secretId}` }, sk: { S: 'STATE' } },
+        UpdateExpression: 'SET #record = :text',
+        ExpressionAttributeNames: { '#record': 'record' },
+        ExpressionAttributeValues: { ':text': { S: text } },
+      }),
+    );
+  };
+  return { registry: new DynamoDbRegistry(client, table, auditTrail), auditTrail, spoil };
 });
 
 const secretsManager = new SecretsManagerClient({});

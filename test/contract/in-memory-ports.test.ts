@@ -8,7 +8,8 @@ import { secretStoreContract } from './secret-store.contract.ts';
 
 registryContract('InMemoryRegistry', async () => {
   const auditTrail = new InMemoryAuditTrail();
-  return { registry: new InMemoryRegistry(auditTrail), auditTrail };
+  const registry = new InMemoryRegistry(auditTrail);
+  return { registry, auditTrail, spoil: async (secretId, text) => registry.spoil(secretId, text) };
 });
 secretStoreContract(
   'InMemorySecretStore',

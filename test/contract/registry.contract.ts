@@ -5,10 +5,17 @@ import { declaration } from '../harness/rotation-world.ts';
 
 const DUE = new Date('2026-03-01T12:00:00.000Z');
 
+export interface RegistryUnderTest {
+  readonly registry: Registry;
+  readonly auditTrail: AuditTrail;
+  /** Writes over the stored text of a record, and nothing beside it. */
+  spoil(secretId: string, text: string): Promise<void>;
+}
+
 /** What every Registry promises. */
 export function registryContract(
   name: string,
-  makeRegistry: () => Promise<{ readonly registry: Registry; readonly auditTrail: AuditTrail }>,
+  makeRegistry: () => Promise<RegistryUnderTest>,
 ): void {
   describe(`${name} keeps the contract of a registry`, () => {
     it('gives back what was saved, one revision later', async () => {
@@ -127,8 +134,8 @@ export function registryContract(
       await registry.save(fresh('tomorrow', { dueAt: new Date(DUE.getTime() + 86_400_000) }));
       await registry.save(fresh('orphan', { dueAt: DUE, status: 'orphaned' }));
       await registry.save(fresh('never', { dueAt: undefined }));
-      expect((await registry.findDue(DUE, 10)).map(({ secretId }) => secretId)).toEqual(['late', 'now']);
-      expect((await registry.findDue(DUE, 1)).map(({ secretId }) => secretId)).toEqual(['late']);
+      expect(await foundDue(registry, 10)).toEqual({ due: ['late', 'now'], unreadable: [] });
+      expect(await foundDue(registry, 1)).toEqual({ due: ['late'], unreadable: [] });
     });
 
     it('lists every record', async () => {
@@ -138,7 +145,55 @@ export function registryContract(
       for await (const { secretId } of registry.list()) names.push(secretId);
       expect(names.sort()).toEqual(['a', 'b/c', 'd']);
     });
+
+    it.each([
+      ['no JSON', '{"secretId":"b/c","environ'],
+      ['a field that it does not know', JSON.stringify({ ...fresh('b/c'), hunter2: 1 })],
+      ['a rotation whose id is none', JSON.stringify(fresh('b/c', { rotation: { ...rotation(), rotationId: 'hunter2' } }))],
+    ])('gives all other records when one is %s, and names it', async (_, text) => {
+      const { registry, spoil } = await makeRegistry();
+      for (const name of ['a', 'b/c', 'd']) await registry.save(fresh(name));
+      await spoil('b/c', text);
+      const { due, unreadable } = await foundDue(registry, 10);
+      expect({ due: due.toSorted(), unreadable }).toEqual({ due: ['a', 'd'], unreadable: ['b/c'] });
+      expect((await foundDue(registry, 1)).due).toHaveLength(1);
+      const names: string[] = [];
+      const listing = (async () => {
+        for await (const { secretId } of registry.list()) names.push(secretId);
+      })();
+      await expect(listing).rejects.toMatchObject({ name: 'RecordUnreadable', secretIds: ['b/c'] });
+      expect(names.sort()).toEqual(['a', 'd']);
+      const reading = registry.get('b/c');
+      await expect(reading).rejects.toThrow('The registry\'s entry of "b/c" cannot be read');
+      await expect(reading).rejects.not.toThrow('hunter2');
+    });
+
+    it('finds what is due behind more unreadable records than the limit', async () => {
+      const { registry, spoil } = await makeRegistry();
+      const early = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
+      for (const name of early) await registry.save(fresh(name, { dueAt: new Date(DUE.getTime() - 60_000) }));
+      for (const name of early) await registry.save(fresh(`late ${name}`));
+      for (const name of early) await spoil(name, 'null');
+      expect((await foundDue(registry, 1)).due).toHaveLength(1);
+      expect((await foundDue(registry, 3)).due).toHaveLength(3);
+    });
+
+    it('reads a record of a Rekey that did not count refusals apart', async () => {
+      const { registry, spoil } = await makeRegistry();
+      await registry.save(fresh('a', { failures: 2 }));
+      const { refusals: _, revision: __, auditHead: ___, ...old } = fresh('a', { failures: 2 });
+      await spoil('a', JSON.stringify(old));
+      expect(await registry.get('a')).toMatchObject({ failures: 2, refusals: 0 });
+    });
   });
+}
+
+async function foundDue(
+  registry: Registry,
+  limit: number,
+): Promise<{ readonly due: readonly string[]; readonly unreadable: readonly string[] }> {
+  const { records, unreadable } = await registry.findDue(DUE, limit);
+  return { due: records.map(({ secretId }) => secretId), unreadable };
 }
 
 const OTHER = '00000000-0000-8000-8000-000000000002';
@@ -196,6 +251,7 @@ function fresh(secretId: string, changes: Partial<SecretRecord> = {}): SecretRec
     ledger: [],
     lastRotatedAt: undefined,
     failures: 0,
+    refusals: 0,
     revision: 0,
     auditHead: undefined,
     ...changes,

@@ -1,14 +1,21 @@
+import { RecordUnreadable } from '../../shared/errors.ts';
 import { parseRecord, parseRotation, serialiseRecord, serialiseRotation } from '../../shared/registry/record-schema.ts';
 import type { AuditHead, AuditTrail } from '../../shared/audit/audit-trail.ts';
-import type { Registry, RotationRecord, SaveWith, SecretRecord } from '../../shared/registry/registry.ts';
+import type { DueRecords, Registry, RotationRecord, SaveWith, SecretRecord } from '../../shared/registry/registry.ts';
 import { InMemoryAuditTrail } from './in-memory-audit-trail.ts';
+
+interface Stored {
+  readonly secretId: string;
+  readonly text: string;
+  readonly revision: number;
+  readonly auditHead: AuditHead | undefined;
+  /** As the index has it: beside the text. */
+  readonly dueAt: Date | undefined;
+}
 
 /** Keeps records as the text that DynamoDB would hold, so that nothing passes here that would not survive storage. */
 export class InMemoryRegistry implements Registry {
-  readonly #records = new Map<
-    string,
-    { readonly text: string; readonly revision: number; readonly auditHead: AuditHead | undefined }
-  >();
+  readonly #records = new Map<string, Stored>();
   readonly #archived = new Map<string, string>();
   readonly #auditTrail: AuditTrail;
 
@@ -39,7 +46,13 @@ export class InMemoryRegistry implements Registry {
     const isReplaced = rotation !== undefined && this.#archived.has(`${secretId}#${rotation.rotationId}`);
     if (archived !== undefined && isReplaced) return 'conflict';
     const auditHead = entries === undefined ? record.auditHead : await this.#auditTrail.append(secretId, entries);
-    this.#records.set(secretId, { text: serialiseRecord(record), revision: record.revision + 1, auditHead });
+    this.#records.set(secretId, {
+      secretId,
+      text: serialiseRecord(record),
+      revision: record.revision + 1,
+      auditHead,
+      dueAt: record.status === 'active' ? record.dueAt : undefined,
+    });
     if (archived !== undefined) {
       this.#archived.set(`${record.secretId}#${archived.rotationId}`, serialiseRotation(archived));
     }
@@ -48,18 +61,39 @@ export class InMemoryRegistry implements Registry {
 
   async archivedRotation(secretId: string, rotationId: string): Promise<RotationRecord | undefined> {
     const text = this.#archived.get(`${secretId}#${rotationId}`);
-    return text === undefined ? undefined : parseRotation(text);
+    return text === undefined ? undefined : parseRotation(text, secretId);
   }
 
-  async findDue(now: Date, limit: number): Promise<readonly SecretRecord[]> {
-    const due: SecretRecord[] = [];
-    for await (const record of this.list()) {
-      if (record.status === 'active' && record.dueAt !== undefined && record.dueAt <= now) due.push(record);
-    }
-    return due.sort((a, b) => Number(a.dueAt) - Number(b.dueAt)).slice(0, limit);
+  async findDue(now: Date, limit: number): Promise<DueRecords> {
+    const due = [...this.#records.values()].filter(({ dueAt }) => dueAt !== undefined && dueAt <= now);
+    const { records, unreadable } = sorted(due.sort((a, b) => Number(a.dueAt) - Number(b.dueAt)));
+    return { records: records.slice(0, limit), unreadable };
   }
 
   async *list(): AsyncIterable<SecretRecord> {
-    for (const stored of this.#records.values()) yield parseRecord(stored.text, stored);
+    const { records, unreadable } = sorted([...this.#records.values()]);
+    yield* records;
+    if (unreadable.length > 0) throw new RecordUnreadable(unreadable);
   }
+
+  /** Writes over a record's text, as another version of Rekey or a person might: no rule holds. */
+  spoil(secretId: string, text: string): void {
+    const stored = this.#records.get(secretId);
+    if (stored === undefined) throw new Error(`There is no record of ${secretId}.`);
+    this.#records.set(secretId, { ...stored, text });
+  }
+}
+
+function sorted(stored: readonly Stored[]): DueRecords {
+  const records: SecretRecord[] = [];
+  const unreadable: string[] = [];
+  for (const entry of stored) {
+    try {
+      records.push(parseRecord(entry.text, entry));
+    } catch (error) {
+      if (!(error instanceof RecordUnreadable)) throw error;
+      unreadable.push(entry.secretId);
+    }
+  }
+  return { records, unreadable };
 }

@@ -137,6 +137,7 @@ function record(secretId: string): SecretRecord {
     ],
     lastRotatedAt: undefined,
     failures: 1,
+    refusals: 0,
     revision: 1,
     auditHead: undefined,
   };

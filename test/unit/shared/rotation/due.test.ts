@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { nextRotation, nextTry } from '../../../../shared/rotation/due.ts';
+import { nextRotation, nextTry, refusalsAfter } from '../../../../shared/rotation/due.ts';
 
 const DAILY = { name: 'a', schedule: { kind: 'every', seconds: 86_400 } } as const;
+const REFUSED = 'RefusedByPolicy';
 const NOW = new Date('2026-03-01T12:00:00Z');
 const after = (date: Date | undefined) => ((date?.getTime() ?? Number.NaN) - NOW.getTime()) / 1000;
 const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
@@ -48,10 +49,30 @@ describe('the next try after a failure', () => {
   });
 
   it('proposes another value soon where the target refused one, three in all, then waits for the schedule', () => {
-    const fault = 'RefusedByPolicy';
-    const waits = [1, 2, 3, 4].map((failures) => after(nextTry(DAILY, NOW, { failures, fault })));
+    const waits = [1, 2, 3].map((refusals) => after(nextTry(DAILY, NOW, { failures: 9, refusals, fault: REFUSED })));
     expect(waits.slice(0, 2)).toEqual([60, 60]);
     expect(waits[2]).toBeGreaterThanOrEqual(86_400);
-    expect(waits[3]).toBeGreaterThanOrEqual(86_400);
+  });
+
+  it('does so too where the scheduler of Secrets Manager began, and then leaves the next to it', () => {
+    const theirs = { ...DAILY, scheduler: 'secrets_manager' } as const;
+    const tries = [1, 2, 3].map((refusals) => nextTry(theirs, NOW, { failures: 1, refusals, fault: REFUSED }));
+    expect(tries.slice(0, 2).map(after)).toEqual([60, 60]);
+    expect(tries[2]).toBeUndefined();
+  });
+});
+
+describe('refusals in a row', () => {
+  const count = (faults: readonly (string | undefined)[]) =>
+    faults.reduce<number[]>((counted, fault) => [...counted, refusalsAfter(fault, counted.at(-1) ?? 0)], []);
+
+  it('are counted apart from other faults, any of which begins them anew', () => {
+    expect(count(['TargetUnreachable', 'TargetUnreachable', 'TargetUnreachable', REFUSED])).toEqual([0, 0, 0, 1]);
+    expect(count([REFUSED, REFUSED, 'TargetUnreachable', REFUSED])).toEqual([1, 2, 0, 1]);
+    expect(count([REFUSED, undefined, REFUSED])).toEqual([1, 0, 1]);
+  });
+
+  it('begin anew after three: the scheduled attempt after them has its own', () => {
+    expect(count([REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED])).toEqual([1, 2, 3, 1, 2, 3]);
   });
 });
