@@ -30,7 +30,7 @@ const KEYS = {
   reload: Object.keys(secretSchema.shape.reload.unwrap().shape),
 };
 
-/** One entry of `secrets:`, completed with defaults; undefined if something was reported. */
+/** One entry of `secrets:`, completed with defaults; undefined if something was reported, here or of `openclaw.json`. */
 export function readSecret(node: unknown, reading: Reading): SecretDeclaration | undefined {
   const misplaced = [...fieldFindings(node), ...missingRotation(node, reading.rotations)];
   for (const finding of misplaced) reading.report(finding);

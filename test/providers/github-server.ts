@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, verify } from 'node:crypto';
 import { type Clock, systemClock } from '../../shared/clock.ts';
-import { type Answer, type Asked, bearerOf, ProviderServer } from './provider-server.ts';
+import { type Answer, type Asked, bearerOf, ProviderServer, type TlsIdentity } from './provider-server.ts';
 
 const DOCUMENTATION = 'https://docs.github.com/rest';
 /** Of the API: any other is answered with 400. */
@@ -40,6 +40,7 @@ interface Token {
 
 export interface GitHubServerOptions {
   readonly clock?: Clock;
+  readonly tls?: TlsIdentity;
   readonly lifetimeSeconds?: number;
   /** How long a new token is not known everywhere yet, and a revoked one still is. */
   readonly newSeconds?: number;
@@ -65,7 +66,7 @@ export class GitHubServer extends ProviderServer {
   #lastId = 1000;
 
   private constructor(options: GitHubServerOptions) {
-    super(options.clock ?? systemClock);
+    super(options.clock ?? systemClock, options.tls);
     this.options = options;
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../../shared/clock.ts';
-import { type Answer, type Asked, bearerOf, ProviderServer } from './provider-server.ts';
+import { type Answer, type Asked, bearerOf, ProviderServer, type TlsIdentity } from './provider-server.ts';
 
 const LONGEST_EXPIRY_SECONDS = 31_536_000;
 const DEFAULT_PAGE = 20;
@@ -47,6 +47,7 @@ interface Key {
 
 export interface OpenAIServerOptions {
   readonly clock?: Clock;
+  readonly tls?: TlsIdentity;
   /** What is shown of a value. */
   readonly redact?: (value: string) => string;
   /** How long a new key is not known everywhere yet, and a deleted one still is. */
@@ -73,7 +74,7 @@ export class OpenAIServer extends ProviderServer {
   readonly #keys: Key[] = [];
 
   private constructor(options: OpenAIServerOptions) {
-    super(options.clock ?? systemClock);
+    super(options.clock ?? systemClock, options.tls);
     this.options = options;
   }
 

@@ -1,6 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../shared/clock.ts';
+
+/** With TLS: certificate and its key, PEM. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** A request that has arrived whole. */
 export interface Asked {
@@ -45,19 +52,22 @@ export abstract class ProviderServer {
   /** Every request, oldest first, without its headers. */
   readonly log: string[] = [];
   readonly #server: Server;
+  readonly #scheme: 'http' | 'https';
   readonly #mishaps: Mishap[] = [];
 
-  protected constructor(clock: Clock) {
+  protected constructor(clock: Clock, tls?: TlsIdentity) {
     this.clock = clock;
-    this.#server = createServer((request, response) => {
+    this.#scheme = tls === undefined ? 'http' : 'https';
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error));
-    });
+    };
+    this.#server = tls === undefined ? createServer(serve) : createSecureServer({ ...tls }, serve);
   }
 
   protected abstract answer(asked: Asked): Answer;
 
   get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async listen(): Promise<this> {

@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/free-port.ts';
+import type { HttpDeclaration } from '../../shared/config/declaration.ts';
 import {
   AdminRefused,
   CandidateUnproven,
@@ -162,28 +164,38 @@ describe('TLS', () => {
     secure = await HttpWorld.start({ key: await file('server.key'), cert: await file('server.crt') });
   });
   afterAll(() => secure?.server.stop());
-  const connect = async (more: Partial<RotatorSettings>) => {
-    const { rotations, incumbent } = secure.secret();
-    return secure.rotator.probe(incumbent, { ...rotations.settings, ...more });
+  const connect = async (more: Partial<HttpDeclaration>) => {
+    const { rotations, incumbent, declaration } = secure.secret();
+    return secure.rotator.probe(incumbent, { ...rotations.settings, http: { ...declaration, ...more } });
   };
 
   it('is trusted with a declared authority, and only with it', async () => {
-    const connection = { host: '127.0.0.1', tls: 'prefer', certificateAuthority: await file('authority.crt') } as const;
-    expect(await connect({ connection })).toBe('accepted');
-    const error = await faultOf(connect({}));
-    expect(error).toBeInstanceOf(TargetUnreachable);
-    expect(error.safeMessage).toMatch(/is not trusted \(.+\): declare its authority/);
+    expect(await connect({ certificateAuthority: await file('authority.crt') })).toBe('accepted');
+    for (const certificateAuthority of [undefined, rootCertificates[0]]) {
+      const error = await faultOf(connect(certificateAuthority === undefined ? {} : { certificateAuthority }));
+      expect(error).toBeInstanceOf(TargetUnreachable);
+      expect(error.safeMessage).toMatch(
+        /is not trusted \(.+\): declare its authority as certificate_authority in http, beside base_url\.$/,
+      );
+    }
+  });
+
+  it('is trusted through a whole rotation', async () => {
+    const certificateAuthority = await file('authority.crt');
+    const { rotations, account } = secure.secret({ declare: (declared) => ({ ...declared, certificateAuthority }) });
+    const { preflight } = await rotations.rotate();
+    expect(preflight.facts['tls']).toBe('verified');
+    expect(secure.names(account)).toHaveLength(1);
   });
 
   it('is refused under a name that the certificate does not have, whatever the environment says', async () => {
-    const connection = { host: 'localhost', tls: 'prefer', certificateAuthority: await file('authority.crt') } as const;
-    const { rotations, incumbent, declaration } = secure.secret();
-    const http = { ...declaration, baseUrl: declaration.baseUrl.replace('127.0.0.1', 'localhost') };
+    const baseUrl = secure.server.url.replace('127.0.0.1', 'localhost');
     const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     try {
-      const error = await faultOf(secure.rotator.probe(incumbent, { ...rotations.settings, connection, http }));
-      expect(error.safeMessage).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID/);
+      const error = await faultOf(connect({ baseUrl, certificateAuthority: await file('authority.crt') }));
+      expect(error).toBeInstanceOf(TargetUnreachable);
+      expect(error.safeMessage).toMatch(/is not for this name \(ERR_TLS_CERT_ALTNAME_INVALID\): base_url in http/);
     } finally {
       if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
       else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;

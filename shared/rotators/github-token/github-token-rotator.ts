@@ -6,9 +6,9 @@ import { parseApp } from './app-key.ts';
 import { GitHubApi, type Reach } from './github-api.ts';
 import { nameOf, readNarrowing } from './installation.ts';
 import { issueToken } from './issue-token.ts';
-import { limitedFetch } from '../provider-api/limited-fetch.ts';
 import { preheat } from '../provider-api/preheat.ts';
 import { providerAddress } from '../provider-api/provider-address.ts';
+import { providerFetch } from '../provider-api/provider-fetch.ts';
 import { retireToken } from './retire-token.ts';
 import { assertTokenOnce, isPersonal, looksLikeToken, parseTokenSecret, type TokenSecret } from './token-secret.ts';
 
@@ -27,9 +27,12 @@ const GITHUB = 'https://api.github.com';
  * it stands in no rotation's way.
  */
 export function githubTokenRotator({ clock, fetch, answerMilliseconds }: GitHubTokenDependencies): IssuedRotator {
-  const limited = limitedFetch(answerMilliseconds, fetch);
   const open = ({ provider }: RotatorSettings) =>
-    new GitHubApi({ baseUrl: providerAddress(provider?.baseUrl, GITHUB), clock, fetch: limited });
+    new GitHubApi({
+      baseUrl: providerAddress(provider?.baseUrl, GITHUB),
+      clock,
+      fetch: providerFetch(provider, { fetch, answerMilliseconds }),
+    });
   return {
     type: 'github_token',
     kind: 'issued',

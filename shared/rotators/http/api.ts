@@ -50,9 +50,9 @@ export function prepare({ declaration, settings, admin }: Api, name: RequestName
   return render(name, request, eitherOf(adminWords(admin, settings.secretId), words));
 }
 
-export function transmit({ declaration, settings, limits }: Api, request: RenderedRequest): Promise<Answer> {
-  const { baseUrl } = declaration;
-  return send({ baseUrl, certificateAuthority: settings.connection?.certificateAuthority }, request, limits);
+export function transmit({ declaration, limits }: Api, request: RenderedRequest): Promise<Answer> {
+  const { baseUrl, certificateAuthority } = declaration;
+  return send({ baseUrl, certificateAuthority }, request, limits);
 }
 
 /** Sends a request and answers what came back with an expected status; throws the fault that any other status means. */

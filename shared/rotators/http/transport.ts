@@ -1,8 +1,8 @@
 import { request as requestPlain, type IncomingMessage } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import type { Socket } from 'node:net';
-import { getCACertificates } from 'node:tls';
 import { TargetUnreachable, TransientFailure } from '../../errors.ts';
+import { certificateFault, trust } from '../trust.ts';
 import type { RenderedRequest } from './render.ts';
 
 const CONNECT_MILLISECONDS = 5_000;
@@ -60,8 +60,7 @@ export async function send(
     },
     agent: false as const,
     signal: AbortSignal.timeout(answerMilliseconds),
-    rejectUnauthorized: true,
-    ...(certificateAuthority === undefined ? {} : { ca: [...getCACertificates('default'), certificateAuthority] }),
+    ...trust(certificateAuthority),
   };
 
   let isConnected = false;
@@ -85,13 +84,8 @@ export async function send(
     const code = codeOf(error);
     if (isConnected)
       throw new TransientFailure(`The answer of ${host} to http.${name} was lost (${code}).`, { cause: error });
-    const isUntrusted = /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME|ALTNAME/.test(code);
-    throw new TargetUnreachable(
-      isUntrusted
-        ? `The certificate of ${host} is not trusted (${code}): declare its authority as certificate_authority.`
-        : `${host} cannot be reached (${code}).`,
-      { cause: error },
-    );
+    const untrusted = certificateFault(host, code, 'http');
+    throw new TargetUnreachable(untrusted ?? `${host} cannot be reached (${code}).`, { cause: error });
   }
 }
 

@@ -1,4 +1,5 @@
 import { Misconfigured, RekeyError, TargetUnreachable, TransientFailure } from '../../errors.ts';
+import { certificateFault } from '../trust.ts';
 
 const NOT_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -8,10 +9,9 @@ const NOT_REACHED: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-const UNVERIFIED = /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME|ALTNAME/;
 const NO_TLS = /^(?:EPROTO|ERR_SSL_|ERR_TLS_)/;
 /** undici's words, from a fixed list. */
-const REDIRECTED = 'unexpected redirect';
+export const REDIRECTED = 'unexpected redirect';
 const MOST_CAUSES = 8;
 
 /**
@@ -30,8 +30,8 @@ export function connectionFault(error: unknown, place: string, doing: string): R
     return new Misconfigured(`${place} redirects: base_url must be the address of the API itself.`, options);
   }
   const code = errors.map(codeOf).find((found) => found !== undefined) ?? 'connection ended';
-  if (UNVERIFIED.test(code))
-    return new TargetUnreachable(`The certificate of ${place} is not trusted (${code}).`, options);
+  const untrusted = certificateFault(place, code, 'provider');
+  if (untrusted !== undefined) return new TargetUnreachable(untrusted, options);
   if (NOT_REACHED.has(code) || NO_TLS.test(code))
     return new TargetUnreachable(`${place} cannot be reached (${code}).`, options);
   return new TransientFailure(`The connection to ${place} was lost while ${doing} (${code}).`, options);
