@@ -11,6 +11,7 @@ import { rollbackCommand } from './commands/rollback.ts';
 import { rotateCommand } from './commands/rotate.ts';
 import { rotatorsCommand } from './commands/rotators.ts';
 import { runCommand } from './commands/run.ts';
+import { settleCommand } from './commands/settle.ts';
 import { statusCommand } from './commands/status.ts';
 import { validateCommand } from './commands/validate.ts';
 import { openDeployment } from './deployment.ts';
@@ -30,6 +31,7 @@ for (const command of [
   rotateCommand(output),
   rollbackCommand(output),
   reloadCommand(output),
+  settleCommand(output),
   runCommand(output),
   auditCommand(output, async (environment) => (await openDeployment(environment)).auditTrail),
   configureCommand(output),

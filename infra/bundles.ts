@@ -23,6 +23,7 @@ export const FUNCTION_ENTRIES = {
   'roll-back': 'functions/rotation/roll-back.ts',
   retire: 'functions/retirement/retire.ts',
   owed: 'functions/retirement/owed.ts',
+  'settle-debt': 'functions/retirement/settle-debt.ts',
   recover: 'functions/recovery/recover.ts',
   configure: 'functions/configure/configure.ts',
   sweep: 'functions/sweep/sweep.ts',

@@ -53,6 +53,10 @@ const SETTINGS: Readonly<Record<FunctionName, Setting>> = {
   'roll-back': { ...PHASE, description: 'Ends a rotation that cannot go on' },
   retire: { ...PHASE, description: 'Ends a replaced credential and proves it dead' },
   owed: { ...BOOKS, alerts: true, description: 'Tells people that a retirement is owed' },
+  'settle-debt': {
+    ...PHASE,
+    description: 'Ends a debt by the word of a person, when its value is refused or not known',
+  },
   recover: {
     ...PHASE,
     timeoutSeconds: LONG_TIMEOUT_SECONDS,
@@ -214,6 +218,7 @@ export class WorkflowFunctions extends Construct {
       'retire',
       'recover',
       'revert',
+      'settle-debt',
       'rotation-contract',
       'configure',
     ] as const;

@@ -114,6 +114,7 @@ export class WorkflowStack extends Stack {
       recover: functions.get('recover'),
       configure: functions.get('configure'),
       sweep: functions.get('sweep'),
+      rotationContract: functions.get('rotation-contract'),
       undeliveredEvents,
       undeliveredRecoveries,
       unhandledAnswers,
@@ -131,6 +132,7 @@ export class WorkflowStack extends Stack {
     new CfnOutput(this, 'ConfigureFunction', { value: functions.get('configure').function.functionName });
     new CfnOutput(this, 'ReloadFunction', { value: functions.get('reload').function.functionName });
     new CfnOutput(this, 'RevertFunction', { value: functions.get('revert').function.functionName });
+    new CfnOutput(this, 'SettleDebtFunction', { value: functions.get('settle-debt').function.functionName });
     new CfnOutput(this, 'RotationFunctionArn', { value: functions.arn('rotation-contract') });
     new CfnOutput(this, 'EventBusName', { value: 'default' });
   }

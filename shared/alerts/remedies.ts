@@ -30,7 +30,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   [RefusedByPolicy.errorName]:
     "compare the target's own policy for names and passwords with `policy` of the secret, and see the administrator's privileges. Rekey proposes three values in all, then waits for the schedule.",
   [OrphanInDoubt.errorName]:
-    'look at the credential that the cause names: if nobody knows it, remove it at the provider; Rekey cannot tell that it made it.',
+    'look at the credential that the cause names: if nobody knows it, remove it at the provider; Rekey cannot tell that it made it. Then say so: rekey settle.',
   [SlotOccupied.errorName]:
     'find out who uses what the cause names; Rekey did not make it, so it does not touch it. Rename or remove it.',
   [RetirementPending.errorName]:

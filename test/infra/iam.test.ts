@@ -150,6 +150,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     ...read([...MANAGED, ...ADMIN]),
   ],
   FunctionsOwedRole: [...own('Owed'), ...registry, ...auditTrail, ...alerts],
+  FunctionsSettleDebtRole: [...own('SettleDebt'), ...registry, ...auditTrail, ...read(MANAGED)],
   FunctionsRecoverRole: [
     ...own('Recover'),
     ...registry,

@@ -202,6 +202,7 @@ describe('every function', () => {
       'Revert',
       'RollBack',
       'RotationContract',
+      'SettleDebt',
       'Test',
     ]);
   });
@@ -414,6 +415,7 @@ describe('both templates', () => {
       'RevertFunction',
       'RotationFunctionArn',
       'SecretRotationArn',
+      'SettleDebtFunction',
       'VersionRetirementArn',
     ]);
     const cli = join(import.meta.dirname, '../../cli');

@@ -64,10 +64,17 @@ describe('what a person asks of a secret that a consumer holds', () => {
     expect(alerts.map(({ subject }) => subject)).toContainEqual(expect.stringContaining('Taken back'));
   });
 
+  it('no debt settled where nothing is owed', async () => {
+    const { exitCode, notes } = await rekey('settle', secret, '--statement', 'I believe that it is gone');
+    expect(exitCode).toBe(1);
+    expect(notes).toContain('nothing is owed');
+  });
+
   it('nothing of a secret that Rekey does not know', async () => {
     for (const words of [
       ['rollback', 'test/nowhere'],
       ['reload', 'test/nowhere'],
+      ['settle', 'test/nowhere', '--statement', 'seen'],
     ]) {
       const { exitCode, notes } = await rekey(...words);
       expect(exitCode).toBe(1);

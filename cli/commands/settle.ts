@@ -1,0 +1,59 @@
+import { Command } from 'commander';
+import type { SettleResult } from '../../shared/rotation/settle-debt.ts';
+import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, outputOf } from '../deployment.ts';
+import { invokeFunction } from '../invoke-function.ts';
+import type { Output } from '../output.ts';
+import { requestedBy } from '../requested-by.ts';
+
+interface Dependencies {
+  readonly open?: (environment: string) => Promise<Deployment>;
+  readonly invoke?: (functionName: string, input: object) => Promise<SettleResult>;
+}
+
+interface Options {
+  readonly environment: string;
+  readonly statement: string;
+  readonly json?: boolean;
+}
+
+/** `rekey settle`: a person says that a credential that is owed is dead. */
+export function settleCommand(
+  output: Output,
+  { open = openDeployment, invoke = invokeFunction<SettleResult> }: Dependencies = {},
+): Command {
+  return new Command('settle')
+    .description('Say that a credential is dead that Rekey owes and cannot end or find by itself.')
+    .argument('<secret>', 'the secret')
+    .argument('[version]', 'which version is meant; needed where several are owed (rekey status shows them)')
+    .requiredOption(
+      '-s, --statement <text>',
+      'what you have seen or done, for the audit trail (at most 512 characters)',
+    )
+    .option('-e, --environment <name>', 'the deployed environment', DEFAULT_ENVIRONMENT)
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rekey settle billing_api --statement "rekey-1f2e… is not in the provider\'s list"\n  rekey settle aws_uploader 6f1c1d0e-… --statement "deleted AKIA…WXYZ in the console" --json\n\nWhere the value of the version is known it is tried first: what still works is not settled. Your name and statement\nare written into the audit trail. Exit code 1 when nothing is owed, or the credential still opens its target.',
+    )
+    .action(async (secretId: string, versionId: string | undefined, { environment, statement, json }: Options) => {
+      const { outputs } = await open(environment);
+      const settled = await invoke(outputOf(outputs, 'SettleDebtFunction'), {
+        environment,
+        secretId,
+        requestId: crypto.randomUUID(),
+        requestedBy: requestedBy(),
+        ...(versionId === undefined ? {} : { versionId }),
+        statement,
+      });
+      const { identity, proof } = settled;
+      if (json === true) {
+        output.line(
+          JSON.stringify({ secret_id: secretId, version_id: settled.versionId, credential: identity, proof }),
+        );
+        return;
+      }
+      const how =
+        proof === 'refused' ? 'the target refused its value just now' : 'by your word: its value is not known';
+      output.line(`${secretId}: nothing is owed for version ${settled.versionId} ("${identity}") any more: ${how}.`);
+    });
+}

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { LeaseHeld, Misconfigured, StillAlive } from '../../../../shared/errors.ts';
+import type { LedgerCredential } from '../../../../shared/registry/registry.ts';
+import { updateRecord } from '../../../../shared/registry/update-record.ts';
+import { withLease } from '../../../../shared/rotation/lease.ts';
+import { credential } from '../../../../shared/rotation/ledger.ts';
+import { retire } from '../../../../shared/rotation/retire.ts';
+import { settleDebt, settleInput } from '../../../../shared/rotation/settle-debt.ts';
+import { ENVIRONMENT, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
+
+const LOST = 'lost-version';
+const STATEMENT = 'it is not in the list of the provider';
+
+const requestOf = (more: object = {}) =>
+  settleInput.parse({
+    environment: ENVIRONMENT,
+    secretId: SECRET,
+    requestId: crypto.randomUUID(),
+    requestedBy: 'cli:ada',
+    statement: STATEMENT,
+    ...more,
+  });
+
+/** Rotated once; the incumbent is owed, and so is a candidate whose value was never stored. */
+async function indebted(...debts: readonly ('incumbent' | 'lost')[]) {
+  const world = await RotationWorld.adopted();
+  const { retirement } = await world.rotate(await world.due());
+  if (retirement === undefined) throw new Error('the incumbent is to be retired');
+  const now = world.clock.now();
+  const owed = { state: 'grace', retireAt: now, owedSince: now, owedAlertAt: now } as const;
+  await updateRecord(world.registry, SECRET, (record) => ({
+    ...record,
+    ledger: [
+      ...record.ledger.map((entry) =>
+        debts.includes('incumbent') && entry.versionId === retirement.versionId ? { ...entry, ...owed } : entry,
+      ),
+      ...(debts.includes('lost') ? [{ identity: 'a key that nobody knows', versionId: LOST, ...owed }] : []),
+    ] as readonly LedgerCredential[],
+  }));
+  return { world, retirement };
+}
+
+async function settled(world: RotationWorld) {
+  const found: unknown[] = [];
+  for await (const { action, context, risk_level: risk } of world.auditTrail.read(SECRET)) {
+    if (action === 'rotation.settle.debt_settled') found.push({ ...context, risk });
+  }
+  return found;
+}
+
+describe('a debt that a person settles', () => {
+  it('is retired by that word where no value is known, which the audit trail keeps, and its retirement ends', async () => {
+    const { world } = await indebted('lost');
+    expect(await settleDebt(requestOf(), world)).toEqual({
+      versionId: LOST,
+      identity: 'a key that nobody knows',
+      proof: 'stated',
+    });
+    const record = await world.record();
+    expect(credential(record, LOST)).toEqual({
+      identity: 'a key that nobody knows',
+      versionId: LOST,
+      state: 'retired',
+    });
+    expect(record.lease).toBeUndefined();
+    expect(await settled(world)).toEqual([
+      expect.objectContaining({
+        version_id: LOST,
+        requested_by: 'cli:ada',
+        statement: STATEMENT,
+        refused_login: false,
+        risk: 'high',
+      }),
+    ]);
+    const retirement = { environment: ENVIRONMENT, secretId: SECRET, rotationId: LOST, versionId: LOST };
+    expect(await retire({ ...retirement, retireAt: world.clock.now().toISOString() }, world)).toEqual({
+      outcome: 'retired',
+    });
+  });
+
+  it('is tried where its value is known: what is refused is settled', async () => {
+    const { world, retirement } = await indebted('incumbent');
+    const incumbent = await world.secretStore.read(SECRET, { versionId: retirement.versionId });
+    const { username } = JSON.parse(incumbent?.value.reveal() ?? '') as { readonly username: string };
+    world.target.accounts.delete(username);
+    expect(await settleDebt(requestOf(), world)).toMatchObject({ versionId: retirement.versionId, proof: 'refused' });
+    expect(credential(await world.record(), retirement.versionId)?.state).toBe('retired');
+  });
+
+  it('stays a debt while its value opens the target, and what was tried is in the audit trail', async () => {
+    const { world, retirement } = await indebted('incumbent');
+    const before = (await world.record()).ledger;
+    await expect(settleDebt(requestOf(), world)).rejects.toBeInstanceOf(StillAlive);
+    const record = await world.record();
+    expect(record.ledger).toEqual(before);
+    expect(record.lease).toBeUndefined();
+    expect(await world.actions()).toContain('rotation.settle.failed_StillAlive');
+    expect(await settled(world)).toEqual([]);
+    expect(retirement.versionId).toBe(before.find(({ owedSince }) => owedSince !== undefined)?.versionId);
+  });
+
+  it('must be named where several are owed; the error says which they are', async () => {
+    const { world, retirement } = await indebted('incumbent', 'lost');
+    await expect(settleDebt(requestOf(), world)).rejects.toThrow(
+      `several are owed, say which: ${retirement.versionId} ("app"), ${LOST} ("a key that nobody knows")`,
+    );
+    expect(await settleDebt(requestOf({ versionId: LOST }), world)).toMatchObject({ proof: 'stated' });
+  });
+
+  it('twice is once: a settled version is settled, without another entry', async () => {
+    const { world } = await indebted('lost');
+    await settleDebt(requestOf(), world);
+    expect(await settleDebt(requestOf({ versionId: LOST }), world)).toMatchObject({ versionId: LOST });
+    expect(await settled(world)).toHaveLength(1);
+  });
+
+  it('is never what is current, in its grace period without a debt, or unknown', async () => {
+    const { world, retirement } = await indebted();
+    const { versionId } = await world.current();
+    for (const one of [versionId, retirement.versionId, 'unknown', undefined]) {
+      await expect(settleDebt(requestOf({ versionId: one }), world)).rejects.toBeInstanceOf(Misconfigured);
+    }
+    expect(await settled(world)).toEqual([]);
+  });
+
+  it('waits for who holds the lease', async () => {
+    const { world } = await indebted('lost');
+    await updateRecord(world.registry, SECRET, (record) => withLease(record, 'retire/x', world.clock.now()));
+    await expect(settleDebt(requestOf(), world)).rejects.toBeInstanceOf(LeaseHeld);
+    expect((await world.record()).lease?.holder).toBe('retire/x');
+  });
+
+  it.each(['revoked ghp_abcdefgh12345678', 'at https://ada:hunter2hunter2@example.com/keys'])(
+    'is not taken with a statement that looks like a secret, which nobody repeats',
+    async (statement) => {
+      const { world } = await indebted('lost');
+      const fault = await settleDebt(requestOf({ statement }), world).catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(Misconfigured);
+      expect((fault as Misconfigured).safeMessage).not.toMatch(/hunter2|ghp_/);
+      const key = 'deleted AKIAIOSFODNN7EXAMPLE in the console';
+      expect(await settleDebt(requestOf({ statement: key }), world)).toMatchObject({ proof: 'stated' });
+    },
+  );
+});
