@@ -1,5 +1,5 @@
 import type { AlertKind } from '../config/declaration.ts';
-import { HeldTooLong } from '../errors.ts';
+import { HeldTooLong, OrphanInDoubt } from '../errors.ts';
 import type { RotationInput } from '../rotation/payloads.ts';
 import type { LedgerCredential, RotationRecord, SecretRecord } from '../registry/registry.ts';
 import type { Alert } from './alert.ts';
@@ -30,10 +30,12 @@ export function succeededAlert(record: SecretRecord, rotation: RotationRecord, n
   });
 }
 
+const NOT_REMOVED = 'the new credential could not be removed at the target yet; Rekey does it with the next run.';
+
 /** A rotation that went back. */
 export function rolledBackAlert(record: SecretRecord, rotation: RotationRecord, now: Date): Alert {
   const fault = faultOf(rotation);
-  const owed = record.ledger.some(
+  const debt = record.ledger.find(
     ({ versionId, owedSince }) => versionId === rotation.rotationId && owedSince !== undefined,
   );
   return alert('rotation_rolled_back', record, rotation, now, {
@@ -41,12 +43,10 @@ export function rolledBackAlert(record: SecretRecord, rotation: RotationRecord, 
     paragraphs: [
       `What happened: the rotation of "${record.secretId}" (${record.type}, environment ${record.environment}) was stopped and rolled back at ${iso(now)}. ${fault.text}`,
       'Effect: none for its consumers. The value in use before is still the current one, and works as before.',
-      ...(owed
-        ? ['Still owed: the new credential could not be removed at the target yet; Rekey does it with the next run.']
-        : []),
+      ...(debt === undefined ? [] : [`Still owed: ${debt.doubt ?? NOT_REMOVED}`]),
       `What to do: ${remedyFor(fault.name)} Rekey tries again by itself at ${iso(record.dueAt)}; to try at once: rekey rotate ${record.secretId}`,
     ],
-    facts: { fault: fault.name, fault_message: fault.message, candidate_owed: owed },
+    facts: { fault: fault.name, fault_message: fault.message, candidate_owed: debt !== undefined },
   });
 }
 
@@ -110,6 +110,7 @@ export function owedAlert(
   now: Date,
 ): Alert {
   const { secretId, environment } = record;
+  if (debt.doubt !== undefined && fault === OrphanInDoubt.errorName) return doubtAlert(record, debt, rotationId, now);
   const should = `What happened: the replaced credential "${debt.identity}" of "${secretId}" (environment ${environment}) should be dead since ${iso(debt.retireAt)}`;
   const paragraphs =
     fault === HeldTooLong.errorName
@@ -128,6 +129,33 @@ export function owedAlert(
     paragraphs,
     facts: { fault, credential: debt.identity, version_id: debt.versionId, owed_since: iso(debt.owedSince ?? now) },
     id: `${debt.versionId}/retirement_owed/${iso(now)}`,
+  });
+}
+
+/** What Rekey may have made and cannot find, or may not touch. */
+function doubtAlert(
+  record: SecretRecord,
+  { identity, versionId, owedSince, doubt = '' }: LedgerCredential,
+  rotationId: string,
+  now: Date,
+): Alert {
+  const { secretId, environment } = record;
+  const since = iso(owedSince ?? now);
+  return alert('retirement_owed', record, { rotationId }, now, {
+    subject: `[rekey] In doubt: ${identity} of ${secretId} (${environment})`,
+    paragraphs: [
+      `What happened: what a rotation of "${secretId}" (environment ${environment}) may have left at the target is in doubt since ${since}. ${doubt}`,
+      'Effect: consumers are not affected, and rotations go on. What is there may open the target.',
+      `What to do: ${remedyFor(OrphanInDoubt.errorName)} Rekey looks again every hour, and goes on telling of it.`,
+    ],
+    facts: {
+      fault: OrphanInDoubt.errorName,
+      credential: identity,
+      version_id: versionId,
+      owed_since: since,
+      doubt,
+    },
+    id: `${versionId}/retirement_owed/${iso(now)}`,
   });
 }
 

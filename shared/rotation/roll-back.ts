@@ -1,5 +1,5 @@
 import type { SecretText } from '../redact.ts';
-import { EndsByItself, RateLimited, RekeyError, Throttled, TransientFailure } from '../errors.ts';
+import { EndsByItself, OrphanInDoubt, RateLimited, RekeyError, Throttled, TransientFailure } from '../errors.ts';
 import type { RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { requireVersion, adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
@@ -52,9 +52,9 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
 
 /**
  * What became of the candidate: ended; still used by consumers that are going back, or ending by itself; not to be ended
- * now; or not before a time, when its provider answers again.
+ * now; not before a time, when its provider answers again; or by nobody but a person.
  */
-type Removal = 'undone' | 'candidate_held' | 'candidate_owed' | Date;
+type Removal = 'undone' | 'candidate_held' | 'candidate_owed' | Date | OrphanInDoubt;
 
 /** The effects of going back, each idempotent; entries and books are written after them. */
 async function undo(
@@ -166,7 +166,7 @@ async function removeCandidate(
       return until;
     }
     log.note('candidate_owed', { candidate, fault: error.name, message: error.safeMessage }, 'high');
-    return 'candidate_owed';
+    return error instanceof OrphanInDoubt ? error : 'candidate_owed';
   }
 }
 
@@ -221,7 +221,8 @@ function end(
         : {
             state: 'grace',
             retireAt: removal instanceof Date ? removal : now,
-            ...(removal === 'candidate_owed' ? { owedSince: now } : {}),
+            ...(removal === 'candidate_owed' || removal instanceof OrphanInDoubt ? { owedSince: now } : {}),
+            ...(removal instanceof OrphanInDoubt ? { doubt: removal.safeMessage } : {}),
           },
     );
     return withoutLease(books, rotationId);
