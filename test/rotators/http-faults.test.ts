@@ -363,7 +363,10 @@ describe('a candidate', () => {
   it('is not tried before the time that the API has said, and after it as before', async () => {
     const brought = await secret.rotations.bringIn();
     const limited = { headers: { 'retry-after': '3' } };
-    const script: Interference[] = [{ status: 429, ...limited }, { status: 503, ...limited }];
+    const script: Interference[] = [
+      { status: 429, ...limited },
+      { status: 503, ...limited },
+    ];
     const at: number[] = [];
     world.server.interfere = () => {
       at.push(world.clock.now().getTime());

@@ -1,4 +1,11 @@
-import { AdminRefused, Misconfigured, RateLimited, type RekeyError, Throttled, TransientFailure } from '../../errors.ts';
+import {
+  AdminRefused,
+  Misconfigured,
+  RateLimited,
+  type RekeyError,
+  Throttled,
+  TransientFailure,
+} from '../../errors.ts';
 import { retryAfterSeconds as secondsOf } from '../provider-api/retry-after.ts';
 import type { RenderedRequest } from './render.ts';
 import type { Answer } from './transport.ts';

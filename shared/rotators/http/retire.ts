@@ -23,7 +23,9 @@ export async function retireHttp(input: RetireInput, dependencies: HttpDependenc
   const stored = input.value === undefined ? undefined : readStored(input.value, 'retired credential', declaration);
   assertApart(input, stored, survivor);
   const survivorFacts = survivor === undefined ? {} : await assertGoesOn(api, input, survivor);
-  const facts = await (stored === undefined ? endUnseen(api, input, survivor) : endStored(api, input, stored, survivor));
+  const facts = await (stored === undefined
+    ? endUnseen(api, input, survivor)
+    : endStored(api, input, stored, survivor));
   return { refusedLogin: stored !== undefined, endedSessions: 0, facts: { ...facts, ...survivorFacts } };
 }
 
