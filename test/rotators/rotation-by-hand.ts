@@ -116,12 +116,13 @@ export class RotationByHand {
   journal(versionId: string, { candidate, incumbent, existing = [] }: Preflight): void {
     const { versionId: currentId, value } = this.#current;
     if (incumbent !== undefined) this.#set(currentId, { identity: incumbent, state: 'current', value });
-    const issuance: Issuance = { since: new Date(this.#clock), existing, attempts: 0 };
+    // Of the machine, not of the clock that runs ahead: servers go by it.
+    const since = new Date();
+    const issuance: Issuance = { since, existing, attempts: 0 };
     this.#set(versionId, {
       identity: candidate,
       state: 'proposed',
-      // Of the machine, not of the clock that runs ahead: servers go by it.
-      since: new Date(),
+      since,
       ...(this.rotator.kind === 'issued' ? { issuance } : {}),
     });
   }
