@@ -22,6 +22,7 @@ export interface AlarmsProps {
   readonly recover: RekeyFunction;
   readonly configure: RekeyFunction;
   readonly sweep: RekeyFunction;
+  readonly rotationContract: RekeyFunction;
   readonly undeliveredEvents: DeadLetterQueue;
   readonly undeliveredRecoveries: DeadLetterQueue;
   readonly unhandledAnswers: DeadLetterQueue;
@@ -52,6 +53,7 @@ export class Alarms extends Construct {
     this.#onAny({ heading: 'Recovery failed', metric: props.recover.function.metricErrors(sum) });
     this.#onAny({ heading: 'Configuration failed', metric: props.configure.function.metricErrors(sum) });
     this.#onAny({ heading: 'Sweep failed', metric: props.sweep.function.metricErrors(sum) });
+    this.#onAny({ heading: 'Rotation function failed', metric: props.rotationContract.function.metricErrors(sum) });
     const waiting = { period: PERIOD, statistic: 'Maximum' };
     this.#onAny({
       heading: 'Events not delivered',

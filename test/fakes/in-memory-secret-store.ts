@@ -14,7 +14,7 @@ export class InMemorySecretStore implements SecretStore {
   readonly rotated = new Set<string>();
 
   /** A secret as somebody made it by hand. */
-  seed(name: string, value?: string, versionId = crypto.randomUUID()): string {
+  seed(name: string, value?: string, versionId: string = crypto.randomUUID()): string {
     this.#secrets.set(
       name,
       new Map(value === undefined ? [] : [[versionId, { value, stages: new Set(['AWSCURRENT']) }]]),

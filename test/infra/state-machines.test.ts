@@ -441,6 +441,17 @@ describe('VersionRetirement', () => {
     expect(tasks).toEqual(['Retire', 'Owed', 'Retire']);
   });
 
+  it('fails, after a wait, where no step takes its input: nobody would hear of it otherwise', async () => {
+    const { tasks, outcome } = await interpret(retirement, RETIREMENT, {
+      Retire: throws('Misconfigured'),
+      Owed: throws('Misconfigured'),
+    });
+    expect(tasks).toEqual(['Retire', 'Owed']);
+    expect(outcome).toEqual({ status: 'failed', error: 'NotToBeRetired' });
+    // The recovery rule starts it again at once.
+    expect(retirement.States['WaitAndGiveUp']).toMatchObject({ Type: 'Wait', Seconds: 3600, Next: 'NotToBeRetired' });
+  });
+
   it('tells people of consumers that have not left for too long, and looks again', async () => {
     const Retire = retiresAfter(['StillHeld', 'HeldTooLong', 'HeldTooLong']);
     const { tasks, inputs, outcome } = await interpret(retirement, RETIREMENT, { Retire, Owed: nothing });
@@ -480,6 +491,19 @@ describe('RotationDispatch', () => {
       StartRotation: throws('StepFunctions.ExecutionAlreadyExistsException'),
     });
     expect(outcome.status).toBe('succeeded');
+  });
+
+  it('starts what could be read, and fails then, with the names of what could not', async () => {
+    const unreadable = 'The registry\'s entry of "broken" cannot be read.';
+    for (const due of [rotations, []]) {
+      const { inputs, outcome } = await interpret(dispatch, EVENT, {
+        FindDue: () => ({ rotations: due, unreadable }),
+        StartRotation: nothing,
+      });
+      expect(inputs.get('StartRotation') ?? []).toHaveLength(due.length);
+      expect(outcome).toEqual({ status: 'failed', error: 'RecordUnreadable' });
+    }
+    expect(dispatch.States['RecordUnreadable']).toMatchObject({ Type: 'Fail', CausePath: '$.unreadable' });
   });
 
   it('is content when nothing is due', async () => {

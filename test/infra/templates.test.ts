@@ -366,6 +366,18 @@ describe('alarms', () => {
     );
   });
 
+  it('go off when a step of Secrets Manager failed', () => {
+    const [alarm] = properties('workflow', 'AWS::CloudWatch::Alarm').filter(
+      ({ AlarmName }) => AlarmName === 'rekey-production-rotation-function-failed',
+    );
+    expect(readable(alarm ?? {})).toMatchObject({
+      MetricName: 'Errors',
+      Dimensions: [{ Name: 'FunctionName', Value: '<FunctionsRotationContractFunction>' }],
+      Threshold: 1,
+      TreatMissingData: 'notBreaching',
+    });
+  });
+
   it('go off when the dispatcher falls silent', () => {
     stacks.workflow.hasResourceProperties('AWS::CloudWatch::Alarm', {
       MetricName: 'ExecutionsStarted',

@@ -5,7 +5,7 @@ import type { Deployment } from '../../../../cli/deployment.ts';
 import { withLease } from '../../../../shared/rotation/lease.ts';
 import { updateRecord } from '../../../../shared/registry/update-record.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
-import { RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
+import { declaration, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
 
 afterEach(() => {
   process.exitCode = undefined;
@@ -47,6 +47,29 @@ describe('rekey status', () => {
     const { notes } = await status(await RotationWorld.adopted(), ['nope']);
     expect(notes).toEqual(['"nope" is not registered in production.']);
     expect(process.exitCode).toBe(1);
+  });
+});
+
+describe('rekey status of a registry with an entry that cannot be read', () => {
+  async function withOneBroken(): Promise<RotationWorld> {
+    const world = await RotationWorld.adopted();
+    world.secretStore.seed('broken', world.target.seed('other'));
+    await world.configure([declaration(), declaration({ name: 'broken' })]);
+    world.registry.spoil('broken', 'hunter2');
+    return world;
+  }
+
+  it('shows all others, names it, and exits with a finding', async () => {
+    const { lines, notes } = await status(await withOneBroken());
+    expect(lines[1]).toMatch(/^pg_prod_main/);
+    expect(notes).toEqual(['The registry\'s entry of "broken" cannot be read.']);
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('says so of the named one, and nothing of it when another is named', async () => {
+    const world = await withOneBroken();
+    expect((await status(world, ['broken'])).notes).toEqual(['The registry\'s entry of "broken" cannot be read.']);
+    expect((await status(world, [SECRET])).notes).toEqual([]);
   });
 });
 
