@@ -20,12 +20,15 @@ import { TARGETS } from '../test/chaos/targets.ts';
 import { RecordingAlertPublisher } from '../test/fakes/recording-alert-publisher.ts';
 import { declaration } from '../test/harness/rotation-world.ts';
 import { createAuditTable, createConsumersTable, createRegistryTable } from '../test/harness/tables.ts';
+import { ConsumerLoad } from '../test/rotators/consumer-load.ts';
 import type { TargetHarness } from '../test/rotators/target-harness.ts';
 import type { Bench } from './bench.ts';
 import { median } from './median.ts';
 
 const WARM_UP = 2;
 const ROUNDS = 10;
+/** Under load. */
+const ROTATIONS = 20;
 
 interface Row {
   readonly type: string;
@@ -33,6 +36,9 @@ interface Row {
   readonly rotationsPerMinute: number;
   /** Every signed request, retirement included; the alert counts as one. */
   readonly awsCalls: number;
+  /** Of six consumers, connecting anew or keeping a connection, during 20 rotations. */
+  readonly operations: number;
+  readonly failedOperations: number;
 }
 
 /** Whole rotations of every type in process: real targets, real adapters on the local cloud, no workflow engine. */
@@ -52,10 +58,10 @@ export const benchRotators: Bench = async (note, cleanup) => {
   }
   return {
     lines: [
-      `Rotations with their retirement, one after the other; median of ${ROUNDS}`,
+      `Rotations with their retirement, one after the other; median of ${ROUNDS}. Then ${ROTATIONS} rotations under load`,
       ...rotators.map(
-        ({ type, rotationsPerMinute, awsCalls }) =>
-          `  ${type.padEnd(13)} ${String(rotationsPerMinute).padStart(6)} a minute, ${awsCalls} AWS calls each`,
+        ({ type, rotationsPerMinute, awsCalls, operations, failedOperations }) =>
+          `  ${type.padEnd(13)} ${String(rotationsPerMinute).padStart(6)} a minute, ${awsCalls} AWS calls each; ${failedOperations} of ${operations} operations failed`,
       ),
     ],
     figures: { rotators },
@@ -86,7 +92,36 @@ async function measure(type: string, harness: TargetHarness): Promise<Row> {
     times.push(performance.now() - started);
     calls.push(counted + 1); // The alert, which is recorded here instead of sent.
   }
-  return { type, rotationsPerMinute: Math.round(60_000 / median(times)), awsCalls: median(calls) };
+  const load = await rotateUnderLoad(harness, name, ports);
+  return {
+    type,
+    rotationsPerMinute: Math.round(60_000 / median(times)),
+    awsCalls: median(calls),
+    operations: load.operations,
+    failedOperations: load.failures.length,
+  };
+}
+
+/** Each replaced value is ended when every consumer has come to an end with what it was at: as after a grace period. */
+async function rotateUnderLoad(harness: TargetHarness, name: string, ports: Ports): Promise<ConsumerLoad> {
+  const read = async () => {
+    const version = await ports.secretStore.read(name, { stage: 'AWSCURRENT' });
+    if (version === undefined) throw new Error(`${name} has no value`);
+    return version.value;
+  };
+  let current = await read();
+  const load = new ConsumerLoad(harness, () => current);
+  try {
+    for (let turn = 0; turn < ROTATIONS; turn += 1) {
+      await rotateOnce(name, ports, async () => {
+        current = await read();
+        await load.everybodyOnce();
+      });
+    }
+  } finally {
+    await load.stop();
+  }
+  return load;
 }
 
 type Ports = Awaited<ReturnType<typeof portsFor>>;
@@ -112,7 +147,7 @@ async function portsFor(harness: TargetHarness) {
   };
 }
 
-async function rotateOnce(secretId: string, ports: Ports): Promise<void> {
+async function rotateOnce(secretId: string, ports: Ports, switched = async (): Promise<void> => undefined) {
   const input = {
     environment: 'production',
     secretId,
@@ -125,6 +160,7 @@ async function rotateOnce(secretId: string, ports: Ports): Promise<void> {
   await audit(input, ports);
   const { retirement } = await apply(input, ports);
   await notify(input, ports);
+  await switched();
   if (retirement !== undefined) await retire(retirement, ports);
 }
 
