@@ -1,11 +1,12 @@
+import { IncumbentRefused, SameAsSurvivor, TargetUnreachable, Throttled, TransientFailure } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
-import { EndsByItself, OrphanInDoubt, StillAlive } from '../errors.ts';
 import { holders } from '../rollout/holders.ts';
+import type { Rotator, RotatorSettings } from '../rotators/rotator.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { requireRotator, rotatorSettings } from './credential-values.ts';
-import { NOTHING_OWED, overdue, withCredentialChange } from './ledger.ts';
+import { NOTHING_OWED, overdue, withCredentialChange, withSuperseded } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RotationPorts } from './ports.ts';
 
@@ -20,12 +21,17 @@ export interface EndingWork {
   readonly rotationId: string;
 }
 
-/** What the same again would only say again. */
-const LASTING: ReadonlySet<string> = new Set([EndsByItself.errorName, OrphanInDoubt.errorName, StillAlive.errorName]);
+/** What the same step may well get past when it is tried again. */
+const PASSING: ReadonlySet<string> = new Set([
+  TransientFailure.errorName,
+  Throttled.errorName,
+  TargetUnreachable.errorName,
+]);
 
 /**
  * Ends every credential of the secret whose grace is over and that no consumer uses, so that a retirement that was lost
- * blocks no rotation and leaves no debt. Answers the record after it.
+ * leaves no debt. Answers the record after it. What cannot be ended blocks nothing here: it stays a debt, with a retirement
+ * of its own that tells people, and whether it stands in a rotation's way, preflight says. Throws only passing faults.
  */
 export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
   let { record } = work;
@@ -38,8 +44,7 @@ export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
     try {
       record = await endCredential({ ...work, record }, entry);
     } catch (error) {
-      // It stays a debt, with a retirement of its own; whether it stands in a rotation's way, preflight says.
-      if (!LASTING.has((error as Error).name)) throw error;
+      if (PASSING.has((error as Error).name)) throw error;
       record = await requireRecord(ports.registry, secretId);
     }
   }
@@ -47,8 +52,9 @@ export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
 }
 
 /**
- * Ends one credential at the target, proves it dead, and writes it down. Twice is harmless:
- * ending a dead one changes nothing, and its entry is there once. Throws what the target says when it is not dead.
+ * Ends one credential at the target, proves it dead, and writes it down. One that goes on under the survivor's version
+ * (somebody has put its value back) is that version's from now on, and not ended. Twice is harmless: ending a dead one
+ * changes nothing, and its entry is there once. Throws what the target says when it is not dead.
  */
 export async function endCredential(work: EndingWork, entry: LedgerCredential): Promise<SecretRecord> {
   const { ports, record, admin, survivor, rotationId } = work;
@@ -59,28 +65,42 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
     reason: 'the grace period is over',
     facts: { rotation_id: rotationId, version_id: versionId, credential: identity },
   });
-  const { entries } = await log.collect(ports.auditTrail, record.secretId, async () => {
+  const { answer, entries } = await log.collect(ports.auditTrail, record.secretId, async () => {
     const rotator = await requireRotator(ports, record);
     const value = (await ports.secretStore.read(record.secretId, { versionId }))?.value;
     const settings = rotatorSettings(record);
-    const report = await rotator.retire({
-      settings,
-      admin,
-      identity,
-      versionId,
-      value,
-      survivor: survivor?.value,
-      survivorVersionId: survivor?.versionId,
-      known: record.ledger,
-    });
-    const { refusedLogin, endedSessions, facts } = report;
-    log.note('proved_dead', { ...facts, refused_login: refusedLogin, ended_sessions: endedSessions });
+    try {
+      const report = await rotator.retire({
+        settings,
+        admin,
+        identity,
+        versionId,
+        value,
+        survivor: survivor?.value,
+        survivorVersionId: survivor?.versionId,
+        known: record.ledger,
+      });
+      const { refusedLogin, endedSessions, facts } = report;
+      log.note('proved_dead', { ...facts, refused_login: refusedLogin, ended_sessions: endedSessions });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof SameAsSurvivor) || survivor === undefined) throw error;
+      await assertOpens(rotator, survivor.value, settings, error);
+      log.note('superseded', { superseded_by: survivor.versionId }, 'medium');
+      return survivor.versionId;
+    }
   });
-  return updateRecord(
-    ports.registry,
-    record.secretId,
-    (latest) => withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'retired' }),
-    record,
-    entries,
-  );
+  const change = (latest: SecretRecord): SecretRecord =>
+    answer === undefined
+      ? withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'retired' })
+      : withSuperseded(latest, versionId, answer);
+  return updateRecord(ports.registry, record.secretId, change, record, entries);
+}
+
+/** A value that opens nothing says nothing of another that may: the other stays owed. */
+async function assertOpens(rotator: Rotator, value: SecretText, settings: RotatorSettings, cause: unknown) {
+  if ((await rotator.probe(value, settings)) === 'accepted') return;
+  throw new IncumbentRefused('The current value is for the credential that should be ended, and is refused.', {
+    cause,
+  });
 }

@@ -7,8 +7,9 @@ import type { SecretVersion } from '../secret-store.ts';
 import { issueCandidate, placeCandidate, takeBack } from './bring-in.ts';
 import { adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
 import { endOverdue } from './end-credentials.ts';
+import { followLabel } from './follow-label.ts';
 import { LEASE_SECONDS, withLease } from './lease.ts';
-import { credential, withCredential, withCredentialChange } from './ledger.ts';
+import { credential, withCredential, withCredentialChange, withSuperseded } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
 import { type RotationInput, rotationIds } from './payloads.ts';
 import { type PhaseOutcome, type RunningRecord, runPhase, running } from './phase.ts';
@@ -149,8 +150,12 @@ async function bringIn({
   const replaced = current?.versionId === versionId ? undefined : current;
   const incumbent = dead ? undefined : replaced;
 
+  const followed =
+    incumbent === undefined
+      ? record
+      : await followLabel({ ports, record, rotator, current: incumbent, rotationId: versionId });
   const cleared = running(
-    await endOverdue({ ports, record, admin, survivor: incumbent, rotationId: versionId }),
+    await endOverdue({ ports, record: followed, admin, survivor: incumbent, rotationId: versionId }),
     versionId,
   );
   const values = { settings, admin, incumbent: incumbent?.value };
@@ -172,6 +177,10 @@ async function bringIn({
     ),
     versionId,
   );
+  for (const { versionId: old, identity, state } of cleared.ledger) {
+    if (state === 'retired' || credential(journaled, old) !== undefined) continue;
+    log.note(`superseded_${old}`, { superseded_version_id: old, credential: identity }, 'medium');
+  }
   log.note('candidate_journaled', { candidate: preflight.candidate, version_id: versionId });
 
   const candidate = {
@@ -186,10 +195,18 @@ async function bringIn({
   };
   const generated =
     rotator.kind === 'issued' ? await issueCandidate(rotator, candidate) : await placeCandidate(rotator, candidate);
-  const facts = { ...preflight.facts, candidate: generated.record.rotation.candidate ?? '' };
-  if (!generated.isAlive) return { facts, record: generated.record };
+  const { warning } = generated;
+  const facts = {
+    ...preflight.facts,
+    candidate: generated.record.rotation.candidate ?? '',
+    ...(warning === undefined ? {} : { warning }),
+  };
+  // Known by now, and only by now: what bears its name at the target is Rekey's.
+  const change = (latest: RunningRecord) => withCredentialChange(latest, versionId, { wasStored: true });
+  if (!generated.isAlive) return { facts, change, record: generated.record };
   return {
     facts,
+    change,
     record: generated.record,
     // A stopped execution's function goes on while recovery rolls its rotation back: whoever does that writes the record
     // first. With the record as the journal left it, whoever rolls back from now on finds what has been installed.
@@ -227,8 +244,10 @@ function journal(
   }
   if (issues !== undefined) {
     const before = credential(changed, rotationId)?.issuance;
-    const { since, existing, attempts } = before ?? { since: issues, existing: preflight.existing ?? [], attempts: 0 };
-    changed = withCredentialChange(changed, rotationId, { issuance: { since, existing, attempts: attempts + 1 } });
+    // While every attempt has surely made nothing, nothing that is there is this rotation's.
+    const begun = before === undefined || before.attempts === 0 ? undefined : before;
+    const { attempts, ...first } = begun ?? { since: issues, existing: preflight.existing ?? [], attempts: 0 };
+    changed = withCredentialChange(changed, rotationId, { issuance: { ...first, attempts: attempts + 1 } });
   }
   const { candidate, incumbentVersionId } = record.rotation;
   const identity = credential(changed, rotationId)?.identity ?? preflight.candidate;
@@ -242,13 +261,17 @@ function journal(
   return { ...changed, rotation };
 }
 
+/** What lives under another version and is called the same, is the same: its entry is this version's. */
 function withCurrent(record: RunningRecord, identity: string, versionId: string): RunningRecord {
   if (credential(record, versionId)?.state === 'current') return record;
   const superseded = record.ledger.filter(
-    (entry) => entry.state === 'current' && entry.versionId !== versionId && entry.identity === identity,
+    (entry) =>
+      ['current', 'grace'].includes(entry.state) && entry.versionId !== versionId && entry.identity === identity,
   );
-  const kept = { ...record, ledger: record.ledger.filter((entry) => !superseded.includes(entry)) };
-  return withCredential(kept, { identity, versionId, state: 'current' });
+  const kept = superseded.reduce((books, entry) => withSuperseded(books, entry.versionId, versionId), record);
+  return credential(kept, versionId)?.state === 'current'
+    ? kept
+    : withCredential(kept, { identity, versionId, state: 'current', wasStored: true });
 }
 
 function newRotation(input: RotationInput, startedAt: Date): RotationRecord {

@@ -4,7 +4,12 @@ import type { CredentialIdentity } from '../rotators/rotator.ts';
 type State = LedgerCredential['state'];
 
 /** What a credential carries that is neither in its grace nor a debt. */
-export const NOTHING_OWED = { retireAt: undefined, owedSince: undefined, owedAlertAt: undefined } as const;
+export const NOTHING_OWED = {
+  retireAt: undefined,
+  owedSince: undefined,
+  owedAlertAt: undefined,
+  doubt: undefined,
+} as const;
 
 /** The ledger's entry for a version. */
 export function credential(record: SecretRecord, versionId: string | undefined): LedgerCredential | undefined {
@@ -46,6 +51,23 @@ export function withCredentialChange<R extends SecretRecord>(
   const entry = credential(record, versionId);
   if (entry === undefined) return record;
   return { ...record, ledger: record.ledger.map((other) => (other === entry ? { ...entry, ...change } : other)) };
+}
+
+/**
+ * The record in which the credential of `versionId` is that of version `by`: it is the same one, so it has one entry, which
+ * is current. Identities that are made of a version (where the target gives credentials no name) follow.
+ */
+export function withSuperseded<R extends SecretRecord>(record: R, versionId: string, by: string): R {
+  const entry = credential(record, versionId);
+  if (entry === undefined || versionId === by) return record;
+  const others = record.ledger.filter((other) => other !== entry);
+  // The names of its attempts are those of the old version.
+  const { issuance: _, ...kept } = entry;
+  const renamed = { ...kept, versionId: by, identity: entry.identity.replaceAll(versionId, () => by) };
+  const known = others.find((other) => other.versionId === by);
+  if (known?.state === 'proposed') return { ...record, ledger: others };
+  const current = { ...(known ?? renamed), ...NOTHING_OWED, state: 'current' as const };
+  return { ...record, ledger: [...others.filter((other) => other !== known), current] };
 }
 
 /** Credentials that should be dead by `now`. */

@@ -1,10 +1,11 @@
-import { HeldTooLong, RateLimited, StillHeld } from '../errors.ts';
+import { HeldTooLong, OrphanInDoubt, RateLimited, StillHeld } from '../errors.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { holders } from '../rollout/holders.ts';
 import { endCallBack, settle } from '../rollout/notices.ts';
 import { named } from '../rollout/presence.ts';
 import { adminValue } from './credential-values.ts';
+import { isAtWork } from './at-work.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
 import { withLease, withoutLease } from './lease.ts';
 import { credential, NOTHING_OWED, withCredentialChange } from './ledger.ts';
@@ -23,8 +24,9 @@ export type RetireResult =
 
 /**
  * Ends a replaced credential at the target, and every other one of the secret that is overdue, and proves them dead.
- * `retired`: it is; `kept`: it carries `AWSCURRENT` again (somebody moved the label back), so it lives on; `limited`: its
- * provider is to be asked again later (for an hour after the grace period; after that, `RateLimited` is thrown).
+ * `retired`: it is; `kept`: it carries `AWSCURRENT` again (somebody moved the label back, or put its value back as another
+ * version, whose it is from now on), so it lives on; `limited`: its provider is to be asked again later (for an hour after
+ * the grace period; after that, `RateLimited` is thrown).
  *
  * Twice is harmless: a credential that the ledger has as retired, or no longer has, is done; ending a dead one changes
  * nothing. Holds the secret's lease meanwhile, so no rotation re-uses the credential's place. Throws `LeaseHeld` while a
@@ -41,14 +43,18 @@ export async function retire(input: RetirementInput, ports: RotationPorts): Prom
 
   const holder = `retire/${versionId}`;
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()));
+  let change: Partial<LedgerCredential> = {};
   try {
     return await retireUnderLease(input, ports, record, known);
   } catch (error) {
     const now = clock.now();
+    if (error instanceof OrphanInDoubt) change = { doubt: error.safeMessage };
     if (!(error instanceof RateLimited) || waitedSeconds(known, now) >= PATIENCE_SECONDS) throw error;
     return { outcome: 'limited', until: retryTime(error, now).toISOString() };
   } finally {
-    await updateRecord(registry, secretId, (latest) => withoutLease(latest, holder));
+    await updateRecord(registry, secretId, (latest) =>
+      withCredentialChange(withoutLease(latest, holder), versionId, change),
+    );
   }
 }
 
@@ -60,14 +66,14 @@ async function requireLeft(known: LedgerCredential, record: SecretRecord, ports:
   const now = clock.now();
   const held = await holders(rollouts, { secretId, versionId, now });
   if (held.length === 0) return;
-  const current = record.ledger.find(({ state }) => state === 'current');
-  const isRolling = record.rotation?.status === 'running';
-  if (declaration.reload.hotReload && current !== undefined && !isRolling) {
+  const carries = (await secretStore.read(secretId, { stage: 'AWSCURRENT' }))?.versionId;
+  if (carries === versionId) return; // It is to be kept: they need not leave it.
+  const current = record.ledger.filter(({ state }) => state === 'current').map((entry) => entry.versionId);
+  // A value that a person has set is in the ledger only once a rotation has had it for its incumbent.
+  const isSettled = carries !== undefined && (current.length === 0 || current.includes(carries));
+  if (declaration.reload.hotReload && isSettled && !isAtWork(record, now)) {
     // Whoever started between the plan and the switch has been told nothing yet.
-    const carries = await secretStore.read(secretId, { stage: 'AWSCURRENT' });
-    if (carries?.versionId === current.versionId) {
-      await settle(rollouts, secretId, { rotationId: current.versionId, versionId: current.versionId });
-    }
+    await settle(rollouts, secretId, { rotationId: carries, versionId: carries });
   }
   const text = `${held.length} consumers still use "${identity}" of "${secretId}": ${named(held)}.`;
   throw waitedSeconds(known, now) < PATIENCE_SECONDS ? new StillHeld(text) : new HeldTooLong(text);
@@ -92,12 +98,13 @@ async function retireUnderLease(
   const admin = await adminValue(ports.secretStore, record, current?.value);
   const work = { ports, admin, survivor: current, rotationId };
   const after = await endCredential({ ...work, record }, known);
+  const outcome = credential(after, versionId) === undefined ? 'kept' : 'retired';
   if (current !== undefined) {
     // A candidate that was rolled back is ended under its own id.
     await endCallBack(ports.rollouts, secretId, { rotationId: versionId, versionId: current.versionId });
   }
   await endOverdue({ ...work, record: after });
-  return { outcome: 'retired' };
+  return { outcome };
 }
 
 async function keep({ secretId, versionId, rotationId }: RetirementInput, ports: RotationPorts): Promise<void> {
