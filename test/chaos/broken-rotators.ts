@@ -5,10 +5,10 @@ import type { ChosenRotator, IssuedRotator, IssueReport, Rotator } from '../../s
  * Rotators that are wrong on purpose, each in one way that is in use elsewhere. The matrix must show every one of them.
  */
 
-type Spoil = <Port extends object>(rotator: Port) => Port;
+export type Spoil = <Port extends object>(rotator: Port) => Port;
 
 /** Changes `methods` of a rotator; what is not named stays. */
-function spoiling<R extends Rotator>(methods: (rotator: R) => Partial<R>): Spoil {
+export function spoiling<R extends Rotator>(methods: (rotator: R) => Partial<R>): Spoil {
   return (rotator) => {
     const changed = methods(rotator as unknown as R) as Readonly<Record<PropertyKey, unknown>>;
     return new Proxy(rotator, {

@@ -2,7 +2,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { verifyTrail } from '../../shared/audit/verify-trail.ts';
 import type { SecretDeclaration } from '../../shared/config/declaration.ts';
 import { configure } from '../../shared/configure/configure.ts';
-import { EndsByItself, StillHeld } from '../../shared/errors.ts';
+import { EndsByItself, OrphanInDoubt, StillHeld } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import type { SecretRecord } from '../../shared/registry/registry.ts';
 import { requireRecord } from '../../shared/registry/update-record.ts';
@@ -31,6 +31,8 @@ const WAITS: Readonly<Record<string, number>> = { [StillHeld.errorName]: 20, [En
 /** More rounds than any retirement here needs. */
 const MOST_ROUNDS = 60;
 const QUICK_ROUNDS = 5;
+/** A doubt is looked at every hour for ever: so often is enough here. */
+const DOUBT_ROUNDS = 3;
 const REAL_MILLISECONDS = 50;
 /** Records, entries and messages open no door: only after what changes a value, a label or the target it is tried. */
 const OPENS_NOTHING: ReadonlySet<string> = new Set(['save', 'append', 'publish', 'openBatch', 'addAnswers']);
@@ -57,10 +59,11 @@ export class ChaosWorld {
   readonly saboteur: Saboteur;
   /** What was wrong after which effect: must stay empty. */
   readonly broken: string[] = [];
+  readonly adopted: Adopted;
   readonly #harness: TargetHarness;
-  readonly #adopted: Adopted;
   readonly #plan: Plan;
   readonly #clock = new ManualClock(new Date().toISOString());
+  readonly #alerts = new RecordingAlertPublisher();
   readonly #rollouts = new InMemoryConsumers(() => this.#clock.now());
   readonly #ports: Ports;
   readonly #started: RetirementInput[] = [];
@@ -69,7 +72,7 @@ export class ChaosWorld {
 
   private constructor(harness: TargetHarness, adopted: Adopted, plan: Plan) {
     this.#harness = harness;
-    this.#adopted = adopted;
+    this.adopted = adopted;
     this.#plan = plan;
     const auditTrail = new InMemoryAuditTrail();
     this.#ports = {
@@ -79,7 +82,7 @@ export class ChaosWorld {
       auditTrail,
       rollouts: this.#rollouts,
       taskTokens: { succeed: async (token) => void this.#woken.add(token) },
-      alerts: new RecordingAlertPublisher(),
+      alerts: this.#alerts,
       startRetirement: async (_, input) => void this.#started.push(input),
       rotatorFor: async () => {
         const rotator = harness.rotator(this.#clock);
@@ -143,14 +146,23 @@ export class ChaosWorld {
     return `${rotation?.status}: ${rotation?.fault?.name} ${rotation?.fault?.message}`;
   }
 
+  /** Whether the secret has another value than it was adopted with. */
+  async rotated(): Promise<boolean> {
+    return (await this.#current())?.value.reveal() !== this.adopted.incumbent.reveal();
+  }
+
   /** What is wrong now, of what must hold whenever nothing is under way. */
   async faults(): Promise<readonly string[]> {
     const found: string[] = [];
     if (!(await this.#opens(await this.#current()))) found.push('AWSCURRENT does not open the target');
     const record = await this.#record();
     const accounted = await this.#accounted(record);
-    for (const name of await this.#harness.unaccounted(this.#adopted, accounted)) {
-      found.push(`alive, and the registry does not know it: ${name}`);
+    const told = await this.told();
+    for (const name of await this.#harness.unaccounted(this.adopted, accounted)) {
+      if (!told.includes(name)) found.push(`alive, and the registry does not know it: ${name}`);
+    }
+    for (const { identity, doubt } of record.ledger) {
+      if (doubt !== undefined && !this.#isTold(doubt)) found.push(`a doubt that nobody was told of: ${identity}`);
     }
     if (record.ledger.some(({ state }) => state === 'proposed')) found.push('a candidate was left in the ledger');
     const carriers = record.ledger.filter(({ state }) => state === 'current').length;
@@ -160,12 +172,29 @@ export class ChaosWorld {
     return found;
   }
 
+  /**
+   * Names that people have been told to look for: the ledger holds in doubt what was given them, and an alert says so. Only
+   * where the target gives no other way.
+   */
+  async told(): Promise<readonly string[]> {
+    if (this.#harness.leavesDoubt !== true) return [];
+    const { ledger } = await this.#record();
+    return ledger.flatMap(({ state, doubt }) => {
+      if (state !== 'grace' || doubt === undefined || !this.#isTold(doubt)) return [];
+      return [...doubt.matchAll(/"([^"]+)"/g)].map(([, name = '']) => name);
+    });
+  }
+
+  #isTold(doubt: string): boolean {
+    return this.#alerts.published.some(({ kind, body }) => kind === 'retirement_owed' && body.includes(doubt));
+  }
+
   /** After an effect: current, and what is in its grace period or in a consumer's hand, open the target. */
   async #check(effect: string): Promise<void> {
     if (OPENS_NOTHING.has(effect)) return;
     if (!(await this.#opens(await this.#current())))
       this.broken.push(`AWSCURRENT did not open the target after ${effect}`);
-    const held = await this.#ports.secretStore.read(this.#adopted.name, { versionId: this.#consumer?.holds ?? '' });
+    const held = await this.#ports.secretStore.read(this.adopted.name, { versionId: this.#consumer?.holds ?? '' });
     if (held !== undefined && !(await this.#opens(held)))
       this.broken.push(`a consumer's version was refused after ${effect}`);
     if (effect === 'retire') return; // The record is written after it.
@@ -173,7 +202,7 @@ export class ChaosWorld {
     const { ledger } = await this.#record();
     for (const { state, retireAt, versionId } of ledger) {
       if (state !== 'grace' || retireAt === undefined || retireAt <= now) continue;
-      const version = await this.#ports.secretStore.read(this.#adopted.name, { versionId });
+      const version = await this.#ports.secretStore.read(this.adopted.name, { versionId });
       if (version !== undefined && !(await this.#opens(version))) this.broken.push(`retired early, after ${effect}`);
     }
   }
@@ -200,7 +229,7 @@ export class ChaosWorld {
       [...alive, ...adopted].map(async ({ identity, versionId }) => ({
         identity,
         versionId,
-        value: (await this.#ports.secretStore.read(this.#adopted.name, { versionId }))?.value,
+        value: (await this.#ports.secretStore.read(this.adopted.name, { versionId }))?.value,
       })),
     );
   }
@@ -252,7 +281,8 @@ export class ChaosWorld {
         // The workflow's waits are over at once, but targets live in real time: connections close, statistics follow.
         if (rounds > QUICK_ROUNDS) await systemClock.sleep(REAL_MILLISECONDS);
         await this.#consumersLook();
-        return rounds <= MOST_ROUNDS;
+        const isDoubt = this.#harness.leavesDoubt === true && last.startsWith(OrphanInDoubt.errorName);
+        return rounds <= (isDoubt ? DOUBT_ROUNDS : MOST_ROUNDS);
       },
       onWait: (error) => {
         last = `${error.name}: ${error.message}`;
@@ -316,10 +346,10 @@ export class ChaosWorld {
   }
 
   #record(): Promise<SecretRecord> {
-    return requireRecord(this.#ports.registry, this.#adopted.name);
+    return requireRecord(this.#ports.registry, this.adopted.name);
   }
 
   #current() {
-    return this.#ports.secretStore.read(this.#adopted.name, { stage: 'AWSCURRENT' });
+    return this.#ports.secretStore.read(this.adopted.name, { stage: 'AWSCURRENT' });
   }
 }

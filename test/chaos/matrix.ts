@@ -28,8 +28,10 @@ export interface Cell {
 }
 
 export interface CellResult extends Cell {
-  /** Empty: it survived. */
+  /** What does not hold. */
   readonly broken: readonly string[];
+  /** Names that people were told to look for. Nothing broken and nobody told: it survived. */
+  readonly told: readonly string[];
 }
 
 let adopted = 0;
@@ -65,18 +67,22 @@ export async function runCell(
   const { recovery, effect, fault, write } = cell;
   const sabotage = { effect, fault, ...(write === undefined ? {} : { write }) };
   const broken: string[] = [];
+  const told: string[] = [];
   try {
     const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery, sabotage });
     await world.rotateAndRecover();
     broken.push(...world.broken, ...(await world.faults()));
+    told.push(...(await world.told()));
     const next = await world.nextRotation();
     if (next !== 'rotated') broken.push(`the next rotation: ${next}`);
     broken.push(...(await world.faults()).map((text) => `after the next rotation: ${text}`));
-    broken.push(...world.broken.slice(broken.length));
+    broken.push(...world.broken);
+    const late = (await world.told()).filter((name) => !told.includes(name));
+    if (late.length > 0) broken.push(`the undisturbed rotation after it left doubts: ${late.join(', ')}`);
   } catch (error) {
     broken.push(`${(error as Error).name} came out of the system`);
   }
-  return { ...cell, broken: [...new Set(broken)] };
+  return { ...cell, broken: [...new Set(broken)], told };
 }
 
 function nextName(): string {

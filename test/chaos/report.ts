@@ -8,8 +8,17 @@ export interface RotatorResult {
   readonly cells: readonly CellResult[];
 }
 
-export function hasSurvived({ broken }: CellResult): boolean {
-  return broken.length === 0;
+export function hasSurvived({ broken, told }: CellResult): boolean {
+  return broken.length === 0 && told.length === 0;
+}
+
+/** All holds but one thing that nobody can find out, which people were told. */
+export function hasTold({ broken, told }: CellResult): boolean {
+  return broken.length === 0 && told.length > 0;
+}
+
+export function isBroken({ broken }: CellResult): boolean {
+  return broken.length > 0;
 }
 
 export function asTable(results: readonly RotatorResult[]): [string[], string[][]] {
@@ -19,14 +28,16 @@ export function asTable(results: readonly RotatorResult[]): [string[], string[][
 
 function inColumn(cells: readonly CellResult[], column: Column): string {
   const those = cells.filter((cell) => cell.column === column);
-  const survived = those.filter(hasSurvived).length;
-  return survived === those.length ? `${survived} survived` : `${those.length - survived} of ${those.length} BROKEN`;
+  const broken = those.filter(isBroken).length;
+  if (broken > 0) return `${broken} of ${those.length} BROKEN`;
+  const told = those.filter(hasTold).length;
+  return `${those.length - told} survived${told === 0 ? '' : `, ${told} told`}`;
 }
 
 export function failures(results: readonly RotatorResult[]): readonly string[] {
   return results.flatMap(({ type, cells }) =>
     cells
-      .filter((cell) => !hasSurvived(cell))
+      .filter(isBroken)
       .map(
         ({ column, fault, effect, effectName, write, broken }) =>
           `${type}: ${column} (${fault}) at effect ${effect} (${effectName}${write === undefined ? '' : `, write ${write}`}): ${broken.join('; ')}`,
@@ -36,10 +47,22 @@ export function failures(results: readonly RotatorResult[]): readonly string[] {
 
 export function counts(
   results: readonly RotatorResult[],
-): Readonly<Record<string, { cells: number; survived: number }>> {
-  return Object.fromEntries(
-    results.map(({ type, cells }) => [type, { cells: cells.length, survived: cells.filter(hasSurvived).length }]),
-  );
+): Readonly<Record<string, { cells: number; survived: number; told: number }>> {
+  return Object.fromEntries(results.map(({ type, cells }) => [type, countsOf(cells)]));
+}
+
+export function countsOf(cells: readonly CellResult[]): { cells: number; survived: number; told: number } {
+  return {
+    cells: cells.length,
+    survived: cells.filter(hasSurvived).length,
+    told: cells.filter(hasTold).length,
+  };
+}
+
+/** "12 cells, 12 survived", "12 cells, 10 survived, 2 told". */
+export function inWords(all: readonly CellResult[]): string {
+  const { cells, survived, told } = countsOf(all);
+  return `${cells} cells, ${survived} survived${told === 0 ? '' : `, ${told} told`}`;
 }
 
 export function asDocument(results: readonly RotatorResult[]): string {
@@ -49,7 +72,7 @@ export function asDocument(results: readonly RotatorResult[]): string {
   const broken = failures(results);
   return `# Crash matrix
 
-Written by \`npm run chaos\`: **${cells.length} cells, ${cells.filter(hasSurvived).length} survived.** Each cell is a secret of
+Written by \`npm run chaos\`: **${inWords(cells)}.** Each cell is a secret of
 its own at a real target (which, [rotators.md](rotators.md) says), with a consumer that follows it. One rotation with
 its retirement is harmed once, at one side effect; then the system recovers by itself. The steps are the deployed ones,
 in the order of the deployed state machines, which an interpreter of Amazon States Language runs; registry, Secrets
@@ -68,6 +91,11 @@ Manager, audit trail and table of consumers are fakes that pass the same contrac
 A cell has survived when, after every effect and at the end: \`AWSCURRENT\` opens the target, so does the version that a
 consumer uses, and so does a version in its grace period; at the end no credential lives that the registry does not
 know, none is left half way, the audit chain verifies; and the next rotation works, with all of this true again.
+
+\`told\`: all of this holds, and one debt more is in the registry. An API that lists nothing (\`http without list\`) cannot
+say what became of a request whose answer was lost. Rekey asks for no second credential then: it rolls back, holds the
+credential in doubt under the name that it gave, and tells people which one to look for, every hour. Whether it exists or
+not, the registry knows it; what lives and is in no such debt is broken here as well. Other rotators have no such outcome.
 
 ${line(heading.map((text) => text.toLowerCase()))}
 ${line(heading.map(() => '---'))}

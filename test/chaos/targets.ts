@@ -11,5 +11,6 @@ export const TARGETS: Readonly<Record<string, () => Promise<TargetHarness>>> = {
   github_token: async () => (await import('../rotators/github-token-harness.ts')).openGithubToken(),
   api_key: async () => (await import('../rotators/api-key-harness.ts')).openApiKey(),
   http: async () => (await import('../rotators/http-harness.ts')).openHttp(),
+  'http without list': async () => (await import('../rotators/http-harness.ts')).openHttpWithoutList(),
   credential: async () => (await import('../rotators/credential-harness.ts')).openCredential(),
 };

@@ -92,6 +92,41 @@ describe('an answer to the test request', () => {
   });
 });
 
+describe('an answer to create', () => {
+  it.each([
+    [200, CandidateUnproven],
+    [202, CandidateUnproven],
+    [204, CandidateUnproven],
+    [300, CandidateUnproven],
+    [303, CandidateUnproven],
+    [308, CandidateUnproven],
+    [400, Misconfigured],
+    [404, Misconfigured],
+    [401, AdminRefused],
+    [429, RateLimited],
+    // It may have been done: that must count as an attempt.
+    [408, TransientFailure],
+    [500, TransientFailure],
+    [503, TransientFailure],
+  ])('of %i says what may have been made', async (status, Fault) => {
+    const { account } = secret;
+    world.server.interfere = ({ method }) => {
+      if (method !== 'POST') return undefined;
+      const { id, value } = world.server.make(account, 'rekey-v1-1');
+      const told = JSON.stringify({ data: { id, secret: value } });
+      return { status, headers: { location: `/v1/${LEAK}`, 'retry-after': '17' }, body: told };
+    };
+    const error = await faultOf(world.issue(secret, 'v1'));
+    expect(error).toBeInstanceOf(Fault);
+    if (Fault === CandidateUnproven) {
+      expect(error.safeMessage).toMatch(/A credential named "rekey-v1-1" may have been made\.$/);
+    }
+    expect(error.safeMessage).not.toContain(LEAK);
+    // Of what an unexpected answer tells nothing is revoked: it may be of something that was there before.
+    expect(world.names(account)).toEqual(['made by hand', 'rekey-v1-1']);
+  });
+});
+
 describe('an API that is not there', () => {
   const at = (baseUrl: string) => ({ http: { ...secret.declaration, baseUrl } });
 

@@ -24,8 +24,23 @@ export function keyServerDeclaration(baseUrl: string, account: string): HttpDecl
   };
 }
 
+/** The declaration without a list, by which lost answers could be found. */
+export function withoutList(declaration: HttpDeclaration): HttpDeclaration {
+  const { list: _, ...rest } = declaration;
+  return rest;
+}
+
 /** The key server for the shared suites: one account for each secret. */
-export async function openHttp(): Promise<TargetHarness> {
+export function openHttp(): Promise<TargetHarness> {
+  return open((declaration) => declaration);
+}
+
+/** The same, at an API that lists nothing. */
+export async function openHttpWithoutList(): Promise<TargetHarness> {
+  return { ...(await open(withoutList)), leavesDoubt: true };
+}
+
+async function open(declare: (declaration: HttpDeclaration) => HttpDeclaration): Promise<TargetHarness> {
   const server = await KeyServer.start();
   return {
     type: 'http',
@@ -33,7 +48,7 @@ export async function openHttp(): Promise<TargetHarness> {
       const { id, value } = server.make(name, 'made by hand');
       return {
         name,
-        declared: { http: keyServerDeclaration(server.url, name) },
+        declared: { http: declare(keyServerDeclaration(server.url, name)) },
         incumbent: new SecretText(JSON.stringify({ value, id, note: 'not of the API' })),
         admin: new SecretText(JSON.stringify({ token: server.admin })),
       };
@@ -45,7 +60,7 @@ export async function openHttp(): Promise<TargetHarness> {
       return server
         .keys(account)
         .filter(({ value }) => !values.includes(value))
-        .map(({ name, id }) => `${name} (${id})`);
+        .map(({ name }) => name);
     },
     use: async (secret) => {
       const headers = { authorization: `Bearer ${parsed(secret).value}` };

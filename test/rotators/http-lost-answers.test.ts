@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpDeclaration } from '../../shared/config/declaration.ts';
 import { CandidateUnproven, OrphanInDoubt, StillAlive, TransientFailure } from '../../shared/errors.ts';
 import type { Interference, Received } from '../providers/key-server.ts';
-import { faultOf, HttpWorld, withoutList } from './http-world.ts';
+import { withoutList } from './http-harness.ts';
+import { faultOf, HttpWorld } from './http-world.ts';
 
 let world: HttpWorld;
 beforeAll(async () => {

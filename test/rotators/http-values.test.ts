@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpDeclaration } from '../../shared/config/declaration.ts';
 import { CandidateUnproven, IncumbentRefused, Misconfigured, SameAsSurvivor, StillAlive } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
-import { parsed } from './http-harness.ts';
-import { faultOf, HttpWorld, withoutList } from './http-world.ts';
+import { parsed, withoutList } from './http-harness.ts';
+import { faultOf, HttpWorld } from './http-world.ts';
 
 let world: HttpWorld;
 beforeAll(async () => {

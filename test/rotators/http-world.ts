@@ -104,12 +104,6 @@ export class HttpWorld {
   }
 }
 
-/** The declaration without a list, by which lost answers could be found. */
-export function withoutList(declaration: HttpDeclaration): HttpDeclaration {
-  const { list: _, ...rest } = declaration;
-  return rest;
-}
-
 /** What a promise was rejected with. */
 export async function faultOf(run: Promise<unknown>): Promise<Error & { readonly safeMessage?: string }> {
   return run.then(

@@ -9,6 +9,11 @@ import type { KnownCredential, Rotator } from '../../shared/rotators/rotator.ts'
  */
 export interface TargetHarness {
   readonly type: string;
+  /**
+   * `true`: the target does not say how to find what a lost answer left behind. Rekey holds it in doubt, under the name that
+   * it was given, and tells people; `unaccounted` answers that name.
+   */
+  readonly leavesDoubt?: boolean;
   /** A credential at the target, made by hand, and the value that a secret `name` has for it. */
   adopt(name: string): Promise<Adopted>;
   rotator(clock: Clock): Rotator;
