@@ -7,6 +7,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, it } from 'vitest';
+import { eventually } from './eventually.ts';
 
 const secrets = new SecretsManagerClient({});
 
@@ -43,6 +44,28 @@ describe('RotateSecret', () => {
     expect(pending.SecretString).toBe('two');
     const current = await secrets.send(new GetSecretValueCommand({ SecretId: Name }));
     expect(current.SecretString).toBe('one');
+  });
+
+  it('tries the configuration alone when it is not to rotate at once: what it makes is gone afterwards', async () => {
+    const Name = `rotated-${crypto.randomUUID()}`;
+    const { VersionId: current = '' } = await secrets.send(new CreateSecretCommand({ Name, SecretString: 'one' }));
+    const { VersionId: token = '' } = await secrets.send(
+      new RotateSecretCommand({
+        SecretId: Name,
+        RotationLambdaARN: 'arn:aws:lambda:us-east-1:000000000000:function:nobody',
+        RotateImmediately: false,
+      }),
+    );
+    const described = await eventually('the end of the try', async () => {
+      const answer = await secrets.send(new DescribeSecretCommand({ SecretId: Name }));
+      return answer.VersionIdsToStages?.[token] === undefined ? answer : undefined;
+    });
+    expect(described).toMatchObject({ RotationEnabled: true, VersionIdsToStages: { [current]: ['AWSCURRENT'] } });
+    expect(described.LastRotatedDate).toBeUndefined();
+    await secrets.send(
+      new RotateSecretCommand({ SecretId: Name, ClientRequestToken: current, RotateImmediately: false }),
+    );
+    expect((await secrets.send(new GetSecretValueCommand({ SecretId: Name }))).VersionId).toBe(current);
   });
 
   it('refuses another rotation while one is pending', async () => {

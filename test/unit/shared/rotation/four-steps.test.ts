@@ -2,7 +2,14 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { verifyTrail } from '../../../../shared/audit/verify-trail.ts';
 import type { SecretDeclaration } from '../../../../shared/config/declaration.ts';
-import { InternalFault, RekeyError } from '../../../../shared/errors.ts';
+import {
+  InternalFault,
+  RateLimited,
+  RekeyError,
+  TargetUnreachable,
+  Throttled,
+  TransientFailure,
+} from '../../../../shared/errors.ts';
 import { SecretText } from '../../../../shared/redact.ts';
 import { type FourStepEvent, fourStepEvent, fourSteps } from '../../../../shared/rotation/four-steps.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
@@ -54,11 +61,11 @@ class ScheduledWorld extends RotationWorld {
   }
 
   static async begun(
-    changes: Partial<SecretDeclaration> = {},
+    changes: Partial<SecretDeclaration> = { scheduler: 'secrets_manager' },
     token: string = crypto.randomUUID(),
   ): Promise<{ readonly world: ScheduledWorld; readonly token: string }> {
     const world = new ScheduledWorld();
-    await world.adopt({ scheduler: 'secrets_manager', ...changes });
+    await world.adopt(changes);
     world.announce(token);
     return { world, token };
   }
@@ -187,7 +194,7 @@ describe('a token of Secrets Manager', () => {
     ['a UUID of no version', '12345678-1234-0234-0234-123456789012'],
     ['64 hexadecimal digits', '0123456789abcdef'.repeat(4)],
   ])('of %s is rotated under, retired and recovered like any other', async (_, token) => {
-    const { world } = await ScheduledWorld.begun({}, token);
+    const { world } = await ScheduledWorld.begun(undefined, token);
     const before = await world.current();
     for (const step of STEPS) expect(await world.step(step, token)).toEqual({ outcome: 'done' });
     expect((await world.record()).rotation).toMatchObject({ status: 'succeeded', rotationId: token });
@@ -286,6 +293,7 @@ describe('a fault that a step cannot get past', () => {
     await world.rotate(await world.due());
     const after = await world.current();
     expect([refused, before.value]).not.toContain(after.value);
+    expect(await world.record()).toMatchObject({ failures: 0, refusals: 0 });
     expect(await world.currentOpensTarget()).toBe(true);
     expect(await world.unknownLogins()).toEqual([]);
     expect((await world.record()).dueAt).toBeUndefined();
@@ -323,16 +331,33 @@ describe('a fault that a step cannot get past', () => {
     }
   });
 
-  it('is not a target that is away: the next try goes on', async () => {
+  it.each([
+    ['a passing fault', new TransientFailure('x')],
+    ['throttling', new Throttled('x')],
+    ['a provider that says when it answers', new RateLimited('x', { retryAfterSeconds: 0 })],
+    ['a target that is away', new TargetUnreachable('x')],
+    ['a defect, or a crash', new TypeError('x')],
+  ])('is not %s: the next try goes on', async (_, error) => {
     const { world, token } = await ScheduledWorld.begun();
-    world.target.faults.add('unreachable');
-    for (const _ of [1, 2])
-      await expect(world.step('createSecret', token)).rejects.toMatchObject({ name: 'TargetUnreachable' });
+    const { target } = world;
+    const install = target.install.bind(target);
+    target.install = () => Promise.reject(error);
+    for (const _time of [1, 2]) await expect(world.step('createSecret', token)).rejects.toBe(error);
     expect(world.kinds()).toEqual([]);
     expect((await world.record()).rotation?.status).toBe('running');
-    world.target.faults.clear();
+    target.install = install;
     for (const step of STEPS) await world.step(step, token);
     expect((await world.current()).versionId).toBe(token);
+  });
+
+  it('is not another run that holds the lease: it is left alone, and the token too', async () => {
+    const { world, token } = await ScheduledWorld.begun({});
+    const other = await world.due();
+    await generate(other, world);
+    await expect(world.step('createSecret', token)).rejects.toMatchObject({ name: 'LeaseHeld' });
+    expect(world.kinds()).toEqual([]);
+    expect((await world.secretStore.describe(SECRET))?.stagesByVersion[token]).toEqual(['AWSPENDING']);
+    expect((await world.record()).rotation).toMatchObject({ status: 'running', rotationId: other.rotationId });
   });
 
   it('starts the retirement of a candidate that could not be ended', async () => {
