@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { RateLimited } from '../../../../shared/errors.ts';
 import { parseRecord, serialiseRecord } from '../../../../shared/registry/record-schema.ts';
+import { apply } from '../../../../shared/rotation/apply.ts';
+import { audit } from '../../../../shared/rotation/audit.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import type { RetirementInput, RotationInput } from '../../../../shared/rotation/payloads.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
@@ -79,6 +81,21 @@ describe('a provider that says when it answers again', () => {
     world.clock.advance(LIMIT_SECONDS);
     expect(await retire(answer.retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
     expect(world.issuer.ids()).toHaveLength(1);
+  });
+
+  it('decides no switch before it answers: whether the new value opens is asked then', async () => {
+    await generate(input, world);
+    await test(input, world);
+    await audit(input, world);
+    const until = world.limit();
+    await expect(apply(input, world)).rejects.toBeInstanceOf(RateLimited);
+    await expect(rollBack({ ...input, fault: { Error: 'RateLimited' } }, world)).rejects.toBeInstanceOf(RateLimited);
+    expect(world.asked).toEqual(['probe']);
+    expect((await world.record()).lease?.holder).toBe(input.rotationId);
+    world.clock.advance((until.getTime() - world.clock.now().getTime()) / 1000);
+    expect(await rollBack({ ...input, fault: { Error: 'RateLimited' } }, world)).toMatchObject({
+      outcome: 'completed',
+    });
   });
 
   it('that begins to do so while the roll back is at work is left in peace too', async () => {
