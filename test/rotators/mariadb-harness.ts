@@ -11,7 +11,7 @@ export const WITH_MARIADB = mariadbBinaries === undefined ? HOW_TO_GET_MARIADB :
 export async function startMariadbHarness(settings: MysqlSettings = {}): Promise<DatabaseHarness> {
   if (mariadbBinaries === undefined) throw new Error(HOW_TO_GET_MARIADB);
   const server = await startMariadb(mariadbBinaries, settings);
-  return new DatabaseHarness(server, 'mariadb', (clock, onConnect) => mariadbRotator({ clock, onConnect }));
+  return new DatabaseHarness(server, 'mariadb', mariadbRotator);
 }
 
 /** A real MariaDB for the shared suites: two users after one that was made by hand. */

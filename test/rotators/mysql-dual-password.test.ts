@@ -4,6 +4,7 @@ import {
   Misconfigured,
   RetirementPending,
   RotationEnded,
+  SameAsSurvivor,
   SlotOccupied,
   StillAlive,
   TransientFailure,
@@ -20,7 +21,7 @@ import {
   usernameOf,
   WITH_MYSQL,
 } from './mysql-harness.ts';
-import type { RotationByHand } from './rotation-by-hand.ts';
+import type { Brought, RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
 
 let mysql: DatabaseHarness;
@@ -329,7 +330,7 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       const work = { ...retirement(brought.versionId), value: brought.value };
       await expect(rotations.rotator.retire({ ...work, survivor: wrong })).rejects.toBeInstanceOf(IncumbentRefused);
       await expect(rotations.rotator.retire({ ...work, survivor: brought.value })).rejects.toBeInstanceOf(
-        Misconfigured,
+        SameAsSurvivor,
       );
       expect(await mysql.stateOf(name)).toBe(before);
     });
@@ -349,6 +350,53 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       for (const session of [late, newer]) await session.query('SELECT 1');
       expect(await rotations.retire(replaced)).toMatchObject({ endedSessions: 0 });
     });
+
+    it('ends also the sessions that began while the new password was on its way', async () => {
+      const versionId = crypto.randomUUID();
+      const preflight = await rotations.preflight(versionId);
+      const between = await mysql.open(adopted.incumbent);
+      const ended = new Promise((resolve) => between.once('error', resolve));
+      const brought = await install(versionId, preflight);
+      const newer = await mysql.open(brought.value);
+      expect(await rotations.retire(rotations.promote(brought))).toMatchObject({ endedSessions: 1 });
+      await ended;
+      await newer.query('SELECT 1');
+    });
+
+    it('writes the moment down once: after the password, also when the first try died before', async () => {
+      const brought = await rotations.bringIn();
+      const marked = await installedMark();
+      expect(marked).not.toHaveProperty('isBefore');
+      // As that try has left it.
+      const before = { connection: 1, isBefore: true };
+      await mysql.sql(`ALTER USER ${name} ATTRIBUTE '${JSON.stringify({ rekey: { installed: before } })}'`);
+      const older = await mysql.open(adopted.incumbent);
+      await install(brought.versionId, brought.preflight, brought.value);
+      const after = await installedMark();
+      expect(after['connection']).toBeGreaterThan(older.threadId);
+      expect(after).not.toHaveProperty('isBefore');
+      // A later duplicate does not move it: by then consumers have the new password.
+      await mysql.open(brought.value);
+      await install(brought.versionId, brought.preflight, brought.value);
+      expect(await installedMark()).toEqual(after);
+    });
+
+    async function installedMark(): Promise<Readonly<Record<string, unknown>>> {
+      const { installed } = (await kept()).metadata?.rekey ?? {};
+      return { ...(installed as object | undefined) };
+    }
+
+    async function install(versionId: string, preflight: Preflight, value?: SecretText): Promise<Brought> {
+      const { rotator, settings, current } = rotations;
+      if (rotator.kind !== 'chosen') throw new Error('not a chosen rotator');
+      rotations.journal(versionId, preflight);
+      const values = { settings, admin: adopted.admin, incumbent: adopted.incumbent, versionId };
+      const candidate = value ?? rotator.propose({ ...values, candidate: preflight.candidate });
+      const { fence } = preflight;
+      const incumbentVersionId = current.versionId;
+      await rotator.install({ ...values, startedAt: rotations.nextStart(), candidate, incumbentVersionId, fence });
+      return { versionId, value: candidate, preflight };
+    }
 
     it('leaves sessions open where that is configured, and on a roll back', async () => {
       const older = await mysql.open(adopted.incumbent);
@@ -505,17 +553,20 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       expect(await rotator.retire(work)).toMatchObject({ refusedLogin: true });
       await expect(install()).rejects.toBeInstanceOf(RotationEnded);
       await expect(rotator.preflight({ ...values, known: [] })).rejects.toBeInstanceOf(SlotOccupied);
-      const again = await rotator.preflight({ ...values, known: [proposed] });
-      for (const _ of [1, 2]) await rotator.install({ ...values, fence: again.fence, startedAt, candidate });
-      await mysql.as(candidate, `INSERT INTO ${name}_data.things VALUES (1, 'x')`);
+      const known = [{ ...proposed, state: 'retired' as const }];
+      const again = { ...values, versionId: crypto.randomUUID() };
+      const { candidate: identity2, fence: fresh } = await rotator.preflight({ ...again, known });
+      const second = rotator.propose({ ...again, candidate: identity2 });
+      for (const _ of [1, 2]) await rotator.install({ ...again, fence: fresh, startedAt, candidate: second });
+      await mysql.as(second, `INSERT INTO ${name}_data.things VALUES (1, 'x')`);
       const next = mysql.rotations({
         name: settings.secretId,
         declared: { connection },
-        incumbent: candidate,
+        incumbent: second,
         admin: mysql.admin,
       });
       await next.rotate();
-      expect(await next.probe(candidate)).toBe('refused');
+      expect(await next.probe(second)).toBe('refused');
       await mysql.as(next.current.value, `INSERT INTO ${name}_data.things VALUES (2, 'y')`);
     });
 
@@ -534,8 +585,15 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
     expect(usernameOf(reading.current.value)).toBe(`${name}_a`);
     expect(await reading.probe(old)).toBe('refused');
     const back = mysql.rotations({ ...adopted, incumbent: reading.current.value });
+    // What read_only took away, a person gives again.
+    expect(await faultOf(back.preflight('v8'))).toMatchObject({
+      name: 'Misconfigured',
+      safeMessage: expect.stringContaining(`GRANT "${name}_a"`),
+    });
+    await mysql.sql(`GRANT INSERT ON ${name}_data.* TO ${name}_a`);
     const brought = await back.rotate();
     expect(brought.preflight.candidate).toBe(`${name}_a@${brought.versionId}`);
+    await mysql.as(brought.value, `INSERT INTO ${name}_data.things VALUES (1, 'x')`);
     const pending = mysql.rotations({ ...adopted, incumbent: back.current.value }, { privileges: 'read_only' });
     await mysql.sql(`ALTER USER ${name}_a IDENTIFIED BY 'x' RETAIN CURRENT PASSWORD`);
     expect(await faultOf(pending.preflight('v9'))).toBeInstanceOf(SlotOccupied);

@@ -5,10 +5,10 @@ import { type MysqlServer, type MysqlSettings, startMysql } from '../../infra/lo
 import { poll } from '../../infra/local/poll.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { SecretText } from '../../shared/redact.ts';
+import type { AccountDependencies } from '../../shared/rotators/mysql/account-rotator.ts';
 import { mysqlRotator } from '../../shared/rotators/mysql/mysql-rotator.ts';
 import { accountText, literal } from '../../shared/rotators/mysql/sql-text.ts';
 import type { ChosenRotator, ConnectionSettings, RotatorSettings } from '../../shared/rotators/rotator.ts';
-import type { Clock } from '../../shared/clock.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Accounted, Adopted, KeptConnection, TargetHarness } from './target-harness.ts';
 
@@ -29,13 +29,13 @@ export class DatabaseHarness {
   readonly engine: 'mysql' | 'mariadb';
   /** How each login of the rotators ended. */
   readonly logins: string[] = [];
-  readonly #rotator: (clock: Clock, onConnect: (outcome: string) => void) => ChosenRotator;
+  readonly #rotator: (dependencies: AccountDependencies) => ChosenRotator;
   readonly #open: Connection[] = [];
 
   constructor(
     server: MysqlServer,
     engine: 'mysql' | 'mariadb',
-    rotator: (clock: Clock, onConnect: (outcome: string) => void) => ChosenRotator,
+    rotator: (dependencies: AccountDependencies) => ChosenRotator,
   ) {
     this.server = server;
     this.engine = engine;
@@ -51,12 +51,16 @@ export class DatabaseHarness {
     await Promise.all(this.#open.splice(0).map((connection) => connection.end().catch(() => undefined)));
   }
 
-  rotator(clock: Clock = systemClock): ChosenRotator {
-    return this.#rotator(clock, (outcome) => this.logins.push(outcome));
+  rotator(more: Partial<AccountDependencies> = {}): ChosenRotator {
+    return this.#rotator({ clock: systemClock, onConnect: (outcome) => this.logins.push(outcome), ...more });
   }
 
-  rotations(adopted: Adopted, settings: Partial<RotatorSettings> = {}): RotationByHand {
-    return new RotationByHand(this.rotator(), adopted, settings);
+  rotations(
+    adopted: Adopted,
+    settings: Partial<RotatorSettings> = {},
+    more: Partial<AccountDependencies> = {},
+  ): RotationByHand {
+    return new RotationByHand(this.rotator(more), adopted, settings);
   }
 
   get admin(): SecretText {
@@ -177,7 +181,7 @@ export async function startMysqlHarness(
 ): Promise<DatabaseHarness> {
   if (mysqlBinaries === undefined) throw new Error(HOW_TO_GET_MYSQL);
   const server = await startMysql(mysqlBinaries satisfies MysqlBinaries, settings);
-  return new DatabaseHarness(server, 'mysql', (clock, onConnect) => mysqlRotator({ clock, onConnect, dualPasswords }));
+  return new DatabaseHarness(server, 'mysql', (dependencies) => mysqlRotator({ ...dependencies, dualPasswords }));
 }
 
 /** A real MySQL for the shared suites: two passwords on one user that was made by hand. */
@@ -204,7 +208,7 @@ export function targetHarness(database: DatabaseHarness): TargetHarness {
   return {
     type: database.engine,
     adopt: (name) => database.adopt(name),
-    rotator: (clock) => database.rotator(clock),
+    rotator: (clock) => database.rotator({ clock }),
     state: (adopted) => database.stateOf(...users(adopted)),
     unaccounted: async (adopted, accounted) => {
       const unknown: string[] = [];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MYSQL_FLAVOUR } from '../../shared/rotators/mysql/mysql-flavour.ts';
 import { sha256Crypt } from '../../shared/rotators/mysql/sha256-crypt.ts';
-import { isPasswordOf, storedFor, unusableHash } from '../../shared/rotators/mysql/stored-password.ts';
+import { isPasswordOf, isUnusable, storedFor, unusablePassword } from '../../shared/rotators/mysql/stored-password.ts';
 import { type DatabaseHarness, mysqlBinaries, parsed, startMysqlHarness, WITH_MYSQL } from './mysql-harness.ts';
 
 // https://www.akkadia.org/drepper/SHA-crypt.txt
@@ -22,9 +22,29 @@ it.each(['caching_sha2_password', 'sha256_password', 'mysql_native_password'])(
   'makes the same of the same, with %s',
   (plugin) => {
     expect(storedFor(plugin, 'secret', 'v1')).toEqual(storedFor(plugin, 'secret', 'v1'));
-    expect(unusableHash(plugin)).not.toBe(unusableHash(plugin));
+    const closing = { secretId: 'shop', versionId: 'v1' };
+    expect(unusablePassword(plugin, closing)).not.toEqual(unusablePassword(plugin, closing));
     expect(isPasswordOf({ plugin, hash: '' }, '')).toBe(false);
     expect(isPasswordOf({ plugin: 'other', hash: storedFor(plugin, 'x', 'v1').hash }, 'x')).toBe(false);
+  },
+);
+
+it.each(['caching_sha2_password', 'sha256_password', 'mysql_native_password'])(
+  'knows the passwords that it has made unusable, for which secret and which version, with %s',
+  (plugin) => {
+    const stored = unusablePassword(plugin, { secretId: 'shop', versionId: 'v1' });
+    expect(isUnusable(stored, { secretId: 'shop' })).toBe(true);
+    expect(isUnusable(stored, { secretId: 'shop', versionId: 'v1' })).toBe(true);
+    expect(isUnusable({ ...stored, hash: stored.hash.toLowerCase() }, { secretId: 'shop' })).toBe(
+      plugin === 'mysql_native_password',
+    );
+    for (const other of [{ secretId: 'shop', versionId: 'v2' }, { secretId: 'v1' }, { secretId: 'shop2' }]) {
+      expect(isUnusable(stored, other)).toBe(false);
+    }
+    for (const context of ['shop', 'v1', 'x']) {
+      expect(isUnusable(storedFor(plugin, "a person's", context), { secretId: 'shop' })).toBe(false);
+    }
+    expect(isUnusable({ plugin, hash: '' }, { secretId: 'shop' })).toBe(false);
   },
 );
 

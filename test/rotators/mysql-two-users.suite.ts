@@ -7,6 +7,7 @@ import {
   Misconfigured,
   RetirementPending,
   RotationEnded,
+  SameAsSurvivor,
   SlotOccupied,
   StillAlive,
 } from '../../shared/errors.ts';
@@ -215,6 +216,46 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       });
     });
 
+    it.each([
+      ['may log in', ''],
+      ['is locked', 'ACCOUNT LOCK'],
+    ])(
+      'is not there on a later try, when somebody has made a user there that %s: it stays as it is',
+      async (_, clauses) => {
+        const versionId = crypto.randomUUID();
+        rotations.journal(versionId, await rotations.preflight(versionId));
+        const foreign = await database.createUser(`${name}_a`, clauses);
+        const before = await database.stateOf(`${name}_a`);
+        expect(await faultOf(rotations.bringIn(versionId))).toBeInstanceOf(SlotOccupied);
+        expect(await rotations.retire(versionId)).toMatchObject({ refusedLogin: true });
+        expect(await database.stateOf(`${name}_a`)).toBe(before);
+        expect(await rotations.probe(foreign)).toBe(clauses === '' ? 'accepted' : 'refused');
+      },
+    );
+
+    it('is not there while a locked user is not one that Rekey has closed for this secret', async () => {
+      await rotate();
+      await rotate();
+      const closed = rotations.known.find(({ identity }) => identity === `${name}_a`);
+      expect(closed?.state).toBe('retired');
+      await rotations.preflight(crypto.randomUUID());
+      const other = await database.adopt(`other${turn}`);
+      const others = database.rotations({ ...other, incumbent: rotations.current.value });
+      Object.defineProperty(others, 'known', { value: rotations.known });
+      expect(await faultOf(others.preflight(crypto.randomUUID()))).toMatchObject({
+        name: 'SlotOccupied',
+        safeMessage: expect.stringMatching(/is locked, but not with/),
+      });
+      await database.sql(`DROP USER ${name}_a`);
+      await database.createUser(`${name}_a`, 'ACCOUNT LOCK');
+      expect(await preflightFault()).toMatchObject({
+        name: 'SlotOccupied',
+        safeMessage: expect.stringMatching(/is locked, but not with.*DROP USER/),
+      });
+      await database.sql(`DROP USER ${name}_a`);
+      expect(usernameOf(await rotate())).toBe(`${name}_a`);
+    });
+
     it('is for the same host as the incumbent, who has one account only', async () => {
       await database.sql(`RENAME USER ${name}@'%' TO ${name}@'127.0.0.%'`);
       await rotate();
@@ -274,6 +315,35 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       expect(await rotations.test(brought)).toMatchObject({ healthy: 1 });
     });
 
+    it('is refused also when it is the same rotation, taken back meanwhile, however fresh its preflight is', async () => {
+      const brought = await rotations.bringIn(late.versionId, { startedAt: late.startedAt });
+      await rotations.retire(late.versionId, { forget: false });
+      const before = await database.stateOf(`${name}_a`);
+      await expect(install(late, brought.value)).rejects.toBeInstanceOf(RotationEnded);
+      const preflight = await rotations.preflight(late.versionId);
+      await expect(install({ ...late, preflight }, brought.value)).rejects.toBeInstanceOf(RotationEnded);
+      expect(await database.stateOf(`${name}_a`)).toBe(before);
+      expect(await rotations.probe(brought.value)).toBe('refused');
+      await rotations.retire(late.versionId);
+      expect(await database.stateOf(`${name}_a`)).toBe(before);
+      expect(usernameOf(await rotate())).toBe(`${name}_a`);
+    });
+
+    it('is refused also when it was taken back before it came, where a closed user waits for it', async () => {
+      await rotate();
+      await rotate();
+      const versionId = crypto.randomUUID();
+      const preflight = await rotations.preflight(versionId);
+      const value = propose(versionId, preflight);
+      rotations.journal(versionId, preflight);
+      await rotations.retire(versionId);
+      const before = await database.stateOf(`${name}_a`);
+      const coming = install({ versionId, startedAt: rotations.nextStart(), preflight }, value);
+      await expect(coming).rejects.toBeInstanceOf(RotationEnded);
+      expect(await database.stateOf(`${name}_a`)).toBe(before);
+      expect(usernameOf(await rotate())).toBe(`${name}_a`);
+    });
+
     async function refused(): Promise<void> {
       const before = await database.stateOf(name, `${name}_a`);
       await expect(install()).rejects.toBeInstanceOf(RotationEnded);
@@ -284,9 +354,15 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const { rotator, settings } = rotations;
       if (rotator.kind !== 'chosen') throw new Error('not a chosen rotator');
       const { versionId, startedAt, preflight } = rotation;
-      const values = { settings, admin: adopted.admin, incumbent: adopted.incumbent, versionId };
-      const candidate = value ?? rotator.propose({ ...values, candidate: preflight.candidate });
+      const values = { settings, admin: adopted.admin, incumbent: rotations.current.value, versionId };
+      const candidate = value ?? propose(versionId, preflight);
       await rotator.install({ ...values, startedAt, candidate, fence: preflight.fence });
+    }
+
+    function propose(versionId: string, { candidate }: Preflight): SecretText {
+      const { rotator, settings, current } = rotations;
+      if (rotator.kind !== 'chosen') throw new Error('not a chosen rotator');
+      return rotator.propose({ settings, admin: adopted.admin, incumbent: current.value, versionId, candidate });
     }
   });
 
@@ -307,6 +383,40 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true, endedSessions: 1 });
       await ended;
       await newer.query('SELECT 1');
+    });
+
+    it('ends its sessions also where somebody has made an account for another host, and tells of both', async () => {
+      const session = await database.open(adopted.incumbent);
+      const ended = new Promise((resolve) => session.once('error', resolve));
+      const brought = await rotations.bringIn();
+      const replaced = rotations.promote(brought);
+      const foreign = `${name}@'10.9.%'`;
+      await database.sql(`CREATE USER ${foreign} IDENTIFIED BY 'a person''s'`);
+      const before = await database.sql(`SHOW CREATE USER ${foreign}`);
+      // A try that died between the lock and the sessions.
+      const kept = database.rotations(adopted, { endSessions: false });
+      const input = { ...retirement(name, replaced), value: adopted.incumbent, survivor: brought.value };
+      await kept.rotator.retire({ ...input, settings: kept.settings });
+      expect(await rotations.retire(replaced)).toMatchObject({
+        refusedLogin: true,
+        endedSessions: 1,
+        facts: { user: 'closed; for host 10.9.% it is not this credential: left alone', sessions: 'ended' },
+      });
+      await ended;
+      expect(await database.sql(`SHOW CREATE USER ${foreign}`)).toEqual(before);
+    });
+
+    it('leaves sessions open that may be of an account for another host, and says so', async () => {
+      const session = await database.open(adopted.incumbent);
+      const brought = await rotations.bringIn();
+      const replaced = rotations.promote(brought);
+      await database.sql(`CREATE USER ${name}@'127.0.0._' IDENTIFIED BY 'a person''s'`);
+      expect(await rotations.retire(replaced)).toMatchObject({
+        refusedLogin: true,
+        endedSessions: 0,
+        facts: { sessions: 'ended; 1 left open, which may be of the other account' },
+      });
+      await session.query('SELECT 1');
     });
 
     it('leaves a user alone that is not it: a later rotation has it, or somebody else', async () => {
@@ -345,7 +455,7 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       const work = { ...retirement(name, 'v0'), value: adopted.incumbent };
       await expect(rotations.rotator.retire({ ...work, survivor: wrong })).rejects.toBeInstanceOf(IncumbentRefused);
       await expect(rotations.rotator.retire({ ...work, survivor: adopted.incumbent })).rejects.toBeInstanceOf(
-        Misconfigured,
+        SameAsSurvivor,
       );
       const other = { ...work, identity: 'another', survivor: brought.value };
       await expect(rotations.rotator.retire(other)).rejects.toBeInstanceOf(Misconfigured);
@@ -490,14 +600,91 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
     it('is proved by a write that is refused, also where it reads no table', async () => {
       const bare = database.rotations({ ...adopted, incumbent: await database.createUser(`bare${turn}`) }, settings);
       expect(await bare.test(await bare.bringIn())).toMatchObject({ healthy: 1 });
-      // What the grants do not show, the server would: everybody may write.
-      if (!isMariadb) return;
-      const brought = await rotations.bringIn();
-      await database.sql(`GRANT DELETE ON ${name}_data.* TO PUBLIC`);
-      expect(await faultOf(rotations.test(brought))).toMatchObject({
-        safeMessage: expect.stringContaining('may write'),
+    });
+
+    it.each(['UPDATE', 'INSERT', 'DELETE', 'CREATE', 'EXECUTE'])(
+      'is unproven where everybody has %s, which its own grants do not show',
+      async (right) => {
+        const brought = await rotations.bringIn();
+        const everybody = isMariadb ? 'PUBLIC' : 'inner_role';
+        const on = right === 'INSERT' ? '*.*' : `${name}_data.*`;
+        await database.sql(`GRANT ${right} ON ${on} TO ${everybody}`);
+        if (!isMariadb) await database.sql("SET GLOBAL mandatory_roles = 'inner_role'");
+        try {
+          expect(await faultOf(rotations.test(brought))).toMatchObject({
+            name: 'CandidateUnproven',
+            safeMessage: expect.stringMatching(`may write .*: ${right} on`),
+          });
+        } finally {
+          if (!isMariadb) await database.sql("SET GLOBAL mandatory_roles = ''");
+          await database.sql(`REVOKE ${right} ON ${on} FROM ${everybody}`);
+        }
+        expect(await rotations.test(brought)).toMatchObject({ healthy: 1 });
+      },
+    );
+
+    it.each([
+      ['inserts into a table', 'Insert', 'shared_data'],
+      ['changes rows of a table', 'Update', 'shared_data'],
+      ['deletes from a table', 'Delete', 'shared_data'],
+      ['makes a database, and sees no table at all', 'Create', 'mysql'],
+    ])('is unproven where it %s by a right that no grant lists', async (_, right, place) => {
+      const bare = database.rotations({ ...adopted, incumbent: await database.createUser(`bare${turn}`) }, settings);
+      const brought = await bare.bringIn();
+      // A row for the anonymous user counts for everybody who has none of his own for that database.
+      await database.sql(
+        `INSERT INTO mysql.db (Host, Db, User, ${right}_priv) VALUES ('%', '${place}', '', 'Y')`,
+        'FLUSH PRIVILEGES',
+      );
+      try {
+        expect(await faultOf(bare.test(brought))).toMatchObject({
+          name: 'CandidateUnproven',
+          safeMessage: expect.stringContaining(
+            place === 'mysql' ? 'may write databases' : 'may write `shared_data`.`t`',
+          ),
+        });
+      } finally {
+        await database.sql("DELETE FROM mysql.db WHERE User = '' AND Host = '%'", 'FLUSH PRIVILEGES');
+        await bare.rotator.release();
+      }
+    });
+
+    it('is not turned back into the same by itself: a person says what is meant, and then it writes', async () => {
+      const write = `INSERT INTO ${name}_data.things VALUES (1, 'x')`;
+      await expect(database.as(await rotate(), write)).rejects.toThrow(/denied/);
+      const back = database.rotations({ ...adopted, incumbent: rotations.current.value });
+      expect(await faultOf(back.preflight(crypto.randomUUID()))).toMatchObject({
+        name: 'Misconfigured',
+        safeMessage: expect.stringMatching(
+          `"${name}_a" only reads, where "${name}", which it replaced, can do more.*GRANT`,
+        ),
       });
-      await database.sql(`REVOKE DELETE ON ${name}_data.* FROM PUBLIC`);
+      await database.sql(`GRANT INSERT ON ${name}_data.* TO ${name}_a`);
+      const { value } = await back.rotate();
+      expect(usernameOf(value)).toBe(`${name}_b`);
+      await database.as(value, write);
+    });
+
+    it('is not turned back also where only the ledger tells whom the user has replaced', async () => {
+      const long = `long${turn}`.padEnd(isMariadb ? 128 : 32, 'x');
+      const own = { ...adopted, incumbent: await database.createUser(long) };
+      await database.sql(`GRANT SELECT, INSERT ON ${name}_data.* TO '${long}'@'%'`);
+      rotations = database.rotations(own, settings);
+      await rotate();
+      const back = database.rotations({ ...own, incumbent: rotations.current.value });
+      Object.defineProperty(back, 'known', { value: rotations.known });
+      expect(await faultOf(back.preflight(crypto.randomUUID()))).toMatchObject({
+        name: 'Misconfigured',
+        safeMessage: expect.stringContaining(`where "${long}"`),
+      });
+      await back.rotator.release();
+    });
+
+    it('is the same for a user that never did more', async () => {
+      await database.sql(`REVOKE INSERT, UPDATE, DELETE ON ${name}_data.* FROM ${name}`);
+      await rotate();
+      const back = database.rotations({ ...adopted, incumbent: rotations.current.value });
+      expect(usernameOf((await back.rotate()).value)).toBe(`${name}_b`);
     });
   });
 

@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { AuthPlugin } from 'mysql2';
 import type { AccountFacts } from '../mysql/account.ts';
 import type { Session } from '../mysql/connect.ts';
 import type { Flavour } from '../mysql/flavour.ts';
 import { expiryClause, limitClauses, NO_LIMITS } from '../mysql/limits.ts';
 import { type AccountName, accountText, identifier, literal } from '../mysql/sql-text.ts';
-import { isPasswordOf, type StoredPassword, storedFor } from '../mysql/stored-password.ts';
+import { isPasswordOf, type StoredPassword, storedFor, unusablePassword } from '../mysql/stored-password.ts';
 import { ed25519PublicKey, ed25519Signature } from './ed25519.ts';
 
 const NATIVE = 'mysql_native_password';
@@ -50,8 +49,8 @@ export const MARIADB_FLAVOUR: Flavour = {
   isPasswordOf: (stored, password) =>
     stored.plugin === ED25519 ? stored.hash === ed25519PublicKey(password) : isPasswordOf(stored, password),
   identifiedBy: ({ plugin, hash }) => `IDENTIFIED VIA ${identifier(plugin)} USING ${literal(hash)}`,
-  // In place of every alternative; no password is known that has a hash drawn at random.
-  unusable: () => ({ plugin: NATIVE, hash: `*${randomBytes(20).toString('hex').toUpperCase()}` }),
+  // In place of every alternative.
+  unusable: (_, closing) => unusablePassword(NATIVE, closing),
   readAccounts,
   readDefaultRoles,
   roleText: identifier,

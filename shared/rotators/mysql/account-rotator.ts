@@ -1,11 +1,11 @@
 import type { Clock } from '../../clock.ts';
 import type { SecretText } from '../../redact.ts';
-import { randomPassword } from '../password.ts';
+import { type RandomInteger, randomPassword } from '../password.ts';
 import type { ChosenRotator, ProposeInput, TestInput } from '../rotator.ts';
 import { onlyAccount, readModel } from './two-users.ts';
 import { userOf } from './account-names.ts';
 import { administratorFor } from './administrator.ts';
-import { Connector, type LoginOutcome, type Session } from './connect.ts';
+import { Connector, type Limits, type LoginOutcome, type Session } from './connect.ts';
 import { candidateJson, type Credential, parseCredential } from './credential-json.ts';
 import type { Flavour } from './flavour.ts';
 import { readGrants } from './grants.ts';
@@ -13,32 +13,38 @@ import { install } from './install.ts';
 import { assertSame, COMPARED, COMPARED_READ_ONLY } from './parity.ts';
 import { preflight } from './preflight.ts';
 import { preheat } from './preheat.ts';
-import { proveReadOnly } from './read-only.ts';
+import { proveReadOnly } from './read-only-proof.ts';
 import { retire } from './retire.ts';
 import { readServer } from './server-facts.ts';
 
-interface Dependencies {
+export interface AccountDependencies {
   readonly clock: Clock;
-  readonly onConnect?: (outcome: LoginOutcome) => void;
+  /** Told of every login that ends: for counting. */
+  readonly onConnect?: ((outcome: LoginOutcome) => void) | undefined;
+  /** Shorter or longer than usual. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Where passwords come from; as a rule the system's random numbers. */
+  readonly integer?: RandomInteger | undefined;
 }
 
 /** The rotator for one kind of server. */
-export function accountRotator(flavour: Flavour, { clock, onConnect }: Dependencies): ChosenRotator {
-  const connector = new Connector(onConnect, flavour.authPlugins);
+export function accountRotator(flavour: Flavour, dependencies: AccountDependencies): ChosenRotator {
+  const { clock, onConnect, limits, integer } = dependencies;
+  const connector = new Connector(onConnect, flavour.authPlugins, limits);
   return {
     type: flavour.type,
     kind: 'chosen',
     overlap: true,
     comparesWith: 'values',
     preflight: (input) => preflight(input, flavour, connector),
-    propose: (input) => propose(input, flavour, randomPassword(input.settings.policy)),
+    propose: (input) => propose(input, flavour, randomPassword(input.settings.policy, integer)),
     install: (input) => install(input, flavour, connector),
     test: (input) => {
       const { settings } = input;
       const candidate = parseCredential(input.candidate, 'candidate', settings.connection);
       return preheat({ login: candidate.login, settings, clock, connector }, async (session, healthy) => {
         const parity = await compare(input, { flavour, connector, candidate });
-        if (settings.privileges === 'read_only') await proveReadOnly(session);
+        if (settings.privileges === 'read_only') await proveReadOnly(session, flavour);
         return { healthy, parity };
       });
     },

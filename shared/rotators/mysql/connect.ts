@@ -4,21 +4,29 @@ import type { AuthPlugin } from 'mysql2';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { TargetUnreachable } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
-import { connectFailure, isRefusedLogin, queryFailure } from './mysql-errors.ts';
+import { connectFailure, isRefusedLogin, isServerError, queryFailure } from './mysql-errors.ts';
 import { mayAnswerUnverified, nameForTls, REFUSING_PLUGINS, tlsOptions } from './tls.ts';
 
-const CONNECT_MILLISECONDS = 5_000;
 /** A server that stops answering must not hold a Lambda to its end. */
-const QUERY_MILLISECONDS = 30_000;
+export interface Limits {
+  readonly connectMilliseconds: number;
+  /** Longer than anything that waits at the server: its locks 10 s, its turns 3 s. */
+  readonly queryMilliseconds: number;
+  /** Until a server that was told good-bye has closed the connection. */
+  readonly leaveMilliseconds: number;
+}
+
+const LIMITS: Limits = { connectMilliseconds: 5_000, queryMilliseconds: 20_000, leaveMilliseconds: 2_000 };
 /** The driver's code for a server that does not offer TLS. */
 const NO_TLS = 'HANDSHAKE_NO_SSL_SUPPORT';
 
 /**
  * What every statement counts on, set by itself and not left to the server: how literals and names are quoted, both ways;
- * that nothing waits for ever for a lock.
+ * that nothing waits for ever for a lock, and that what a session holds is free a minute after its client is gone without
+ * a word. Needs no privilege.
  */
 const PREPARE =
-  "SET NAMES utf8mb4, SESSION sql_mode = '', SESSION sql_quote_show_create = 1, SESSION lock_wait_timeout = 10, SESSION innodb_lock_wait_timeout = 10";
+  "SET NAMES utf8mb4, SESSION sql_mode = '', SESSION sql_quote_show_create = 1, SESSION lock_wait_timeout = 10, SESSION innodb_lock_wait_timeout = 10, SESSION wait_timeout = 60";
 
 export interface Login {
   readonly host: string;
@@ -33,7 +41,10 @@ export interface Login {
 /** How one login ended; for counting. */
 export type LoginOutcome = 'accepted' | 'refused' | 'failed';
 
-/** An open connection. `end` it; `query` translates what goes wrong. */
+/**
+ * An open connection. `end` it; `query` translates what goes wrong. Once the server has not answered in time, the
+ * connection is gone: what is asked of it after that fails at once.
+ */
 export interface Session {
   readonly isEncrypted: boolean;
   query<Row extends object>(doing: string, text: string): Promise<readonly Row[]>;
@@ -52,6 +63,7 @@ export interface Refusal {
 export class Connector {
   readonly #onConnect: (outcome: LoginOutcome) => void;
   readonly #plugins: Readonly<Record<string, AuthPlugin>>;
+  readonly #limits: Limits;
   readonly #ending = new Set<Promise<void>>();
   readonly #plainServers = new Set<string>();
   #kept: { readonly login: Login; readonly session: Session } | undefined;
@@ -59,9 +71,11 @@ export class Connector {
   constructor(
     onConnect: (outcome: LoginOutcome) => void = () => undefined,
     plugins: Readonly<Record<string, AuthPlugin>> = {},
+    limits: Partial<Limits> = {},
   ) {
     this.#onConnect = onConnect;
     this.#plugins = plugins;
+    this.#limits = { ...LIMITS, ...limits };
   }
 
   /**
@@ -148,7 +162,7 @@ export class Connector {
     const session = await this.login(login);
     if ('refused' in session) throw refused(session.cause);
     try {
-      await session.run('preparing the session', [PREPARE]);
+      await prepare(session);
     } catch (error) {
       await session.end();
       throw error;
@@ -158,18 +172,24 @@ export class Connector {
 
   async #connect(login: Login, place: string): Promise<Session> {
     const isPlain = login.tls === 'disable' || (login.tls === 'prefer' && this.#plainServers.has(place));
-    if (isPlain) return open(login, false, this.#plugins);
+    const how = { plugins: this.#plugins, limits: this.#limits };
+    if (isPlain) return open(login, { ...how, isEncrypted: false });
     try {
-      return await open(login, true, this.#plugins);
+      return await open(login, { ...how, isEncrypted: true });
     } catch (error) {
       if (!(error instanceof Error) || !('code' in error) || error.code !== NO_TLS) throw error;
       if (login.tls === 'require') {
         throw new TargetUnreachable(`${place} offers no TLS, and the configuration requires it.`, { cause: error });
       }
       this.#plainServers.add(place);
-      return open(login, false, this.#plugins);
+      return open(login, { ...how, isEncrypted: false });
     }
   }
+}
+
+/** What `during` does by itself: for a session that `login` has opened. */
+export function prepare(session: Session): Promise<void> {
+  return session.run('preparing the session', [PREPARE]);
 }
 
 function isSameLogin(one: Login, other: Login): boolean {
@@ -180,8 +200,15 @@ function isSameLogin(one: Login, other: Login): boolean {
 
 async function open(
   login: Login,
-  isEncrypted: boolean,
-  plugins: Readonly<Record<string, AuthPlugin>>,
+  {
+    isEncrypted,
+    plugins,
+    limits,
+  }: {
+    readonly isEncrypted: boolean;
+    readonly plugins: Readonly<Record<string, AuthPlugin>>;
+    readonly limits: Limits;
+  },
 ): Promise<Session> {
   let socket: Socket | undefined;
   let connection: Connection;
@@ -203,7 +230,7 @@ async function open(
       // No server is given files of this machine.
       flags: ['-LOCAL_FILES'],
       connectAttributes: { program_name: 'rekey' },
-      connectTimeout: CONNECT_MILLISECONDS,
+      connectTimeout: limits.connectMilliseconds,
     });
   } catch (error) {
     socket?.destroy();
@@ -211,11 +238,17 @@ async function open(
   }
   // A connection that the server ends between two statements: the next statement says so.
   connection.on('error', () => undefined);
+  const abandon = (): void => {
+    connection.destroy();
+    socket?.destroy();
+  };
   const query = async <Row extends object>(doing: string, text: string): Promise<readonly Row[]> => {
     try {
-      const [rows] = await connection.query({ sql: text, timeout: QUERY_MILLISECONDS });
+      const [rows] = await connection.query({ sql: text, timeout: limits.queryMilliseconds });
       return rows as unknown as readonly Row[];
     } catch (error) {
+      // A statement without an answer is still the driver's current one: whatever came after it would wait behind it.
+      if (!isServerError(error)) abandon();
       throw queryFailure(error, doing);
     }
   };
@@ -226,8 +259,13 @@ async function open(
       for (const statement of statements) await query(doing, statement);
     },
     end: async () => {
-      // Ended by the server already: nothing is left to end.
-      await connection.end().catch(() => connection.destroy());
+      const stream = socket;
+      if (stream === undefined || stream.closed) return;
+      const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()));
+      const timer = setTimeout(abandon, limits.leaveMilliseconds);
+      void connection.end();
+      await closed;
+      clearTimeout(timer);
     },
   };
 }

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import type { AccountFacts } from './account.ts';
 import type { Session } from './connect.ts';
-import { literal } from './sql-text.ts';
+import { type AccountName, accountText, literal } from './sql-text.ts';
 
 const markSchema = z.object({
   secret: z.string(),
@@ -17,6 +17,7 @@ const markSchema = z.object({
     server: z.string(),
     upSince: z.number(),
     connection: z.number(),
+    isBefore: z.optional(z.boolean()),
   }),
 });
 
@@ -36,6 +37,8 @@ interface Installed extends Moment {
   readonly versionId: string;
   /** To the millisecond. */
   readonly startedAt: Date;
+  /** The moment is the one before the password was set: whoever set it has not come to `markAfter`. */
+  readonly isBefore?: boolean | undefined;
 }
 
 /** A moment in the life of a server: every connection with a smaller number is older. */
@@ -77,18 +80,38 @@ export function attributeClause({
 
 type Nullable<Type> = { readonly [Key in keyof Type]: Type[Key] | null };
 
-/** Now, on the server that `session` is at. */
+/**
+ * Now, on the server that `session` is at. Of others' connections the server shows those that are open only with the
+ * privilege PROCESS; without, nobody else's sessions can be ended either.
+ */
 export async function readMoment(session: Session): Promise<Moment> {
-  const [row] = await session.query<{ server: string; now: number; connection: number }>(
+  const [row] = await session.query<{ server: string; now: number }>(
     'reading which server it is',
-    'SELECT @@server_uuid AS server, UNIX_TIMESTAMP() AS now, CONNECTION_ID() AS connection',
+    'SELECT @@server_uuid AS server, UNIX_TIMESTAMP() AS now',
   );
   const [status] = await session.query<{ Value: string }>(
     'reading how long it is up',
     "SHOW GLOBAL STATUS LIKE 'Uptime'",
   );
-  const { server = '', now = 0, connection = 0 } = row ?? {};
-  return { server, upSince: now - Number(status?.Value ?? 0), connection };
+  const { server = '', now = 0 } = row ?? {};
+  return { server, upSince: now - Number(status?.Value ?? 0), connection: await nextConnection(session) };
+}
+
+/**
+ * Writes, right after a password was set, that all that is open now is older than it: nobody uses it yet, because the
+ * candidate is handed out later. The moment in the statement that sets it is too early for who logged in meanwhile.
+ */
+export async function markAfter(session: Session, account: AccountName): Promise<void> {
+  const installed = { connection: await nextConnection(session), isBefore: null };
+  await session.run('marking the moment', [
+    `ALTER USER ${accountText(account)} ATTRIBUTE ${literal(JSON.stringify({ rekey: { installed } }))}`,
+  ]);
+}
+
+/** Larger than the number of every connection that is open. */
+async function nextConnection(session: Session): Promise<number> {
+  const rows = await session.query<{ Id: number | string }>('reading the sessions', 'SHOW PROCESSLIST');
+  return Math.max(...rows.map(({ Id }) => Number(Id))) + 1;
 }
 
 /** Whether connections are still counted as they were then: the same server, not started anew. */

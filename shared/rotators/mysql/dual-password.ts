@@ -4,11 +4,11 @@ import type { AccountFacts } from './account.ts';
 import { passwordIdentity, userFor, userOf } from './account-names.ts';
 import { incumbentRefused } from './administrator.ts';
 import type { Credential } from './credential-json.ts';
-import { attributeClause, type Mark, readMark, readMoment } from './dual-mark.ts';
+import { attributeClause, type Mark, markAfter, readMark, readMoment } from './dual-mark.ts';
 import { giveGrants } from './give-grants.ts';
 import { readGrants } from './grants.ts';
 import { assertMet, readServerPolicy } from './password-policy.ts';
-import { fenceOf } from './slot.ts';
+import { assertClosed, assertStillFree, fenceOf } from './slot.ts';
 import { type AccountName, accountText } from './sql-text.ts';
 import type { StoredPassword } from './stored-password.ts';
 import { hashedPlugin, onlyAccount, readModel } from './two-users.ts';
@@ -80,7 +80,8 @@ export async function preflightDualPassword(
 
 /**
  * Gives the user the candidate's password as its first, and keeps the incumbent's as the retained one, in one statement
- * with the mark. The server is given the password's hash, never the password.
+ * with the mark; another one writes down which sessions were open then. The server is given the password's hash, never the
+ * password.
  *
  * Twice is harmless: where the candidate's hash is there, nothing is done (retaining again would lose the incumbent's). A
  * run that comes late is refused (`RotationEnded`): the mark says which rotation was the last to set a password, also when
@@ -96,8 +97,10 @@ export async function installDualPassword(
   const { account, primary, retained, mark } = await readDual(work, candidate.username);
   assertNotOvertaken(account, mark, input);
   const stored = flavour.storedFor(primary.plugin, plain, versionId);
-  if ([primary, retained].some((password) => password?.hash === stored.hash))
+  if ([primary, retained].some((password) => password?.hash === stored.hash)) {
+    if (mark?.installed.versionId === versionId && mark.installed.isBefore === true) await markAfter(session, account);
     return { facts: { password: 'already set' } };
+  }
   assertNotEnded(account, mark, input);
   assertMet(await readServerPolicy(session), plain);
   const kept = incumbent.login.password.reveal();
@@ -117,12 +120,13 @@ export async function installDualPassword(
       `ALTER USER ${name} ${flavour.identifiedBy(retained)}${attribute}`,
     ]);
   }
-  const installed = { versionId, startedAt, ...(await readMoment(session)) };
+  const installed = { versionId, startedAt, ...(await readMoment(session)), isBefore: true };
   const secret = work.settings.secretId;
   const attribute = attributeClause({ secret, primary: versionId, retained: incumbentVersionId, installed });
   await session.run('setting the password', [
     `ALTER USER ${name} ${flavour.identifiedBy(stored)} RETAIN CURRENT PASSWORD${attribute}`,
   ]);
+  await markAfter(session, account);
   return { facts: { password: 'set beside the incumbent' } };
 }
 
@@ -137,9 +141,7 @@ async function preflightFirst(work: Work & { readonly input: PreflightInput }): 
     throw new SlotOccupied(`User "${user}" exists and was not made by Rekey for this secret (by its ATTRIBUTE).`);
   }
   const own = input.known.some(({ versionId, state }) => versionId === input.versionId && state === 'proposed');
-  if (account !== undefined && !account.isLocked && !own) {
-    throw new SlotOccupied(`User "${user}" should be retired, but somebody lets it log in.`);
-  }
+  if (account !== undefined && !own) assertClosed(account, settings.secretId);
   await readModel(work);
   return { candidate: passwordIdentity(user, input.versionId), incumbent: undefined, fence: fenceOf(accounts) };
 }
@@ -157,8 +159,9 @@ async function installFirst(
   const stored = flavour.storedFor(model.plugin, plain, versionId);
   const isOurs = account?.passwords[0]?.hash === stored.hash;
   if (isOurs && !account.isLocked) return { facts: { user: 'already there', host: name.host } };
-  if (!isOurs && fenceOf(accounts) !== (input.fence ?? fenceOf([]))) {
-    throw new RotationEnded(`User "${name.user}" is not as this rotation found it: a later one has it.`);
+  if (!isOurs) {
+    const closing = { secretId: settings.secretId, versionId };
+    assertStillFree({ name: name.user, host: name.host, accounts, fence: input.fence, closing });
   }
   assertMet(await readServerPolicy(session), plain);
   const installed = { versionId, startedAt, ...(await readMoment(session)) };

@@ -74,7 +74,7 @@ async function endOlderSessions(
       facts: { sessions: 'none left from before: the server was started anew, or is another' },
     };
   }
-  const sessions = await endSessions(session, user, (id) => id < installed.connection);
+  const sessions = await endSessions(session, user, ({ id }) => id < installed.connection);
   const note = sessions.isAllowed ? 'those opened before the new password was set are ended' : sessionNote(sessions);
   return { endedSessions: sessions.ended, facts: { sessions: note } };
 }

@@ -3,7 +3,7 @@ import type { AccountFacts } from './account.ts';
 import type { Session } from './connect.ts';
 import type { ServerFacts } from './server-facts.ts';
 import type { AccountName } from './sql-text.ts';
-import type { StoredPassword } from './stored-password.ts';
+import type { Closing, StoredPassword } from './stored-password.ts';
 
 /** Where MySQL and MariaDB differ. */
 export interface Flavour {
@@ -23,8 +23,8 @@ export interface Flavour {
   isPasswordOf(stored: StoredPassword, password: string): boolean;
   /** The clause of CREATE and ALTER USER that stores exactly this; never a password. */
   identifiedBy(stored: StoredPassword): string;
-  /** A password that nobody knows, for an account that has `stored` ones. */
-  unusable(stored: readonly StoredPassword[]): StoredPassword;
+  /** A password that nobody knows, for an account that has `stored` ones (`unusablePassword`). */
+  unusable(stored: readonly StoredPassword[], closing: Closing): StoredPassword;
   /** Every account of this user, whatever host it may come from. Needs SELECT on the tables of `mysql`. */
   readAccounts(session: Session, user: string): Promise<readonly AccountFacts[]>;
   /** The roles that are active after a login, quoted. */

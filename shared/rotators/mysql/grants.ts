@@ -15,9 +15,17 @@ export interface Grant {
 }
 
 /** What an account or a role was given itself; what comes through its roles is theirs. */
-export async function readGrants(session: Session, account: AccountName | string): Promise<readonly Grant[]> {
-  const name = typeof account === 'string' ? account : accountText(account);
-  const rows = await session.query<Record<string, string>>('reading the privileges', `SHOW GRANTS FOR ${name}`);
+export function readGrants(session: Session, account: AccountName | string): Promise<readonly Grant[]> {
+  return readShown(session, `SHOW GRANTS FOR ${typeof account === 'string' ? account : accountText(account)}`);
+}
+
+/** What the session may, also by its roles, those that everybody has, and (MariaDB) PUBLIC. */
+export function readOwnGrants(session: Session): Promise<readonly Grant[]> {
+  return readShown(session, 'SHOW GRANTS');
+}
+
+async function readShown(session: Session, statement: string): Promise<readonly Grant[]> {
+  const rows = await session.query<Record<string, string>>('reading the privileges', statement);
   return rows.flatMap((row) => grantsIn(Object.values(row)[0] ?? ''));
 }
 

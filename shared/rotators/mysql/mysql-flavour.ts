@@ -4,7 +4,7 @@ import type { Flavour } from './flavour.ts';
 import { expiryClause, type LimitColumns, limitClauses, NO_LIMITS } from './limits.ts';
 import { VERSION_8, versionNumber } from './server-facts.ts';
 import { type AccountName, accountText, identifier, literal } from './sql-text.ts';
-import { isPasswordOf, makesHash, type StoredPassword, storedFor, unusableHash } from './stored-password.ts';
+import { isPasswordOf, makesHash, type StoredPassword, storedFor, unusablePassword } from './stored-password.ts';
 
 /** Of servers before 8.0 the columns at the end are missing. */
 interface UserRow extends LimitColumns {
@@ -43,10 +43,8 @@ export const MYSQL_FLAVOUR: Flavour = {
   storedFor,
   isPasswordOf,
   identifiedBy,
-  unusable: ([first]) => {
-    const plugin = first !== undefined && makesHash(first.plugin) ? first.plugin : 'caching_sha2_password';
-    return { plugin, hash: unusableHash(plugin) };
-  },
+  unusable: ([first], closing) =>
+    unusablePassword(first !== undefined && makesHash(first.plugin) ? first.plugin : 'caching_sha2_password', closing),
   readAccounts,
   readDefaultRoles: async (session, account, { number }) =>
     number >= VERSION_8 ? readDefaultRoles(session, account) : [],

@@ -1,13 +1,8 @@
-import type { Clock } from '../../clock.ts';
 import type { ChosenRotator } from '../rotator.ts';
-import type { LoginOutcome } from './connect.ts';
+import { type AccountDependencies, accountRotator } from './account-rotator.ts';
 import { MYSQL_FLAVOUR } from './mysql-flavour.ts';
-import { accountRotator } from './account-rotator.ts';
 
-export interface MysqlDependencies {
-  readonly clock: Clock;
-  /** Told of every login that ends: for counting. */
-  readonly onConnect?: (outcome: LoginOutcome) => void;
+export interface MysqlDependencies extends AccountDependencies {
   /** `false`: as on a server before 8.0.21, whatever it is. */
   readonly dualPasswords?: boolean;
 }

@@ -5,7 +5,10 @@ import type { Session } from './connect.ts';
 
 type CharacterClass = PolicyDeclaration['require'][number];
 
-/** What MySQL's component (or plugin) validate_password asks of every password; `undefined` where there is none. */
+/**
+ * What MySQL's component (or plugin) validate_password, or MariaDB's plugin simple_password_check, asks of every password;
+ * `undefined` where there is none.
+ */
 export interface ServerPolicy {
   readonly length: number;
   readonly least: Readonly<Record<CharacterClass, number>>;
@@ -20,23 +23,36 @@ const CLASSES: Readonly<Record<CharacterClass, RegExp>> = {
 
 /**
  * The server cannot look at a password that it gets as a hash only, so Rekey keeps to its rules by itself: what its
- * variables say of length and characters. https://dev.mysql.com/doc/refman/8.4/en/validate-password.html
+ * variables say of length and characters. https://dev.mysql.com/doc/refman/8.4/en/validate-password.html,
+ * https://mariadb.com/kb/en/simple-password-check-plugin/
  */
 export async function readServerPolicy(session: Session): Promise<ServerPolicy | undefined> {
   const rows = await session.query<{ Variable_name: string; Value: string }>(
     'reading the rules about passwords',
-    "SHOW GLOBAL VARIABLES LIKE 'validate\\_password%'",
+    `SHOW GLOBAL VARIABLES
+      WHERE Variable_name LIKE 'validate\\_password%' OR Variable_name LIKE 'simple\\_password\\_check%'`,
   );
   const values = new Map(
-    rows.map(({ Variable_name: name, Value }) => [name.replace(/^validate_password[._]/, ''), Value]),
+    rows.map(({ Variable_name: name, Value }) => [
+      name.replace(/^(?:validate_password|simple_password_check)[._]/, ''),
+      Value,
+    ]),
   );
   if (values.size === 0) return undefined;
-  const count = (name: string): number => Number(values.get(name) ?? 0);
+  const count = (...names: readonly string[]): number =>
+    Math.max(...names.map((name) => Number(values.get(name) ?? 0)));
   const isLow = ['LOW', '0'].includes(values.get('policy') ?? '');
-  const least = (name: string): number => (isLow ? 0 : count(name));
-  const mixed = least('mixed_case_count');
-  const classes = { lower: mixed, upper: mixed, digit: least('number_count'), symbol: least('special_char_count') };
-  return { length: count('length'), least: classes };
+  const least = (...names: readonly string[]): number => (isLow ? 0 : count(...names));
+  const mixed = least('mixed_case_count', 'letters_same_case');
+  return {
+    length: count('length', 'minimal_length'),
+    least: {
+      lower: mixed,
+      upper: mixed,
+      digit: least('number_count', 'digits'),
+      symbol: least('special_char_count', 'other_characters'),
+    },
+  };
 }
 
 /**
@@ -83,7 +99,7 @@ export function assertMet(server: ServerPolicy | undefined, password: string): v
   const words = [...(Array.from(password).length < server.length ? ['length'] : []), ...short];
   if (words.length > 0) {
     throw new RefusedByPolicy(
-      `The password does not meet the server's rules (validate_password): ${words.join(', ')}.`,
+      `The password does not meet the server's rules (validate_password, simple_password_check): ${words.join(', ')}.`,
     );
   }
 }

@@ -6,6 +6,7 @@ import type { Connector } from './connect.ts';
 import { parseCredential } from './credential-json.ts';
 import { preflightDualPassword } from './dual-password.ts';
 import type { Flavour } from './flavour.ts';
+import { assertNotLeftReadOnly } from './left-read-only.ts';
 import { assertAlwaysMet, assertTakesHashes, readServerPolicy } from './password-policy.ts';
 import { readServer } from './server-facts.ts';
 import { preflightTwoUsers } from './two-users.ts';
@@ -29,6 +30,7 @@ export async function preflight(input: PreflightInput, flavour: Flavour, connect
     if (!isDual && input.admin === undefined) throw adminMissing(settings.secretId);
     const work = { session, flavour, server, settings, incumbent, input };
     const place = await (isDual ? preflightDualPassword(work) : preflightTwoUsers(work));
+    await assertNotLeftReadOnly(work);
     const facts = {
       server_version: server.version,
       tls: session.isEncrypted ? 'verified' : 'none',

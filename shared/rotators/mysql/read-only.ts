@@ -1,11 +1,9 @@
-import { CandidateUnproven } from '../../errors.ts';
 import type { Session } from './connect.ts';
 import { type Grant, keyOf, readGrants } from './grants.ts';
-import { isNotAllowed } from './mysql-errors.ts';
 import { identifier } from './sql-text.ts';
 
 /** The server's own: whoever reads `mysql` reads everybody's password hashes. */
-const SYSTEM_DATABASES = ['information_schema', 'mysql', 'performance_schema', 'sys'];
+export const SYSTEM_DATABASES = ['information_schema', 'mysql', 'performance_schema', 'sys'];
 const EVERYWHERE = new Set(['*.*', '`%`.*']);
 const ROUTINE = /^(?:PROCEDURE|FUNCTION|PACKAGE(?: BODY)?) /;
 
@@ -26,31 +24,14 @@ export async function readOnlyGrants(session: Session, grants: readonly Grant[])
   return [...new Map(found.map((grant) => [keyOf(grant), grant])).values()];
 }
 
-/** Throws `CandidateUnproven` unless the server refuses a write on the candidate's own session. Changes nothing if not. */
-export async function proveReadOnly(session: Session): Promise<void> {
-  const [table] = await session.query<{ place: string; name: string }>(
-    'looking for a table that the candidate reads',
-    `SELECT TABLE_SCHEMA AS place, TABLE_NAME AS name FROM information_schema.TABLES
-      WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN (${SYSTEM_DATABASES.map((name) => `'${name}'`).join(', ')})
-      LIMIT 1`,
-  );
-  const on = table === undefined ? undefined : `${identifier(table.place)}.${identifier(table.name)}`;
-  const writes =
-    on === undefined
-      ? // Gone with the session, if it can be made.
-        ['CREATE TEMPORARY TABLE mysql.rekey_write_test (x INT)']
-      : [`INSERT INTO ${on} SELECT NULL FROM DUAL WHERE FALSE`, `DELETE FROM ${on} WHERE FALSE`];
-  for (const write of writes) {
-    const refused = await session.query('trying to write', write).then(
-      () => false,
-      (error: unknown) => {
-        if (isNotAllowed(error)) return true;
-        throw error;
-      },
-    );
-    if (!refused)
-      throw new CandidateUnproven(`The candidate should only read, but may write${on === undefined ? '' : ` ${on}`}.`);
-  }
+/** Whether it reads and no more. What a partial revoke takes away does not count. */
+export function isReading({ kind, what, on, canGrant }: Grant): boolean {
+  if (kind === 'revoke') return true;
+  return kind === 'privilege' && !canGrant && !ROUTINE.test(on) && isRead(what);
+}
+
+function isRead(what: string): boolean {
+  return what === 'SELECT' || what === 'SHOW VIEW' || what.startsWith('SELECT (');
 }
 
 async function withRoles(session: Session, grants: readonly Grant[], seen: Set<string>): Promise<readonly Grant[]> {
@@ -65,8 +46,7 @@ async function withRoles(session: Session, grants: readonly Grant[], seen: Set<s
 
 function reading(grant: Grant): readonly Grant[] {
   const { what } = grant;
-  const isRead = what === 'SELECT' || what === 'SHOW VIEW' || what.startsWith('SELECT (');
-  const kept = isRead ? [what] : what === 'ALL PRIVILEGES' ? ['SELECT', 'SHOW VIEW'] : [];
+  const kept = isRead(what) ? [what] : what === 'ALL PRIVILEGES' ? ['SELECT', 'SHOW VIEW'] : [];
   return kept.map((read) => ({ ...grant, what: read, canGrant: false }));
 }
 

@@ -15,23 +15,34 @@ export interface EndedSessions {
   readonly isAllowed: boolean;
 }
 
-/** Ids of the open sessions of `user`. Without the privilege PROCESS the server shows none but one's own. */
-export async function sessionsOf(session: Session, user: string): Promise<readonly number[]> {
-  const rows = await session.query<{ Id: number | string; User: string }>('reading the sessions', 'SHOW PROCESSLIST');
-  return rows.filter(({ User }) => User === user).map(({ Id }) => Number(Id));
+export interface OpenSession {
+  readonly id: number;
+  /** Where its client is, as the server shows it: an address or a name, without the port. */
+  readonly client: string;
 }
 
-/** Ends the open sessions of `user` whose id is `isMeant`, and waits until they are gone. */
+/** The open sessions of `user`. Without the privilege PROCESS the server shows none but one's own. */
+export async function sessionsOf(session: Session, user: string): Promise<readonly OpenSession[]> {
+  const rows = await session.query<{ Id: number | string; User: string; Host: string | null }>(
+    'reading the sessions',
+    'SHOW PROCESSLIST',
+  );
+  return rows
+    .filter(({ User }) => User === user)
+    .map(({ Id, Host }) => ({ id: Number(Id), client: (Host ?? '').replace(/:\d+$/, '') }));
+}
+
+/** Ends the open sessions of `user` that are meant, and waits until they are gone. */
 export async function endSessions(
   session: Session,
   user: string,
-  isMeant: (id: number) => boolean = () => true,
+  isMeant: (open: OpenSession) => boolean = () => true,
 ): Promise<EndedSessions> {
   const ended = new Set<number>();
   for (let round = 0; round < ROUNDS; round += 1) {
     const open = (await sessionsOf(session, user)).filter(isMeant);
     if (open.length === 0) return { ended: ended.size, isAllowed: ended.size > 0 || (await maySee(session)) };
-    for (const id of open) {
+    for (const { id } of open) {
       if (!ended.has(id) && !(await kill(session, id))) return { ended: ended.size, isAllowed: false };
       ended.add(id);
     }

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
-import { RetirementPending, SlotOccupied } from '../../errors.ts';
+import { RetirementPending, RotationEnded, SlotOccupied } from '../../errors.ts';
 import type { KnownCredential } from '../rotator.ts';
 import type { AccountFacts } from './account.ts';
 import { userOf } from './account-names.ts';
+import { type Closing, isUnusable } from './stored-password.ts';
 
 /**
- * Throws unless the candidate may be put at user `name`: nothing is there; or what this secret's ledger knows, is retired
- * and nobody can be using; or what an earlier try of this same rotation (`versionId`) made. An account cannot say who made
- * it: the ledger can.
+ * Throws unless the candidate may be put at user `name`: nothing is there; or what this secret's ledger knows, Rekey has
+ * closed and nobody can be using. Where the ledger has this very rotation (`versionId`) there, an account may also be what
+ * an earlier try of it has made, or what somebody else has since: `install` knows it by the password.
  */
 export function assertSlotFree(slot: {
   readonly name: string;
   readonly host: string;
   readonly accounts: readonly AccountFacts[];
   readonly sessions: number;
+  readonly secretId: string;
   readonly versionId: string;
   readonly known: readonly KnownCredential[];
 }): void {
@@ -40,10 +42,57 @@ export function assertSlotFree(slot: {
     );
   }
   if (here.length > others.length) return; // An earlier try of this rotation.
-  if (!account.isLocked) throw new SlotOccupied(`User "${name}" should be retired, but somebody lets it log in.`);
+  assertClosed(account, slot.secretId);
   if (sessions > 0) {
     throw new SlotOccupied(`User "${name}" is retired, but ${sessions} of its sessions are still open.`);
   }
+}
+
+/**
+ * Throws unless the candidate may take the place now, under the lock, where no account has its password: there is none, or
+ * one that Rekey has closed, and it looks as `preflight` saw it (`fence`). A run that comes late finds it otherwise, or
+ * closed for its own version: `RotationEnded`.
+ */
+export function assertStillFree(slot: {
+  readonly name: string;
+  readonly host: string;
+  readonly accounts: readonly AccountFacts[];
+  readonly fence: string | undefined;
+  readonly closing: Closing;
+}): void {
+  const { name, host, accounts, fence = fenceOf([]), closing } = slot;
+  if (accounts.some((account) => isMarked(account, closing))) {
+    throw new RotationEnded(`User "${name}" has had the password of this rotation, which was ended.`);
+  }
+  if (fenceOf(accounts) !== fence) {
+    throw new RotationEnded(`User "${name}" is not as this rotation found it: a later one has it.`);
+  }
+  for (const account of accounts) {
+    assertClosed(account, closing.secretId);
+    if (account.host !== host) throw new SlotOccupied(`User "${name}" has an account for host "${account.host}".`);
+  }
+}
+
+/** Throws `SlotOccupied` unless Rekey has closed the account for this secret. */
+export function assertClosed(account: AccountFacts, secretId: string): void {
+  const { user } = account;
+  if (!account.isLocked)
+    throw new SlotOccupied(`User "${user}" should be retired, but somebody lets it log in, or has made it.`);
+  if (isClosed(account, { secretId })) return;
+  throw new SlotOccupied(
+    `User "${user}" is locked, but not with the password that Rekey gives a user of this secret that it has closed: DROP USER it, if nobody needs it. A rotation makes it anew.`,
+  );
+}
+
+/** Whether Rekey has closed the account for a version of this secret (for `versionId`, where that is given), all of it. */
+export function isClosed(account: AccountFacts, of: Parameters<typeof isUnusable>[1]): boolean {
+  const { isLocked, passwords, retained } = account;
+  return isLocked && retained === undefined && passwords.length === 1 && isMarked(account, of);
+}
+
+/** Whether it has begun to: its first password is such a one. */
+export function isMarked({ passwords: [first] }: AccountFacts, of: Parameters<typeof isUnusable>[1]): boolean {
+  return first !== undefined && isUnusable(first, of);
 }
 
 /**

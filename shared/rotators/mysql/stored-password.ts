@@ -8,6 +8,7 @@ export interface StoredPassword {
 }
 
 const SALT_CHARACTERS = 20;
+const NATIVE_BYTES = 20;
 /** `caching_sha2_password` writes thousands of rounds in hexadecimal; 5 is its default and least. */
 const CACHING_ROUNDS = 5;
 const CACHING = /^\$A\$([0-9A-F]{3})\$([\s\S]{20})([./0-9A-Za-z]{43})$/i;
@@ -39,10 +40,41 @@ export function isPasswordOf({ plugin, hash }: StoredPassword, password: string)
   return false;
 }
 
-/** A hash of a password that nobody has ever known. */
-export function unusableHash(plugin: string): string {
-  const password = randomBytes(24).toString('base64url');
-  return storedFor(plugin, password, randomBytes(16).toString('hex')).hash;
+/** Which credential had its place where nobody can log in any more. */
+export interface Closing {
+  readonly secretId: string;
+  readonly versionId: string;
+}
+
+/**
+ * A password that nobody has ever known, in a form that only Rekey gives it: the salt (without one, the hash) begins with
+ * what says for which secret and version it was set. Everything else of it is random.
+ */
+export function unusablePassword(plugin: string, closing: Closing): StoredPassword {
+  const mark = Buffer.concat([tagOf(closing.secretId), tagOf(closing.versionId)]);
+  if (plugin === 'mysql_native_password') {
+    return { plugin, hash: nativeText(Buffer.concat([mark, randomBytes(NATIVE_BYTES - mark.length)])) };
+  }
+  const salt = Buffer.concat([mark, randomBytes(SALT_CHARACTERS)])
+    .toString('base64url')
+    .slice(0, SALT_CHARACTERS);
+  return { plugin, hash: hashWith(plugin, randomBytes(24), salt) };
+}
+
+/** Whether `unusablePassword` made it, for this secret and, where that is asked, this version. */
+export function isUnusable({ hash }: StoredPassword, { secretId, versionId }: Of): boolean {
+  const mark = Buffer.concat([tagOf(secretId), ...(versionId === undefined ? [] : [tagOf(versionId)])]);
+  const [, , salt = SHA256.exec(hash)?.[1]] = CACHING.exec(hash) ?? [];
+  return salt === undefined
+    ? hash.toUpperCase().startsWith(nativeText(mark))
+    : salt.startsWith(mark.toString('base64url'));
+}
+
+type Of = Pick<Closing, 'secretId'> & Partial<Closing>;
+
+/** Six bytes: whole characters in hexadecimal and in base64. */
+function tagOf(text: string): Buffer {
+  return createHash('sha256').update(`closed by rekey\0${text}`).digest().subarray(0, 6);
 }
 
 function hashWith(plugin: string, password: Buffer, salt: string): string {
@@ -54,7 +86,11 @@ function hashWith(plugin: string, password: Buffer, salt: string): string {
 
 function nativeHash(password: Buffer): string {
   const once = createHash('sha1').update(password).digest();
-  return `*${createHash('sha1').update(once).digest('hex').toUpperCase()}`;
+  return nativeText(createHash('sha1').update(once).digest());
+}
+
+function nativeText(digest: Buffer): string {
+  return `*${digest.toString('hex').toUpperCase()}`;
 }
 
 /** Letters, digits, `-` and `_`: none that the format gives a meaning. Says nothing of the password. */

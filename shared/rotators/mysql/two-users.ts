@@ -1,4 +1,4 @@
-import { Misconfigured, RetirementPending, RotationEnded, SlotOccupied } from '../../errors.ts';
+import { Misconfigured, RetirementPending, SlotOccupied } from '../../errors.ts';
 import type { InstallInput, InstallReport, Preflight, PreflightInput } from '../rotator.ts';
 import type { AccountFacts } from './account.ts';
 import { nextSlot, userOf } from './account-names.ts';
@@ -12,7 +12,7 @@ import { isUnclear } from './mysql-errors.ts';
 import { assertMet, assertTakesHashes, readServerPolicy } from './password-policy.ts';
 import { readOnlyGrants } from './read-only.ts';
 import { sessionsOf } from './sessions.ts';
-import { assertSlotFree, fenceOf } from './slot.ts';
+import { assertSlotFree, assertStillFree, fenceOf } from './slot.ts';
 import { type AccountName, accountText } from './sql-text.ts';
 import type { Work } from './work.ts';
 
@@ -41,7 +41,7 @@ export async function preflightTwoUsers(
   const candidate = nextSlot({ incumbent: incumbent?.username, secretId, known, characters });
   const accounts = await flavour.readAccounts(session, candidate);
   const sessions = accounts.length === 0 ? 0 : (await sessionsOf(session, candidate)).length;
-  assertSlotFree({ name: candidate, host, accounts, sessions, versionId, known });
+  assertSlotFree({ name: candidate, host, accounts, sessions, secretId, versionId, known });
   return { candidate, incumbent: incumbent?.username, fence: fenceOf(accounts) };
 }
 
@@ -66,8 +66,9 @@ async function assertOnePassword(
  * Makes the candidate's user, or brings a retired one back, with all that the incumbent's has: closed while it gets its
  * privileges, opened by the last statement. The server is given the password's hash, never the password.
  *
- * Twice is harmless: an account that has this candidate's password is completed. A run that comes late finds the account
- * neither so nor as `preflight` saw it (`fence`), and is refused (`RotationEnded`): accounts have no place for a mark.
+ * Twice is harmless: an account that has this candidate's password is completed. Any other is taken only where Rekey has
+ * closed it. A run that comes late finds it neither so nor as `preflight` saw it (`fence`), or closed for its own version,
+ * and is refused (`RotationEnded`). One thing tells nobody: where no account has ever been, none was closed.
  */
 export async function installTwoUsers(
   work: Work & { readonly input: InstallInput; readonly candidate: Credential },
@@ -79,12 +80,14 @@ export async function installTwoUsers(
   const name: AccountName = { user: candidate.username, host: model.host };
   const account = accounts.find(({ host }) => host === model.host);
   const stored = flavour.storedFor(model.plugin, plain, input.versionId);
-  const isOurs = account !== undefined && account.passwords[0]?.hash === stored.hash;
-  if (!isOurs && fenceOf(accounts) !== (input.fence ?? fenceOf([]))) {
-    throw new RotationEnded(`User "${candidate.username}" is not as this rotation found it: a later one has it.`);
+  const isOurs = account !== undefined && isFirstPassword(flavour, account, plain);
+  if (!isOurs) {
+    const { secretId } = work.settings;
+    const closing = { secretId, versionId: input.versionId };
+    assertStillFree({ name: name.user, host: name.host, accounts, fence: input.fence, closing });
+    assertMet(await readServerPolicy(session), plain);
   }
   const text = accountText(name);
-  if (!isOurs) assertMet(await readServerPolicy(session), plain);
   if (!isOurs || account.isLocked) {
     const verb = account === undefined ? 'CREATE' : 'ALTER';
     const statement = `${verb} USER ${text} ${flavour.identifiedBy(stored)} ${model.limits} ACCOUNT LOCK`;
@@ -101,6 +104,10 @@ export async function installTwoUsers(
   }
   await session.run('opening the user', [`ALTER USER ${text} ACCOUNT UNLOCK`]);
   return { facts: { user: account === undefined ? 'created' : 'reused', host: model.host } };
+}
+
+function isFirstPassword(flavour: Flavour, { passwords: [first] }: AccountFacts, plain: string): boolean {
+  return first !== undefined && flavour.isPasswordOf(first, plain);
 }
 
 /** Statements that set a password; where they fail and the server takes no hashes, that is why. */
