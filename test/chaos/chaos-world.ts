@@ -9,7 +9,7 @@ import { requireRecord } from '../../shared/registry/update-record.ts';
 import { acknowledge } from '../../shared/rollout/acknowledge.ts';
 import { rotatorSettings } from '../../shared/rotation/credential-values.ts';
 import { dispatch } from '../../shared/rotation/dispatch.ts';
-import type { RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
+import { type RetirementInput, type RotationInput, rotationIds } from '../../shared/rotation/payloads.ts';
 import { type RecoveryPorts, recover } from '../../shared/rotation/recover.ts';
 import { sweep } from '../../shared/rotation/sweep.ts';
 import { InMemoryAuditTrail } from '../fakes/in-memory-audit-trail.ts';
@@ -146,6 +146,22 @@ export class ChaosWorld {
     return `${rotation?.status}: ${rotation?.fault?.name} ${rotation?.fault?.message}`;
   }
 
+  /**
+   * What may happen while a function is held up: its rotation is rolled back, and a later one comes as far as its switch, or
+   * to its end. A retirement that is left is done by `rotateAndRecover`.
+   */
+  async overtake(until: 'promoted' | 'retired'): Promise<void> {
+    const { rotation } = await this.#record();
+    if (rotation === undefined) throw new Error('nothing runs');
+    await this.#applyRecoveryRule(rotationIds(rotation));
+    // At once, on request.
+    const { retirements } = await this.#runRotation(await this.#requested(), () => undefined);
+    this.#started.push(...retirements);
+    if (until === 'promoted') return;
+    this.#clock.advance(GRACE_SECONDS);
+    await this.#retireStarted();
+  }
+
   /** Whether the secret has another value than it was adopted with. */
   async rotated(): Promise<boolean> {
     return (await this.#current())?.value.reveal() !== this.adopted.incumbent.reveal();
@@ -244,13 +260,7 @@ export class ChaosWorld {
     this.saboteur.onKill = () => {
       died = !retries;
     };
-    const { retirements } = await runSecretRotation(input, {
-      ...this.#options(beforeTask),
-      waitForToken: async (token) => {
-        if (!this.#woken.has(token)) await this.#consumersLook();
-        if (!this.#woken.has(token)) throw fault('States.Timeout');
-      },
-    });
+    const { retirements } = await this.#runRotation(input, beforeTask);
     if (died) return input;
     for (const retirement of retirements) {
       this.#clock.advance(GRACE_SECONDS);
@@ -258,6 +268,16 @@ export class ChaosWorld {
       if (died) return retirement;
     }
     return undefined;
+  }
+
+  #runRotation(input: RotationInput, beforeTask: () => void) {
+    return runSecretRotation(input, {
+      ...this.#options(beforeTask),
+      waitForToken: async (token) => {
+        if (!this.#woken.has(token)) await this.#consumersLook();
+        if (!this.#woken.has(token)) throw fault('States.Timeout');
+      },
+    });
   }
 
   #options(beforeTask: () => void) {
@@ -337,6 +357,15 @@ export class ChaosWorld {
     const event = { 'detail-type': 'Scheduled Event' as const, resources: ['rule'] };
     const { rotations } = await dispatch(event, { ...this.#ports, environment: ENVIRONMENT });
     return rotations.map(({ input }) => input);
+  }
+
+  async #requested(): Promise<RotationInput> {
+    const detail = { secret_id: this.adopted.name, reason: 'manual', requested_by: 'a person' } as const;
+    const event = { id: crypto.randomUUID(), 'detail-type': 'Rotation Requested', detail } as const;
+    const { rotations } = await dispatch(event, { ...this.#ports, environment: ENVIRONMENT });
+    const [asked] = rotations;
+    if (asked === undefined) throw new Error('the request is not heard');
+    return asked.input;
   }
 
   async #due(): Promise<RotationInput> {

@@ -1,5 +1,12 @@
-import { openHttp } from './http-harness.ts';
+import { openHttp, openHttpWithoutList } from './http-harness.ts';
 import { rotatorContract } from './rotator.contract.ts';
 
-// A declaration that lists credentials; without a list: http-lost-answers.test.ts.
-rotatorContract('http', openHttp, { kind: 'issued', obstructs: false, hasAddress: false });
+const options = { kind: 'issued', obstructs: false, hasAddress: false } as const;
+
+rotatorContract('http', openHttp, options);
+rotatorContract('http', openHttpWithoutList, {
+  ...options,
+  findsLost: false,
+  leavesDoubt: true,
+  variant: 'without list',
+});

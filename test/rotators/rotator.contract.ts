@@ -1,7 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RekeyError, RotationEnded, SameAsSurvivor, SlotOccupied } from '../../shared/errors.ts';
+import {
+  OrphanInDoubt,
+  RekeyError,
+  RotationEnded,
+  SameAsSurvivor,
+  SlotOccupied,
+  TransientFailure,
+} from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { systemClock } from '../../shared/clock.ts';
+import type { IssuedRotator } from '../../shared/rotators/rotator.ts';
+import { spoiling } from '../chaos/broken-rotators.ts';
+import { ChaosWorld } from '../chaos/chaos-world.ts';
 import { type CellResult, cellsOf, runCell } from '../chaos/matrix.ts';
 import { ConsumerLoad } from './consumer-load.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
@@ -9,6 +19,8 @@ import type { Adopted, TargetHarness } from './target-harness.ts';
 
 export interface ContractOptions {
   readonly kind: 'chosen' | 'issued';
+  /** What is special, where a type runs it more than once. */
+  readonly variant?: string;
   /** Where nothing can stand in the way of a candidate (`TargetHarness.obstruct`), or no address can be changed. */
   readonly obstructs?: boolean;
   readonly hasAddress?: boolean;
@@ -18,6 +30,8 @@ export interface ContractOptions {
   readonly provesDeath?: boolean;
   /** Where only its own end, or its own value, ends a credential: a lost answer cannot be cleaned up. */
   readonly findsLost?: boolean;
+  /** As the harness says: what a lost answer left behind is for a person to look for. */
+  readonly leavesDoubt?: boolean;
 }
 
 const MINUTES = 60_000;
@@ -45,14 +59,17 @@ export function rotatorContract(
   open: () => Promise<TargetHarness>,
   {
     kind,
+    variant,
     provesDeath = true,
     isVariant = false,
     findsLost = true,
+    leavesDoubt = false,
     obstructs = true,
     hasAddress = true,
   }: ContractOptions,
 ): void {
-  describe(`${type} rotator: contract`, () => {
+  const name = variant === undefined ? type : `${type} ${variant}`;
+  describe(`${name} rotator: contract`, () => {
     let harness: TargetHarness;
     let made = 0;
     beforeAll(async () => {
@@ -69,6 +86,7 @@ export function rotatorContract(
 
     it('says what it is', () => {
       expect(harness.rotator(systemClock)).toMatchObject({ type, kind, overlap: true });
+      expect(harness.leavesDoubt ?? false).toBe(leavesDoubt);
     });
 
     it('touches nothing in preflight, nor when it tests or probes', async () => {
@@ -115,6 +133,7 @@ export function rotatorContract(
       for (let turn = 0; turn < 2; turn += 1) {
         const incumbent = rotations.current.value;
         const brought = await rotations.bringIn(undefined, { times: 2 });
+        expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
         await rotations.test(brought);
         await rotations.test(brought);
         const replaced = rotations.promote(brought);
@@ -163,30 +182,77 @@ export function rotatorContract(
       await rotations.rotator.release();
     });
 
-    it('does not let a late install or a late issue harm what a later rotation has made', async () => {
+    onlyIf(kind === 'chosen')('does not let a late install harm what a later rotation has made', async () => {
       const { adopted, rotations } = await adopt();
       const { rotator } = rotations;
+      if (rotator.kind !== 'chosen') throw new Error('this rotator issues');
       const lateId = crypto.randomUUID();
       const startedAt = rotations.nextStart();
       const late = await rotations.preflight(lateId);
       const values = { settings: rotations.settings, admin: adopted.admin, incumbent: adopted.incumbent };
       const brought = await rotations.bringIn();
-      if (rotator.kind === 'chosen') {
-        const candidate = rotator.propose({ ...values, versionId: lateId, candidate: late.candidate });
-        const run = rotator.install({
-          ...values,
-          versionId: lateId,
-          startedAt,
-          candidate,
-          incumbentVersionId: rotations.current.versionId,
-          fence: late.fence,
-        });
-        await run.catch((error: unknown) => expect(error).toBeInstanceOf(RotationEnded));
-      }
+      const candidate = rotator.propose({ ...values, versionId: lateId, candidate: late.candidate });
+      const run = rotator.install({
+        ...values,
+        versionId: lateId,
+        startedAt,
+        candidate,
+        incumbentVersionId: rotations.current.versionId,
+        fence: late.fence,
+      });
+      await run.catch((error: unknown) => expect(error).toBeInstanceOf(RotationEnded));
       await harness.use(brought.value);
       await rotations.test(brought);
       await harness.use(adopted.incumbent);
       await rotator.release();
+    });
+
+    for (const until of ['promoted', 'retired'] as const) {
+      for (const lost of [0, 1]) {
+        const attempt = lost === 0 ? 'a late issue' : 'a late second issue';
+        const title = `does not let ${attempt} harm what a later rotation has made, and ${until}, nor leave anything behind`;
+        onlyIf(kind === 'issued')(title, async () => {
+          made += 1;
+          let calls = 0;
+          // Held up right before it asks the provider, as by a process that stands still.
+          const spoil = spoiling<IssuedRotator>((rotator) => ({
+            issue: async (input) => {
+              calls += 1;
+              if (calls === lost + 1) await world.overtake(until);
+              const report = await rotator.issue(input);
+              if (calls <= lost) throw new TransientFailure('Its answer was lost.');
+              return report;
+            },
+          }));
+          const world = await ChaosWorld.adopted(harness, `late${made}`, { recovery: 'workflow retries', spoil });
+          await world.rotateAndRecover();
+          expect(calls).toBeGreaterThan(lost + 1);
+          expect([...world.broken, ...(await world.faults())]).toEqual([]);
+          expect(await world.nextRotation()).toBe('rotated');
+          expect([...world.broken, ...(await world.faults())]).toEqual([]);
+        });
+      }
+    }
+
+    onlyIf(leavesDoubt)('asks for nothing more after a lost answer, and says what a person must look for', async () => {
+      const { adopted, rotations } = await adopt();
+      const versionId = crypto.randomUUID();
+      const preflight = await rotations.preflight(versionId);
+      rotations.journal(versionId, preflight);
+      await rotations.issue(versionId, preflight, undefined, { lost: true });
+      const [left = '', ...more] = await harness.unaccounted(adopted, rotations.accounted);
+      expect(more).toEqual([]);
+      const before = await harness.state(adopted);
+      for (const run of [() => rotations.issue(versionId, preflight), () => rotations.retire(versionId)]) {
+        const error = await run().then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        expect(error).toBeInstanceOf(OrphanInDoubt);
+        expect((error as OrphanInDoubt).safeMessage).toContain(`"${left}"`);
+        expect(await harness.state(adopted)).toBe(before);
+      }
+      await harness.use(adopted.incumbent);
     });
 
     onlyIf(kind === 'issued' && findsLost)('finds and removes what a lost answer left behind', async () => {
@@ -248,7 +314,7 @@ export function rotatorContract(
     onlyIf(!isVariant)(
       'survives a sample of the crash matrix',
       async () => {
-        const cells = sample(await cellsOf(harness), SAMPLE, seedOf(type));
+        const cells = sample(await cellsOf(harness), SAMPLE, seedOf(name));
         const results: CellResult[] = [];
         for (const cell of cells) results.push(await runCell(harness, cell));
         expect(results.filter(({ broken }) => broken.length > 0)).toEqual([]);
