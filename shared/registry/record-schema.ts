@@ -52,6 +52,7 @@ const record = z.strictObject({
       versionId: z.string(),
       state: z.enum(['proposed', 'current', 'grace', 'retired']),
       since: z.optional(date),
+      wasStored: z.optional(z.literal(true)),
       retireAt: z.optional(date),
       owedSince: z.optional(date),
       owedAlertAt: z.optional(date),

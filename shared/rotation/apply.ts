@@ -55,11 +55,14 @@ export function isFollowed({ rotation, declaration }: RunningRecord): boolean {
 export function switched(now: Date): (record: RunningRecord) => RunningRecord {
   return (record) => {
     const { rotationId, incumbentVersionId } = record.rotation;
-    const promoted = { ...withCredentialChange(record, rotationId, { state: 'current' }), lastRotatedAt: now };
+    const promoted = {
+      ...withCredentialChange(record, rotationId, { state: 'current', wasStored: true }),
+      lastRotatedAt: now,
+    };
     const incumbent = credential(record, incumbentVersionId);
     if (incumbent?.state !== 'current') return promoted;
     const retireAt = new Date(now.getTime() + record.declaration.graceSeconds * 1000);
-    return withCredentialChange(promoted, incumbent.versionId, { state: 'grace', retireAt });
+    return withCredentialChange(promoted, incumbent.versionId, { state: 'grace', retireAt, wasStored: true });
   };
 }
 

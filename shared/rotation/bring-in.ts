@@ -44,6 +44,8 @@ export interface BroughtIn {
   readonly value: SecretText;
   /** Whether it opens the target now. */
   readonly isAlive: boolean;
+  /** For people: of a chosen rotator that had something to say. */
+  readonly warning?: string | undefined;
 }
 
 /** Stores a value of our choice, then sets it at the target (without overlap: not yet). */
@@ -65,7 +67,7 @@ export async function placeCandidate(rotator: ChosenRotator, journaled: Journale
     fence,
   });
   log.note('candidate_installed', { ...report.facts, candidate: identity });
-  return { record, value, isAlive: true };
+  return { record, value, isAlive: true, warning: report.warning };
 }
 
 async function store({ ports, record, versionId }: Journaled, proposed: SecretText): Promise<SecretText> {

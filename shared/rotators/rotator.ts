@@ -103,6 +103,11 @@ export interface KnownCredential {
   readonly state: 'proposed' | 'current' | 'grace' | 'retired';
   /** When the rotation that made it began; absent: it was there before Rekey. */
   readonly since?: Date | undefined;
+  /**
+   * Its value has been in Secrets Manager, so it may be at the target. Absent: nobody knows, and where no value is stored
+   * now, what bears its name at the target may be anybody's.
+   */
+  readonly wasStored?: true | undefined;
   /** When it ends by itself, as its provider said; absent where it does not. */
   readonly expiresAt?: Date | undefined;
   /** Of an issued credential. */
@@ -158,6 +163,8 @@ export interface InstallInput extends Values {
 }
 export interface InstallReport {
   readonly facts: Readonly<Record<string, string>>;
+  /** A sentence for people, who are told with the rotation's success: what may go wrong later, and nobody else will say. */
+  readonly warning?: string;
 }
 export interface IssueInput extends Values {
   readonly versionId: string;

@@ -51,10 +51,11 @@ export class RotationByHand {
   }
 
   get known(): readonly KnownCredential[] {
-    return this.#versions.map(({ identity, versionId, state, since, expiresAt, issuance }) => ({
+    return this.#versions.map(({ identity, versionId, state, value, since, expiresAt, issuance }) => ({
       identity,
       versionId,
       state,
+      ...(value === undefined ? {} : { wasStored: true as const }),
       ...(since === undefined ? {} : { since }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(issuance === undefined ? {} : { issuance }),

@@ -2,6 +2,7 @@ import { type ChannelModel, connect } from 'amqplib';
 import { Misconfigured, RekeyError, TargetUnreachable, TransientFailure } from '../../errors.ts';
 import { connectFailure, connectionLost } from './connection-faults.ts';
 import type { Login } from './credential-json.ts';
+import { type OpeningReply, openingReply } from './opening-reply.ts';
 import { placeOf, trust, type Transport } from './transport.ts';
 
 /** In milliseconds: without a byte from the broker, which makes some refusals wait 3 s; and a login as a whole. */
@@ -10,10 +11,13 @@ const TIME_LIMITS = { silence: 5_000, login: 15_000 };
 /**
  * The driver's words; it gives no codes. `connection.close` with 403 instead of `connection.tune`: the broker looked at
  * the credential and said no. `connection.close` instead of `connection.open-ok`: the credential is right, but the
- * virtual host is not opened to it. Why (not there, no permission, a limit of connections) the driver does not pass on.
+ * virtual host is not opened to it. Why (not there, no permission, a limit of connections) the driver does not pass on, so
+ * that the broker is asked again.
  */
 const CLOSED_IN_HANDSHAKE = /^Handshake terminated by server: (\d+) /;
 const CLOSED_AT_OPEN = /^Expected ConnectionOpenOk; got <ConnectionClose/;
+/** Of the user, of the virtual host, of the node. Not of 0, which is how a user is closed. At the end: names come before. */
+const LIMIT_REACHED = /: (?:(user|node) )?connection limit \([1-9]\d*\) is reached$/;
 const ACCESS_REFUSED = '403';
 const CONNECTION_FORCED = '320';
 
@@ -24,6 +28,11 @@ export type LoginResult =
   | { readonly kind: 'accepted' }
   /** Wrong password, no such user, or `guest` from another machine: the broker does not say which. */
   | { readonly kind: 'refused'; readonly cause: unknown }
+  /**
+   * The password is right, and as many connections are open as may be; the broker looks at this before it looks at
+   * permissions. A limit of the broker's holds for everybody, one of the user's for this user alone.
+   */
+  | { readonly kind: 'full'; readonly limitOf: 'user' | 'broker'; readonly cause: unknown }
   /** The password is right, and the virtual host stays closed. */
   | { readonly kind: 'no vhost'; readonly cause: unknown };
 
@@ -55,9 +64,27 @@ export class AmqpLogins {
     } catch (error) {
       const result = resultOf(error);
       this.#onLogin(result?.kind === 'refused' ? 'refused' : 'failed');
+      if (result?.kind === 'no vhost') return this.#askWhy(login, result);
       if (result !== undefined) return result;
       throw handshakeFailure(error, placeOf(login));
     }
+  }
+
+  /** By one login more, which may well succeed. */
+  async #askWhy(login: Login, found: LoginResult & { readonly kind: 'no vhost' }): Promise<LoginResult> {
+    let reply: OpeningReply;
+    try {
+      reply = await this.#transport.open(login, (isEncrypted) =>
+        openingReply(login, { isEncrypted, milliseconds: this.#limits.login }),
+      );
+    } catch {
+      // What was found is still true.
+      return found;
+    }
+    if (reply.isOpen) return { kind: 'accepted' };
+    const limit = LIMIT_REACHED.exec(reply.text);
+    if (limit === null) return found;
+    return { kind: 'full', limitOf: limit[1] === 'user' ? 'user' : 'broker', cause: found.cause };
   }
 }
 

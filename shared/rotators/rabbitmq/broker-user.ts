@@ -18,6 +18,8 @@ const topicPermissionsSchema = z.array(
   z.looseObject({ vhost: z.string(), exchange: z.string(), write: z.string(), read: z.string() }),
 );
 const connectionsSchema = z.array(z.looseObject({ name: z.string() }));
+// Without statistics the broker says no more than the name.
+const connectionSchema = z.looseObject({ user: z.optional(z.string()) });
 
 /** A user of the broker's own database. */
 export interface BrokerUser extends PasswordHash {
@@ -79,12 +81,24 @@ export async function readRights(management: Management, user: BrokerUser): Prom
 }
 
 /**
- * Names of a user's open connections, of every protocol; `undefined` where this broker cannot list them so. Not from the
- * statistics, which are seconds old, but from what limits are counted by: in it as soon as a connection is open.
+ * Names of a user's connections, of every protocol, as the broker tracks them; `undefined` where it cannot list them so.
+ * Not from the statistics, which are seconds old, but from what limits are counted by: in it milliseconds after a
+ * connection is open. Some may be of the past (`stale-connections.ts`).
  */
 export async function readConnections(management: Management, name: string): Promise<readonly string[] | undefined> {
   const found = await management.read('listing connections', ['connections', 'username', name], connectionsSchema);
   return found?.map((connection) => connection.name);
+}
+
+/**
+ * Whether the broker's statistics know of this connection of the user `name`. They do from at most one interval after it
+ * has been opened (`collect_statistics_interval`, 5 s by default) until it is closed; a broker without statistics answers
+ * from what `readConnections` reads.
+ */
+export async function isInStatistics(management: Management, name: string, connection: string): Promise<boolean> {
+  const found = await management.read('looking for a connection', ['connections', connection], connectionSchema);
+  // The same port of a client may be another user's connection by now.
+  return found !== undefined && (found.user === undefined || found.user === name);
 }
 
 /** Writes a user's hash, tags and limits, all in one. Limits that are not given stay. */

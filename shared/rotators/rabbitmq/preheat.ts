@@ -8,7 +8,8 @@ const RETRY_MILLISECONDS = 250;
 
 /**
  * Logs in and opens a channel until `healthyThreshold` tries in a row succeed, and answers how many did. A failure
- * starts the count again and is retried until `preheatSeconds` have passed: then `CandidateUnproven`.
+ * starts the count again and is retried until `preheatSeconds` have passed: then `CandidateUnproven`. Being one too many
+ * (the connection of the try before is still closing) is neither: it is waited for.
  */
 export async function preheat(login: Login, settings: RotatorSettings, broker: Broker): Promise<number> {
   const { clock } = broker;
@@ -20,7 +21,7 @@ export async function preheat(login: Login, settings: RotatorSettings, broker: B
       if (healthy >= settings.healthyThreshold) return healthy;
       continue;
     }
-    healthy = 0;
+    if (!fault.isFull) healthy = 0;
     if (clock.now().getTime() + RETRY_MILLISECONDS > deadline) {
       throw new CandidateUnproven(
         `The candidate was not healthy within ${settings.preheatSeconds} s: ${fault.reason}`,
@@ -33,6 +34,7 @@ export async function preheat(login: Login, settings: RotatorSettings, broker: B
 
 interface Fault {
   readonly reason: string;
+  readonly isFull: boolean;
   readonly cause: unknown;
 }
 
@@ -43,9 +45,11 @@ async function check(login: Login, { logins }: Broker): Promise<Fault | undefine
   } catch (error) {
     // Not a matter of time: the secret or the configuration is wrong. Anything else may pass (a restart, a failover).
     if (!(error instanceof RekeyError) || error instanceof Misconfigured) throw error;
-    return { reason: error.safeMessage, cause: error };
+    return { reason: error.safeMessage, isFull: false, cause: error };
   }
   if (result.kind === 'accepted') return undefined;
-  if (result.kind === 'refused') return { reason: 'the broker refuses its login.', cause: result.cause };
-  return { reason: `the virtual host ${JSON.stringify(login.vhost)} is not opened to it.`, cause: result.cause };
+  const { cause } = result;
+  if (result.kind === 'refused') return { reason: 'the broker refuses its login.', isFull: false, cause };
+  if (result.kind === 'full') return { reason: 'its limit of connections is reached.', isFull: true, cause };
+  return { reason: `the virtual host ${JSON.stringify(login.vhost)} is not opened to it.`, isFull: false, cause };
 }

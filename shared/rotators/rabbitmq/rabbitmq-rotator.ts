@@ -61,9 +61,11 @@ async function test(input: TestInput, broker: Broker): Promise<TestReport> {
 async function probe(value: SecretText, settings: RotatorSettings, broker: Broker): Promise<'accepted' | 'refused'> {
   const { login } = parseCredential(value, 'probed credential', settings.connection);
   const result = await broker.logins.login(login);
+  // As many are logged in with it as may be: it opens the broker.
+  if (result.kind === 'full') return 'accepted';
   if (result.kind !== 'no vhost') return result.kind;
   throw new Misconfigured(
-    `The broker knows the credential, but does not open virtual host ${JSON.stringify(login.vhost)} to it: it is not there, the user has no permissions in it, or a limit of connections is reached.`,
+    `The broker knows the credential, but does not open virtual host ${JSON.stringify(login.vhost)} to it: it is not there, it is down, or the user has no permissions in it.`,
     { cause: result.cause },
   );
 }

@@ -8,8 +8,9 @@ import {
 } from '../../errors.ts';
 import type { RetireInput, RetireReport, RotatorSettings } from '../rotator.ts';
 import { managementLogin, type Target } from './administrator.ts';
+import type { LoginResult } from './amqp-login.ts';
 import { type Broker, managing } from './broker.ts';
-import { type BrokerUser, readConnections, readUser, writeUser } from './broker-user.ts';
+import { type BrokerUser, readConnections, readRights, readUser, writeUser } from './broker-user.ts';
 import { type Credential, parseCredential } from './credential-json.ts';
 import { endConnections } from './end-connections.ts';
 import type { Management } from './management.ts';
@@ -42,17 +43,19 @@ export async function retireUser(input: RetireInput, broker: Broker): Promise<Re
   if (admin.username === identity) {
     throw new Misconfigured(`User ${name} is the administrator's own: another administrator must retire it.`);
   }
-  if (survivor !== undefined) await assertWorks(survivor, broker, name);
+  const works = survivor && (await broker.logins.login(survivor.login));
 
   const ended = await managing(broker, admin, async (management) => {
+    if (survivor !== undefined && works !== undefined) await assertWorks(management, survivor, works, name);
     const found = await close(management, input, value && ownerOf(value, broker));
     if ('user' in found) return { sessions: 0, facts: { user: found.user } };
     if (!settings.endSessions) {
       const open = (await readConnections(management, identity))?.length ?? 0;
       return { sessions: 0, facts: { sessions: `${open} left open, as configured` } };
     }
-    const sessions = await endConnections(management, identity, broker.clock);
-    return { sessions, facts: { sessions: 'ended' } };
+    const { ended, stale } = await endConnections(management, identity, broker.clock);
+    const note = stale === 0 ? '' : `; ${stale} that the broker lists are not there`;
+    return { sessions: ended, facts: { sessions: `ended${note}` } };
   });
 
   if (value !== undefined && (await broker.logins.login(value.login)).kind !== 'refused') {
@@ -61,20 +64,28 @@ export async function retireUser(input: RetireInput, broker: Broker): Promise<Re
   return { refusedLogin: value !== undefined, endedSessions: ended.sessions, facts: ended.facts };
 }
 
-async function assertWorks({ username, login }: Credential, broker: Broker, retired: string): Promise<void> {
-  const result = await broker.logins.login(login);
+/**
+ * Throws unless the survivor opens the broker. Where as many of its connections are open as may be, it does: the password
+ * is right, and its permissions hold the virtual host.
+ */
+async function assertWorks(
+  management: Management,
+  { username, login }: Credential,
+  result: LoginResult,
+  retired: string,
+): Promise<void> {
+  if (result.kind === 'accepted') return;
+  const { cause } = result;
   const name = JSON.stringify(username);
   if (result.kind === 'refused') {
-    throw new IncumbentRefused(`User ${name} must go on working but is refused: ${retired} is kept.`, {
-      cause: result.cause,
-    });
+    throw new IncumbentRefused(`User ${name} must go on working but is refused: ${retired} is kept.`, { cause });
   }
-  if (result.kind === 'no vhost') {
-    throw new TransientFailure(
-      `The virtual host is not opened to ${name}, who must go on working (permissions, or a limit of connections): ${retired} is kept.`,
-      { cause: result.cause },
-    );
-  }
+  const user = result.kind === 'full' ? await readUser(management, username) : undefined;
+  if (user !== undefined && (await readRights(management, user)).permissions.has(login.vhost)) return;
+  throw new TransientFailure(
+    `The virtual host is not opened to ${name}, who must go on working (permissions, or it is down): ${retired} is kept.`,
+    { cause },
+  );
 }
 
 /** Closed, or why nothing was done. */
@@ -93,8 +104,9 @@ async function close(
   if (hasValue === undefined) {
     const here = known.filter((entry) => entry.identity === identity && entry.state !== 'retired');
     if (here.some((entry) => entry.versionId !== versionId)) return { user: 'another version has it: left alone' };
-    // A value that was never stored was never set either; so who has given this user a password, nobody knows.
-    if (here.every((entry) => entry.state === 'proposed')) throw inDoubt(identity);
+    // A value that was never stored was never set either; so who has given this user a password, nobody knows. The state
+    // does not say it: a candidate that could not be ended goes on as a debt like any other.
+    if (!here.some((entry) => entry.wasStored === true)) throw inDoubt(identity);
   } else if (!(await hasValue(user))) return { user: 'it has another password: left alone' };
   await writeUser(management, { name: identity, ...endedHash(identity, versionId), tags: [], limits: CLOSED });
   return { isClosed: true };

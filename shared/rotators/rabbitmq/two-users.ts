@@ -8,9 +8,10 @@ import { type Broker, managing } from './broker.ts';
 import { type BrokerUser, readConnections, readRights, readUser, type Rights, writeUser } from './broker-user.ts';
 import { type Credential, parseCredential } from './credential-json.ts';
 import { assertAddressable, type Management } from './management.ts';
-import { hashPassword, isHashOf } from './password-hash.ts';
+import { hashPassword, isEnded, isHashOf } from './password-hash.ts';
 import { copyRights } from './rights.ts';
 import { assertNotOvertaken, assertSlotFree, fenceOf } from './slot.ts';
+import { withoutStale } from './stale-connections.ts';
 import { isLoopback } from './transport.ts';
 import { candidateAfter } from './user-names.ts';
 
@@ -34,12 +35,21 @@ export async function preflightTwoUsers(input: PreflightInput, broker: Broker): 
     const candidate = candidateAfter(incumbent.username);
     assertOthers(admin.username, candidate);
     const slot = await readUser(management, candidate);
-    const openConnections = (await requireConnections(management, candidate)).length;
-    assertSlotFree({ name: candidate, user: slot, openConnections, versionId, known });
+    const listed = await requireConnections(management, candidate);
+    const { open, stale } =
+      slot !== undefined && isEnded(slot)
+        ? await withoutStale(management, candidate, { listed, clock: broker.clock })
+        : { open: listed, stale: [] };
+    assertSlotFree({ name: candidate, user: slot, openConnections: open.length, versionId, known });
     const rights = user && (await readRights(management, user));
     if (rights !== undefined) assertCanBeCopied(incumbent.username, rights);
     const tls = management.isEncrypted ? 'verified' : 'none';
-    const facts = { server_version: version, management_tls: tls, vhost: incumbent.login.vhost };
+    const facts = {
+      server_version: version,
+      management_tls: tls,
+      vhost: incumbent.login.vhost,
+      ...(stale.length === 0 ? {} : { stale_connections: String(stale.length) }),
+    };
     return { rights, preflight: { candidate, incumbent: incumbent.username, facts, fence: fenceOf(slot) } };
   });
   // Both have ended before either's fault goes on; the administrator's goes first.
@@ -133,8 +143,11 @@ function assertOpens({ username, login }: Credential, result: LoginResult, right
       cause: result.cause,
     });
   }
+  // The application has opened as many as it may, with this very value. The candidate may open as many again.
+  if (result.kind === 'full' && result.limitOf === 'user') return;
+  const reason = result.kind === 'full' ? "the broker's limit of connections is reached" : 'it is down';
   throw new TransientFailure(
-    `The virtual host ${vhost} is not opened to the incumbent (${name}) now: it is down, or a limit of connections is reached.`,
+    `The virtual host ${vhost} is not opened to the incumbent (${name}) now: ${reason}.`,
     { cause: result.cause },
   );
 }
