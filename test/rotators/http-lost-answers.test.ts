@@ -102,6 +102,42 @@ describe('an answer to create that is lost', () => {
   });
 });
 
+describe('a credential whose value was never stored, and that the API does not find under its id', () => {
+  it.each([
+    ['the list shows it: the request is wrong, and it lives', true],
+    ['the list does not show it: it is gone', false],
+  ])('%s', async (_, isThere) => {
+    const { account, rotations, admin } = world.secret({
+      declare: (http) => ({ ...http, revoke: { ...http.revoke, path: '/v1/wrong/{{id}}' } }),
+    });
+    const { id: identity } = world.server.make(account, first);
+    if (!isThere) world.server.revoke(account, ({ id }) => id === identity);
+    const issuance = { since: world.clock.now(), existing: [], attempts: 1, explained: 1 };
+    const run = rotations.rotator.retire({
+      settings: rotations.settings,
+      admin,
+      identity,
+      versionId,
+      value: undefined,
+      survivor: rotations.current.value,
+      known: [{ identity, versionId, state: 'proposed', issuance }],
+    });
+    if (isThere) await expect(run).rejects.toBeInstanceOf(StillAlive);
+    else expect(await run).toMatchObject({ facts: { revoke: 'gone', removed: 'none was there' } });
+  });
+
+  it('is gone where the list shows it still, for some time, after the API has revoked it', async () => {
+    const { account, rotations, admin } = world.secret();
+    const { id: identity } = world.server.make(account, first);
+    world.server.isForgetful = true;
+    const issuance = { since: world.clock.now(), existing: [], attempts: 1, explained: 1 };
+    const input = { identity, versionId, value: undefined, survivor: rotations.current.value };
+    const known = [{ identity, versionId, state: 'proposed', issuance }] as const;
+    const { facts } = await rotations.rotator.retire({ settings: rotations.settings, admin, ...input, known });
+    expect(facts).toEqual({ revoke: 'revoked', removed: 'none was there' });
+  });
+});
+
 describe.each([
   ['without a list', withoutList],
   [

@@ -256,6 +256,23 @@ describe('when a credential ends by itself', () => {
     expect(await world.issue(world.secret(), 'v1')).not.toHaveProperty('expiresAt');
   });
 
+  it('is replaced after its end as before it, by a rotation that came too late', async () => {
+    const { rotations, account } = world.secret();
+    const end = () => {
+      world.server.expiresAt = new Date(world.clock.now().getTime() + 3600_000).toISOString();
+    };
+    end();
+    const { value } = await rotations.rotate();
+    world.clock.advance(3600);
+    world.server.revoke(account, () => true);
+    expect(await rotations.probe(value)).toBe('refused');
+    end();
+    const next = await rotations.rotate();
+    expect(next.preflight.facts['incumbent']).toMatch(/^refused: it ended by itself at .*, and this rotation replaces/);
+    expect(await rotations.probe(next.value)).toBe('accepted');
+    expect(world.server.keys(account)).toHaveLength(1);
+  });
+
   it.each([
     'tomorrow',
     '2027-02-30',
