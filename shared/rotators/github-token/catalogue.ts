@@ -18,7 +18,7 @@ export const GITHUB_TOKEN: CatalogueEntry = {
     'an answer that is lost leaves a token that nobody has and that nobody can end: it is waited for, about an hour',
     'a personal access token that was adopted cannot be revoked by an App: its retirement stays owed until a person deletes it',
     'read:all leaves out what exists as write only (workflows)',
-    'the certificate of a GitHub Enterprise Server must be signed by an authority that Node.js trusts',
+    'the certificate of a GitHub Enterprise Server must be signed by an authority that Node.js trusts, or that certificate_authority names, beside base_url',
   ],
   example: `- name: api_key_github
   type: github_token

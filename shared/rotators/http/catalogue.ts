@@ -9,6 +9,7 @@ export const HTTP: CatalogueEntry = {
     '{"value":"…","id":"…"}: what create.capture names, and every other key that was there; or plain text, which is the value alone',
   needs: [
     'An API with requests that make a credential, use it, and revoke it, over https (http only on a loopback address).',
+    'certificate_authority (a PEM file) where an authority of your own signed its certificate.',
     'admin_secret: what create, list and revoke authenticate with, as plain text ({{admin}}) or JSON ({{admin.KEY}}).',
     'create: its answer is JSON and holds the value; capture names what is kept of it by JSON Pointers (RFC 6901): value always, id where revoke needs it, expires_at (RFC 3339, or seconds since 1970) where it ends by itself.',
     'test: authenticates with {{value}}; a status of expect means accepted, 401 or 403 refused.',
