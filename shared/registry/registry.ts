@@ -44,7 +44,10 @@ export interface Lease {
 
 /** A credential that exists at the target, or may, because of Rekey: journaled before it is made. */
 export interface LedgerCredential extends KnownCredential {
-  /** Not retired before; set with `grace`. */
+  /**
+   * With `grace`: not retired before. With `retired`: proved dead again then, because a function that had not ended by the
+   * first proof may have made it alive since.
+   */
   readonly retireAt: Date | undefined;
   /** When retiring it first failed: a debt until it is proved dead. */
   readonly owedSince: Date | undefined;

@@ -20,9 +20,9 @@ import type {
 } from '../rotators/rotator.ts';
 import type { SecretVersion } from '../secret-store.ts';
 import { requireVersion } from './credential-values.ts';
-import { credential, withCredentialChange } from './ledger.ts';
+import { credential, NOTHING_OWED, withCredential, withCredentialChange } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
-import { type RunningRecord, running } from './phase.ts';
+import { type RunningRecord, running, saveUndisturbed } from './phase.ts';
 import type { RotationPorts } from './ports.ts';
 
 /** A candidate that the record has journaled. */
@@ -97,16 +97,19 @@ export async function issueCandidate(rotator: IssuedRotator, journaled: Journale
   const { identity, value, expiresAt, facts } = await issue(rotator, journaled, issuance);
   log.note('candidate_issued', { ...facts, candidate: identity, attempt: issuance.attempts });
   const explained = { ...issuance, explained: issuance.attempts };
-  const named = withCredentialChange(record, versionId, { identity, expiresAt, issuance: explained });
-  const issued: RunningRecord = { ...named, rotation: { ...named.rotation, candidate: identity } };
-  const made = { record: issued, value, isAlive: true };
-  if ((await ports.registry.save(issued)) === 'conflict') {
-    await takeBack(rotator, journaled, made);
+  const name = (latest: RunningRecord): RunningRecord => {
+    const named = withCredentialChange(latest, versionId, { identity, expiresAt, issuance: explained });
+    return { ...named, rotation: { ...named.rotation, candidate: identity } };
+  };
+  const made = { record: name(record), value, isAlive: true };
+  const written = await saveUndisturbed(ports.registry, record, name);
+  if (written === undefined) {
+    await discard(rotator, journaled, made);
     throw new TransientFailure(`Another try of this rotation of "${secretId}" is having a credential made.`);
   }
-  const saved = running({ ...issued, revision: issued.revision + 1 }, versionId);
+  const saved = running(written, versionId);
   if ((await ports.secretStore.putPending(secretId, versionId, value)) === 'conflict') {
-    await takeBack(rotator, journaled, { ...made, record: saved });
+    await discard(rotator, journaled, { ...made, record: saved });
     throw new TransientFailure(`Another try of this rotation of "${secretId}" has stored its credential.`);
   }
   log.note('candidate_stored', { version_id: versionId, stage: 'AWSPENDING' });
@@ -125,11 +128,7 @@ const MADE_NOTHING: ReadonlySet<string> = new Set([
 /**
  * One attempt. One that surely made nothing does not count: what is found at the provider later is not taken for its work.
  */
-async function issue(
-  rotator: IssuedRotator,
-  journaled: Journaled,
-  issuance: Issuance,
-): Promise<IssueReport> {
+async function issue(rotator: IssuedRotator, journaled: Journaled, issuance: Issuance): Promise<IssueReport> {
   const { record, values, versionId, preflight } = journaled;
   try {
     return await rotator.issue({
@@ -142,15 +141,14 @@ async function issue(
     });
   } catch (error) {
     if (hasMadeNothing(rotator, error)) {
-      await updateRecord(journaled.ports.registry, record.secretId, (latest) =>
-        uncounted(latest, versionId, issuance),
-      );
+      await updateRecord(journaled.ports.registry, record.secretId, (latest) => uncounted(latest, versionId, issuance));
     }
     throw error;
   }
 }
 
 export function hasMadeNothing({ madeNothing }: IssuedRotator, error: unknown): boolean {
+  if (error instanceof TransientFailure) return error.madeNothing;
   const { name } = error as Error;
   return MADE_NOTHING.has(name) || madeNothing?.has(name) === true;
 }
@@ -162,23 +160,50 @@ function uncounted<R extends SecretRecord>(record: R, versionId: string, { attem
   return withCredentialChange(record, versionId, { issuance: { ...now, attempts: attempts - 1 } });
 }
 
-/** Ends a candidate of this very run, whose value it has in hand, and writes down that nobody needs to look for it. */
+/**
+ * Ends what was stored nowhere, so that nobody uses it: nothing else needs to work for that. The incumbent of a run that
+ * comes late may have been retired by a later one.
+ */
+function discard(rotator: IssuedRotator, journaled: Journaled, made: BroughtIn): Promise<void> {
+  return takeBack(rotator, { ...journaled, incumbent: undefined }, made);
+}
+
+/**
+ * Ends a candidate of this very run, whose value it has in hand, and writes down that nobody needs to look for it. Where the
+ * ledger has it for dead (this run comes after a roll back), it is a debt there first, until it is proved dead again: a
+ * crash, or a target that is away, leaves what the sweep finds.
+ */
 export async function takeBack(
   rotator: Rotator,
-  { ports, values, versionId, incumbent }: Journaled,
-  { record, value }: { readonly record: SecretRecord; readonly value: SecretText },
+  journaled: Journaled,
+  made: { readonly record: SecretRecord; readonly value: SecretText },
 ): Promise<void> {
+  const { ports, values, versionId, incumbent } = journaled;
+  const { record, value } = made;
   const { settings, admin } = values;
-  await rotator.retire({
-    settings,
-    admin,
-    identity: credential(record, versionId)?.identity ?? '',
-    versionId,
-    value,
-    survivor: incumbent?.value,
-    survivorVersionId: incumbent?.versionId,
-    known: record.ledger,
-  });
+  const identity = credential(record, versionId)?.identity ?? '';
+  let isIndebted = false;
+  try {
+    isIndebted = await indebt(journaled, record);
+  } finally {
+    await rotator.retire({
+      settings,
+      admin,
+      identity,
+      versionId,
+      value,
+      survivor: incumbent?.value,
+      survivorVersionId: incumbent?.versionId,
+      known: record.ledger,
+    });
+  }
+  if (isIndebted) {
+    await updateRecord(ports.registry, record.secretId, (latest) => {
+      const entry = credential(latest, versionId);
+      if (entry?.state !== 'grace' || entry.identity !== identity) return latest;
+      return withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'retired' });
+    });
+  }
   const explained = credential(record, versionId)?.issuance?.explained;
   if (explained === undefined) return;
   await updateRecord(ports.registry, record.secretId, (latest) => {
@@ -186,6 +211,38 @@ export async function takeBack(
     if (issuance === undefined || (issuance.explained ?? 0) >= explained) return latest;
     return withCredentialChange(latest, versionId, { issuance: { ...issuance, explained } });
   });
+}
+
+/**
+ * Writes that the candidate lives where the ledger says that it is dead, or knows it no more; and its name where that is
+ * not known. Answers whether it is a debt by that. A later rotation may have the record: nothing of it is touched, and its
+ * steps take this for what it is (`saveUndisturbed`).
+ */
+async function indebt({ ports, record: before, versionId }: Journaled, made: SecretRecord): Promise<boolean> {
+  const alive = credential(made, versionId);
+  if (alive === undefined) return false;
+  const { identity, expiresAt } = alive;
+  const unnamed = credential(before, versionId)?.identity;
+  let wasDead = false;
+  await updateRecord(ports.registry, made.secretId, (latest) => {
+    const entry = credential(latest, versionId);
+    const issuance = merged(entry?.issuance, alive.issuance);
+    const named = { identity, expiresAt, ...(issuance === undefined ? {} : { issuance }) };
+    wasDead = entry === undefined || entry.state === 'retired';
+    if (wasDead) {
+      return withCredential(latest, { ...alive, ...entry, ...named, state: 'grace', retireAt: ports.clock.now() });
+    }
+    const isToName = entry?.state === 'grace' && entry.identity === unnamed && identity !== unnamed;
+    return isToName ? withCredentialChange(latest, versionId, named) : latest;
+  });
+  return wasDead;
+}
+
+/** Other attempts may have been begun, or explained, since. */
+function merged(there: Issuance | undefined, own: Issuance | undefined): Issuance | undefined {
+  if (there === undefined || own === undefined) return there ?? own;
+  const explained = Math.max(there.explained ?? 0, own.explained ?? 0);
+  return { ...there, attempts: Math.max(there.attempts, own.attempts), explained };
 }
 
 /** What an earlier attempt has stored since this step looked: its answer was late, not lost. */

@@ -84,10 +84,13 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
       log.note('proved_dead', { ...facts, refused_login: refusedLogin, ended_sessions: endedSessions });
       return undefined;
     } catch (error) {
-      if (!(error instanceof SameAsSurvivor) || survivor === undefined) throw error;
-      await assertOpens(rotator, survivor.value, settings, error);
-      log.note('superseded', { superseded_by: survivor.versionId }, 'medium');
-      return survivor.versionId;
+      if (error instanceof SameAsSurvivor && survivor !== undefined) {
+        await assertOpens(rotator, survivor.value, settings, error);
+        log.note('superseded', { superseded_by: survivor.versionId }, 'medium');
+        return survivor.versionId;
+      }
+      if (entry.state === 'retired' && !PASSING.has((error as Error).name)) await indebt(work, entry);
+      throw error;
     }
   });
   const change = (latest: SecretRecord): SecretRecord =>
@@ -95,6 +98,13 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
       ? withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'retired' })
       : withSuperseded(latest, versionId, answer);
   return updateRecord(ports.registry, record.secretId, change, record, entries);
+}
+
+/** It was proved dead once, and cannot be again: from now on it is a debt like any other. */
+async function indebt({ ports, record }: EndingWork, { versionId, retireAt }: LedgerCredential): Promise<void> {
+  await updateRecord(ports.registry, record.secretId, (latest) =>
+    withCredentialChange(latest, versionId, { state: 'grace', retireAt }),
+  );
 }
 
 /** A value that opens nothing says nothing of another that may: the other stays owed. */

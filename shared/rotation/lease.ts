@@ -8,13 +8,20 @@ import type { SecretRecord } from '../registry/registry.ts';
  */
 export const LEASE_SECONDS = 15 * 60;
 
-/** The record with the lease given to, or renewed for, `holder`. Throws `LeaseHeld` while another one has it. */
+/**
+ * The record with the lease given to, or renewed for, `holder`. Throws `LeaseHeld` while another one has it. Renewed it is
+ * always another one, also within a millisecond: by that a step sees that another one of its rotation has begun.
+ */
 export function withLease(record: SecretRecord, holder: string, now: Date): SecretRecord {
   const { lease } = record;
   if (lease !== undefined && lease.holder !== holder && lease.expiresAt > now) {
     throw new LeaseHeld(`Another run is changing "${record.secretId}" until ${lease.expiresAt.toISOString()}.`);
   }
-  return { ...record, lease: { holder, expiresAt: new Date(now.getTime() + LEASE_SECONDS * 1000) } };
+  const before = lease?.holder === holder ? lease.expiresAt.getTime() : 0;
+  return {
+    ...record,
+    lease: { holder, expiresAt: new Date(Math.max(now.getTime() + LEASE_SECONDS * 1000, before + 1)) },
+  };
 }
 
 /** The record without the lease, if `holder` has it. */

@@ -22,7 +22,7 @@ const RETIRED_KEPT = 10;
 /**
  * The record with a credential written into its ledger, in place of the entry of the same version. A retired entry of
  * the same identity goes: its place at the target is taken, so the ledger stays as short as what exists. Of other retired
- * ones the last are kept.
+ * ones the last are kept; and all that are to be proved dead again.
  */
 export function withCredential<R extends SecretRecord>(
   record: R,
@@ -33,13 +33,17 @@ export function withCredential<R extends SecretRecord>(
   } & Partial<LedgerCredential>,
 ): R {
   const others = record.ledger.filter(
-    ({ versionId, identity, state }) =>
-      versionId !== entry.versionId && !(state === 'retired' && identity === entry.identity),
+    (other) => other.versionId !== entry.versionId && !(isOver(other) && other.identity === entry.identity),
   );
-  const retired = others.filter(({ state }) => state === 'retired');
+  const retired = others.filter(isOver);
   const forgotten = new Set(retired.slice(0, Math.max(0, retired.length - RETIRED_KEPT)));
   const kept = others.filter((other) => !forgotten.has(other));
   return { ...record, ledger: [...kept, { ...NOTHING_OWED, ...entry }] };
+}
+
+/** Proved dead, and nothing of its rotation ran any more then. */
+export function isOver({ state, retireAt }: LedgerCredential): boolean {
+  return state === 'retired' && retireAt === undefined;
 }
 
 /** The record with one entry changed; the same record when there is no such entry. */
@@ -70,7 +74,12 @@ export function withSuperseded<R extends SecretRecord>(record: R, versionId: str
   return { ...record, ledger: [...others.filter((other) => other !== known), current] };
 }
 
-/** Credentials that should be dead by `now`. */
+/** Credentials that should be dead by `now`, and those to be proved so again. */
 export function overdue(record: SecretRecord, now: Date): readonly LedgerCredential[] {
-  return record.ledger.filter(({ state, retireAt }) => state === 'grace' && retireAt !== undefined && retireAt <= now);
+  return record.ledger.filter(({ state, retireAt }) => isMortal(state) && retireAt !== undefined && retireAt <= now);
+}
+
+/** Whether a credential in this state that has a `retireAt` gets a retirement. */
+export function isMortal(state: State): boolean {
+  return state === 'grace' || state === 'retired';
 }

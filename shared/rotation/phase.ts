@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { AuditOperation } from '../audit/audit-trail.ts';
 import { RateLimited, type RekeyError, RotationEnded } from '../errors.ts';
-import type { Phase, PhaseRecord, RotationRecord, SecretRecord } from '../registry/registry.ts';
+import type { Phase, PhaseRecord, Registry, RotationRecord, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { withLease } from './lease.ts';
 import { asRekeyError, OperationLog } from './operation-log.ts';
@@ -44,7 +45,7 @@ export interface PhaseOutcome {
   readonly change?: (record: RunningRecord) => RunningRecord;
   /** The record as the work has left it, where it wrote to it: saves reading it again. */
   readonly record?: RunningRecord;
-  /** Called, to undo and throw, when somebody else has written `record` since, unless that was this phase's own end. */
+  /** Called, to undo and throw, when `saveUndisturbed` says so, unless what was written is this phase's own end. */
   readonly disturbed?: () => Promise<never>;
 }
 
@@ -96,11 +97,44 @@ async function endPhase(
   };
   const known = outcome.record ?? done.record;
   if (outcome.disturbed === undefined) return updateRecord(registry, secretId, end, known, entries);
-  const ended = end(known);
-  if ((await registry.save(ended, { entries })) === 'saved') return { ...ended, revision: ended.revision + 1 };
+  const ended = await saveUndisturbed(registry, known, end, entries);
+  if (ended !== undefined) return ended;
   const latest = await requireRecord(registry, secretId);
   if (latest.rotation?.rotationId === rotationId && hasEnded(latest, name)) return latest;
   return outcome.disturbed();
+}
+
+const ATTEMPTS = 8;
+
+/**
+ * Saves `change` of `known`, the record as a step of its running rotation has left it. Who has written since, and left the
+ * lease and the candidate's entry as they were, meant something else: their write is kept. `undefined`, and nothing is
+ * saved, when somebody rolls this rotation back, or has, or another try of the step is at work.
+ */
+export async function saveUndisturbed(
+  registry: Registry,
+  known: RunningRecord,
+  change: (latest: RunningRecord) => SecretRecord,
+  entries?: readonly AuditOperation[],
+): Promise<SecretRecord | undefined> {
+  let record = known;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const changed = change(record);
+    if ((await registry.save(changed, entries === undefined ? {} : { entries })) === 'saved') {
+      return { ...changed, revision: changed.revision + 1 };
+    }
+    const latest = await requireRecord(registry, known.secretId);
+    const { rotation } = latest;
+    if (rotation === undefined || !isDeepStrictEqual(ownOf(latest, known), ownOf(known, known))) return undefined;
+    record = { ...latest, rotation };
+  }
+  return undefined;
+}
+
+/** What only a step of the rotation itself, or who rolls it back, writes; as it is stored. */
+function ownOf({ lease, rotation, ledger }: SecretRecord, { rotation: { rotationId } }: RunningRecord): unknown {
+  const entry = ledger.find(({ versionId }) => versionId === rotationId);
+  return JSON.parse(JSON.stringify([lease, rotation?.rotationId, rotation?.status, entry ?? null]));
 }
 
 /** So that the alert can say what stopped the rotation. The error itself matters more: a failure here is passed over. */

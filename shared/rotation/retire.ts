@@ -8,7 +8,7 @@ import { adminValue } from './credential-values.ts';
 import { isAtWork } from './at-work.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
 import { withLease, withoutLease } from './lease.ts';
-import { credential, NOTHING_OWED, withCredentialChange } from './ledger.ts';
+import { credential, isOver, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RetirementInput } from './payloads.ts';
 import { retryTime } from './phase.ts';
@@ -28,7 +28,7 @@ export type RetireResult =
  * version, whose it is from now on), so it lives on; `limited`: its provider is to be asked again later (for an hour after
  * the grace period; after that, `RateLimited` is thrown).
  *
- * Twice is harmless: a credential that the ledger has as retired, or no longer has, is done; ending a dead one changes
+ * Twice is harmless: a credential that the ledger has as retired for good, or no longer has, is done; ending a dead one changes
  * nothing. Holds the secret's lease meanwhile, so no rotation re-uses the credential's place. Throws `LeaseHeld` while a
  * rotation runs, `StillHeld` (after an hour `HeldTooLong`) while consumers use the credential, and what the target says
  * when it cannot be proved dead.
@@ -38,7 +38,7 @@ export async function retire(input: RetirementInput, ports: RotationPorts): Prom
   const { secretId, versionId } = input;
   const before = await requireRecord(registry, secretId);
   const known = credential(before, versionId);
-  if (known === undefined || known.state === 'retired') return { outcome: 'retired' };
+  if (known === undefined || isOver(known)) return { outcome: 'retired' };
   if (known.state === 'grace') await requireLeft(known, before, ports);
 
   const holder = `retire/${versionId}`;

@@ -8,7 +8,7 @@ import { callBack, endCallBack, settle } from '../rollout/notices.ts';
 import { isFollowed, retirementOf, switched } from './apply.ts';
 import { nextTry, refusalsAfter } from './due.ts';
 import { withLease, withoutLease } from './lease.ts';
-import { credential, withCredentialChange } from './ledger.ts';
+import { credential, isMortal, withCredentialChange } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
 import type { ApplyResult, RollBackInput, RollBackResult, RotationInput } from './payloads.ts';
 import { assertAnswers, hasEnded, operationLog, retryTime, type RunningRecord, running, withPhase } from './phase.ts';
@@ -20,7 +20,8 @@ import type { RotationPorts } from './ports.ts';
  * Where the switch had happened and the new value opens the target, going on is the way out: `completed`. Otherwise
  * `AWSCURRENT` is (or goes) back on the incumbent, the candidate is ended at the target, `AWSPENDING` is taken off:
  * `rolled_back`. Consumers that have taken the candidate are told to go back; while they have it, or when it cannot be
- * ended now (the target is down), it stays in the ledger, and the answer holds its retirement.
+ * ended now (the target is down), it stays in the ledger, and the answer holds its retirement. So it does when a function
+ * of the rotation may still run, which would make the candidate alive again: it is proved dead once more after that.
  *
  * Twice is harmless: what it does is decided by where the label is, and an ended rotation answers its outcome again.
  */
@@ -55,6 +56,17 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
  * now; not before a time, when its provider answers again; or by nobody but a person.
  */
 type Removal = 'undone' | 'candidate_held' | 'candidate_owed' | Date | OrphanInDoubt;
+
+/** After so long no function runs any more that had begun before: each is stopped after 60 s. */
+const LATE_SECONDS = 120;
+
+/**
+ * Whether the function of the step that failed may still run. Only one that has thrown has surely ended: its errors' names
+ * have no dot; those of Step Functions, of Lambda and of the recovery rule have.
+ */
+function mayGoOn(fault: string): boolean {
+  return fault.includes('.');
+}
 
 /** The effects of going back, each idempotent; entries and books are written after them. */
 async function undo(
@@ -175,9 +187,9 @@ async function incumbentValue(record: RunningRecord, ports: RotationPorts): Prom
   return versionId === undefined ? undefined : (await requireVersion(ports, record.secretId, versionId)).value;
 }
 
-/** The retirement of a candidate that could not be ended yet, so that it is tried, and told of, until it is dead. */
+/** The retirement of a candidate that could not be ended yet, or not for good, until it is dead. */
 function owedCandidate({ ledger }: SecretRecord, { environment, secretId, rotationId }: RotationInput): ApplyResult {
-  const owed = ledger.find(({ versionId, state }) => versionId === rotationId && state === 'grace');
+  const owed = ledger.find(({ versionId, state }) => versionId === rotationId && isMortal(state));
   if (owed?.retireAt === undefined) return {};
   const retireAt = owed.retireAt.toISOString();
   return { retirement: { environment, secretId, rotationId, versionId: rotationId, retireAt } };
@@ -217,7 +229,7 @@ function end(
       },
       rotationId,
       removal === 'undone'
-        ? { state: 'retired', retireAt: undefined }
+        ? { state: 'retired', retireAt: mayGoOn(fault) ? new Date(now.getTime() + LATE_SECONDS * 1000) : undefined }
         : {
             state: 'grace',
             retireAt: removal instanceof Date ? removal : now,

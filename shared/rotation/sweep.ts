@@ -1,7 +1,7 @@
 import { RecordUnreadable, TransientFailure } from '../errors.ts';
 import type { LedgerCredential, Registry, SecretRecord } from '../registry/registry.ts';
 import { updateRecord } from '../registry/update-record.ts';
-import { credential, withCredentialChange } from './ledger.ts';
+import { credential, isMortal, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RecoveryPorts } from './recover.ts';
 import { nameOfVersion } from './rotation-id.ts';
@@ -81,7 +81,7 @@ async function sweepOne(
   const result = { orphans: 0, restarted: 0 };
   for (const entry of swept.ledger) {
     const { state, versionId, retireAt } = entry;
-    if (state !== 'grace' || retireAt === undefined || !(isOrphan(entry) || isSilent(entry, now))) continue;
+    if (!isMortal(state) || retireAt === undefined || !(isOrphan(entry) || isSilent(entry, now))) continue;
     await ports.startRetirement(nameOf(entry, now), {
       environment,
       secretId: record.secretId,
@@ -142,8 +142,8 @@ async function takeIn(
   return updateRecord(registry, record.secretId, indebted, record, entries);
 }
 
-function isSilent({ state, retireAt, owedAlertAt }: LedgerCredential, now: Date): boolean {
-  if (state !== 'grace' || retireAt === undefined) return false;
+function isSilent({ retireAt, owedAlertAt }: LedgerCredential, now: Date): boolean {
+  if (retireAt === undefined) return false;
   const sign = Math.max(retireAt.getTime(), owedAlertAt?.getTime() ?? 0);
   return now.getTime() - sign > SILENT_SECONDS * 1000;
 }
