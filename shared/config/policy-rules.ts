@@ -1,5 +1,5 @@
 import { RekeyError } from '../errors.ts';
-import { alphabetOf, MOST_PASSWORD_BYTES, randomPassword } from '../rotators/password.ts';
+import { alphabetOf, randomPassword, tooLongFor } from '../rotators/password.ts';
 import { policyDeclaration } from './policy-schema.ts';
 import type { RuleFinding } from './rule-finding.ts';
 import type { SecretEntry } from './schema.ts';
@@ -12,7 +12,8 @@ export function brokenPolicyRules({ policy, type }: Pick<SecretEntry, 'policy' |
   if (policy === undefined) return [];
   const fault = faultOf(policy);
   if (fault !== undefined) return [{ at: ['policy'], message: `found an impossible policy; ${fault}` }];
-  return tooLong(policy, type);
+  const excess = tooLongFor(type, policyDeclaration(policy));
+  return excess === undefined ? [] : [{ at: ['policy', 'length'], message: `found a policy for ${excess}` }];
 }
 
 /** A policy whose texts could be guessed. */
@@ -26,15 +27,6 @@ export function doubtfulPolicyRules({ policy }: Pick<SecretEntry, 'policy'>): re
       message: `found a policy of about ${bits} bits; ${ENOUGH_BITS} bits or more cannot be guessed: make length longer, or the alphabet larger`,
     },
   ];
-}
-
-/** Judged by the longest text that may be drawn: a rotation must not depend on what was drawn. */
-function tooLong(policy: NonNullable<SecretEntry['policy']>, type: SecretEntry['type']): readonly RuleFinding[] {
-  const most = new Map<string | undefined, number>(Object.entries(MOST_PASSWORD_BYTES)).get(type);
-  const widest = Math.max(...alphabetOf(policyDeclaration(policy)).map((character) => Buffer.byteLength(character)));
-  if (most === undefined || policy.length * widest <= most) return [];
-  const found = `found a policy for passwords of ${widest === 1 ? '' : 'up to '}${policy.length * widest} bytes`;
-  return [{ at: ['policy', 'length'], message: `${found}; ${type} takes at most ${most}` }];
 }
 
 /** The generator's own rules. It draws nothing here: that it asks for the first character is the answer. */

@@ -60,6 +60,26 @@ export function alphabetOf({ alphabet, exclude = '', require }: PolicyDeclaratio
   return [...new Set(base)].filter((character) => !excluded.has(character));
 }
 
+/**
+ * That a target of `type` does not take every password by `policy`, and why; undefined where it does. Judged by the longest
+ * that may be drawn: a rotation must not depend on what was drawn.
+ */
+export function tooLongFor(type: string | undefined, policy: PolicyDeclaration = DEFAULT_POLICY): string | undefined {
+  const most = new Map<string | undefined, number>(Object.entries(MOST_PASSWORD_BYTES)).get(type);
+  const widest = Math.max(...alphabetOf(policy).map((character) => Buffer.byteLength(character)));
+  if (most === undefined || policy.length * widest <= most) return undefined;
+  return `passwords of ${widest === 1 ? '' : 'up to '}${policy.length * widest} bytes; ${type} takes at most ${most}`;
+}
+
+/**
+ * Throws `Misconfigured` where a target of `type` does not take every password by `policy`: for preflight, because the
+ * parser of `secrets.yaml` does not know the type of a secret that leaves it to its value.
+ */
+export function assertNotTooLong(type: keyof typeof MOST_PASSWORD_BYTES, policy: PolicyDeclaration | undefined): void {
+  const fault = tooLongFor(type, policy);
+  if (fault !== undefined) throw new Misconfigured(`policy is for ${fault}: make its length shorter.`);
+}
+
 type Classes = ReadonlyMap<keyof typeof CLASSES, ReadonlySet<string>>;
 
 function classesOf({ require }: PolicyDeclaration, alphabet: readonly string[]): Classes {

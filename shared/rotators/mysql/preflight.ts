@@ -1,6 +1,7 @@
 import { Misconfigured } from '../../errors.ts';
 import type { Preflight, PreflightInput, RotatorSettings } from '../rotator.ts';
 import { assertPasswordOnce } from '../login-secret.ts';
+import { assertNotTooLong } from '../password.ts';
 import { adminMissing, administratorFor, assertMayManage, incumbentRefused } from './administrator.ts';
 import type { Connector } from './connect.ts';
 import { parseCredential } from './credential-json.ts';
@@ -15,6 +16,7 @@ import { preflightTwoUsers } from './two-users.ts';
 export async function preflight(input: PreflightInput, flavour: Flavour, connector: Connector): Promise<Preflight> {
   const { settings } = input;
   assertMode(settings);
+  assertNotTooLong(flavour.type, settings.policy);
   const incumbent =
     input.incumbent === undefined ? undefined : parseCredential(input.incumbent, 'incumbent', settings.connection);
   if (incumbent !== undefined) assertPasswordOnce(incumbent);

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { IncumbentRefused, Misconfigured, RotationEnded, TransientFailure } from '../../errors.ts';
 import type { InstallInput, InstallReport, Preflight, PreflightInput } from '../rotator.ts';
 import { assertPasswordOnce } from '../login-secret.ts';
+import { assertNotTooLong } from '../password.ts';
 import { managementLogin } from './administrator.ts';
 import type { LoginResult } from './amqp-login.ts';
 import { type Broker, managing } from './broker.ts';
@@ -23,6 +24,7 @@ const NO_RIGHTS: Rights = { tags: new Set(), limits: new Map(), permissions: new
 /** Reads with the management API, and logs in as the incumbent, side by side. */
 export async function preflightTwoUsers(input: PreflightInput, broker: Broker): Promise<Preflight> {
   const { settings, versionId, known } = input;
+  assertNotTooLong('rabbitmq', settings.policy);
   const incumbent = requireIncumbent(input);
   assertPasswordOnce(incumbent);
   const admin = managementLogin(input.admin, settings, incumbent.login);

@@ -1,6 +1,7 @@
 import { IncumbentRefused, Misconfigured } from '../../errors.ts';
 import type { Preflight, PreflightInput } from '../rotator.ts';
 import { assertPasswordOnce } from '../login-secret.ts';
+import { assertNotTooLong } from '../password.ts';
 import { type AclUser, hashOf, quoted, readUser } from './acl-user.ts';
 import { type Actor, actorFor } from './administrator.ts';
 import { type Connector, type Node, placeOf, type Session } from './connect.ts';
@@ -22,7 +23,8 @@ interface Found {
 /** On every server two connections, side by side: who will change the user, only reading, and the incumbent's login. */
 export async function preflight(input: PreflightInput, connector: Connector): Promise<Preflight> {
   const { settings, versionId } = input;
-  const { connection } = settings;
+  const { connection, policy } = settings;
+  assertNotTooLong('redis', policy);
   const incumbent =
     input.incumbent === undefined ? undefined : parseCredential(input.incumbent, 'incumbent', connection);
   if (incumbent !== undefined) assertPasswordOnce(incumbent, ['password']);
