@@ -13,8 +13,12 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'GET /batches': ['api.all.read', 'api.batch.read'],
   'GET /vector_stores': ['api.all.read', 'api.vector_stores.read'],
   'GET /fine_tuning/jobs': ['api.all.read', 'api.fine_tuning.jobs.read'],
-  'POST /chat/completions': ['api.model.request', 'model.request'],
+  'POST /chat/completions': ['api.model.request'],
+  'POST /responses': ['api.responses.write'],
 };
+
+/** OpenAI's errors call a scope otherwise than its reference. */
+const TOLD: Readonly<Record<string, string>> = { 'api.model.request': 'model.request' };
 
 export interface Place {
   readonly project: string;
@@ -67,6 +71,8 @@ export interface OpenAIServerOptions {
  */
 export class OpenAIServer extends ProviderServer {
   readonly options: OpenAIServerOptions;
+  /** Calls of models that were answered: each costs money. */
+  readonly answered: string[] = [];
   readonly adminKey = `sk-admin-${randomBytes(48).toString('base64url')}`;
   /** May look, but not change. */
   readonly readingAdminKey = `sk-admin-${randomBytes(48).toString('base64url')}`;
@@ -239,9 +245,14 @@ export class OpenAIServer extends ProviderServer {
     const needed = NEEDS[route];
     if (needed === undefined) return refusal(404, { message: `Invalid URL (${route})` });
     if (key.scopes !== undefined && !key.scopes.some((scope) => needed.includes(scope))) {
-      return this.#missing(needed.at(-1) ?? '');
+      const scope = needed.at(-1) ?? '';
+      return this.#missing(TOLD[scope] ?? scope);
     }
     key.lastUsedAt = Math.floor(this.#now / 1000);
+    if (asked.method === 'POST' && !Object.hasOwn(asked.body ?? {}, 'model')) {
+      return refusal(400, { message: 'you must provide a model parameter' });
+    }
+    if (asked.method === 'POST') this.answered.push(route);
     const body = asked.method === 'GET' ? { object: 'list', data: [], has_more: false } : { object: 'chat.completion' };
     const headers: Record<string, string> =
       this.options.namesProject === false ? {} : { 'openai-project': key.project };

@@ -51,6 +51,8 @@ export abstract class ProviderServer {
   clock: Clock;
   /** Every request, oldest first, without its headers. */
   readonly log: string[] = [];
+  /** Of every request, in small letters. */
+  readonly headerNames = new Set<string>();
   readonly #server: Server;
   readonly #scheme: 'http' | 'https';
   readonly #mishaps: Mishap[] = [];
@@ -94,6 +96,7 @@ export abstract class ProviderServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const asked = await read(request);
     this.log.push(`${asked.method} ${asked.path}`);
+    for (const name of Object.keys(asked.headers)) this.headerNames.add(name);
     const does = this.#mishap(asked);
     if (does?.kind === 'hangs') return;
     if (does?.kind === 'breaks before') return void request.socket.destroy();

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../infra/local/free-port.ts';
@@ -15,7 +17,7 @@ import {
 } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { openaiFault } from '../../shared/rotators/api-key/openai/openai-faults.ts';
-import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import type { IssuedRotator, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import type { Mishap } from '../providers/provider-server.ts';
 import { ApiKeyHarness, keyOf } from './api-key-harness.ts';
@@ -337,19 +339,92 @@ it('takes nothing from the environment that the SDK would: no other key, address
   vi.stubEnv('OPENAI_ADMIN_KEY', 'sk-admin-of-the-environment');
   vi.stubEnv('OPENAI_ORG_ID', 'org-of-the-environment');
   vi.stubEnv('OPENAI_PROJECT_ID', 'proj_of_the_environment');
+  vi.stubEnv('OPENAI_WEBHOOK_SECRET', 'whsec_of_the_environment');
   vi.stubEnv('OPENAI_LOG', 'debug');
-  const { rotations } = await adopt();
+  const others = ['OpenAI-Project: proj_other', 'OpenAI-Organization: org-other', 'Authorization: Bearer sk-other'];
+  vi.stubEnv('OPENAI_CUSTOM_HEADERS', [...others, 'X-Of-The-Environment: 1'].join('\n'));
+  const { rotations, adopted } = await adopt();
+  expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
   await rotations.rotate();
+  expect(harness.server.headerNames).toContain('authorization');
+  expect(harness.server.headerNames).not.toContain('x-of-the-environment');
 });
 
-it('a policy that demands an expiry is told, before any key is made', async () => {
-  const strict = await ApiKeyHarness.start({ demandsExpiry: true });
-  try {
-    const rotations = new RotationByHand(strict.rotator(), await strict.adopt('strict'));
-    await expect(rotations.bringIn()).rejects.toThrow(/expiration_required.*demands that keys expire/);
-  } finally {
-    await strict.stop();
-  }
+it('knows every variable that the SDK reads: an update that reads another one is noticed', () => {
+  const source = readFileSync(createRequire(import.meta.url).resolve('openai/client.js'), 'utf8');
+  const read = [...source.matchAll(/readEnv\)\('(\w+)'\)/g)].map(([, name]) => name);
+  expect([...new Set(read)].toSorted((one, other) => String(one).localeCompare(String(other)))).toEqual([
+    'OPENAI_ADMIN_KEY',
+    'OPENAI_API_KEY',
+    'OPENAI_BASE_URL',
+    'OPENAI_CUSTOM_HEADERS',
+    'OPENAI_LOG',
+    'OPENAI_ORG_ID',
+    'OPENAI_PROJECT_ID',
+    'OPENAI_WEBHOOK_SECRET',
+  ]);
+});
+
+it.each(['mismatched_organization', 'mismatched_project'])(
+  'takes %s, which a proxy with a header of its own can bring about, for no word about the key',
+  async (code) => {
+    const { rotations, adopted } = await adopt();
+    const replaced = rotations.promote(await rotations.bringIn());
+    const header = coded(401, code, 'OpenAI-Project header should match project for API key');
+    harness.server.plan({ path: /models/, does: header });
+    await expect(rotations.probe(adopted.incumbent)).rejects.toBeInstanceOf(Misconfigured);
+    harness.server.plan({ path: /models/, does: header });
+    await expect(rotations.preflight('v1')).rejects.toBeInstanceOf(Misconfigured);
+    harness.server.plan({ method: 'DELETE', does: header });
+    await expect(rotations.retire(replaced)).rejects.toBeInstanceOf(Misconfigured);
+    expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
+  },
+);
+
+describe('expires_in', () => {
+  it('is asked for, stored, and when the key ends', async () => {
+    const strict = await ApiKeyHarness.start({ demandsExpiry: true });
+    try {
+      const adopted = await strict.adopt('strict');
+      const provider = { ...adopted.declared.provider, expiresInSeconds: 86_400 };
+      const rotations = new RotationByHand(strict.rotator(), adopted, { provider });
+      const { admin, incumbent } = adopted;
+      const values = { settings: rotations.settings, admin, incumbent, versionId: 'v1', known: [] };
+      const { candidate } = await rotations.rotator.preflight({ ...values, incumbentVersionId: 'v0' });
+      const issuance = { since: new Date(), existing: [], attempts: 1 };
+      const rotator = rotations.rotator as IssuedRotator;
+      const report = await rotator.issue({ ...values, startedAt: new Date(), candidate, issuance });
+      const seconds = ((report.expiresAt as Date).getTime() - Date.now()) / 1000;
+      expect(Math.abs(seconds - 86_400)).toBeLessThan(60);
+      expect(report.facts['expires_at']).toBe(report.expiresAt?.toISOString());
+      expect(JSON.parse(report.value.reveal())).toMatchObject({ expires_at: report.expiresAt?.toISOString() });
+    } finally {
+      await strict.stop();
+    }
+  });
+
+  it('is named where a policy demands it, or allows less, before any key is made', async () => {
+    const strict = await ApiKeyHarness.start({ demandsExpiry: true });
+    try {
+      const adopted = await strict.adopt('strict');
+      const before = strict.server.living(strict.world('strict')).length;
+      const attempt = new RotationByHand(strict.rotator(), adopted).bringIn();
+      await expect(attempt).rejects.toBeInstanceOf(Misconfigured);
+      await expect(attempt).rejects.toThrow(/expiration_required\): .*declare expires_in of the provider/);
+      const provider = { ...adopted.declared.provider, expiresInSeconds: 31_536_001 };
+      const longer = new RotationByHand(strict.rotator(), adopted, { provider }).bringIn();
+      await expect(longer).rejects.toThrow(/expires_in of the provider is longer than the policy .* allows/);
+      expect(strict.server.living(strict.world('strict'))).toHaveLength(before);
+    } finally {
+      await strict.stop();
+    }
+  });
+
+  it('is not sent where it is not declared', async () => {
+    const { rotations, living } = await adopt();
+    await rotations.bringIn('v1');
+    expect(living().find(({ name }) => name === 'rekey v1 1')?.expiresAt).toBeNull();
+  });
 });
 
 it('sees the keys of a service account without a role, which the list leaves out by default', async () => {

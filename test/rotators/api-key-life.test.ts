@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CandidateUnproven, IncumbentRefused, Misconfigured, OrphanInDoubt, StillAlive } from '../../shared/errors.ts';
+import {
+  CandidateUnproven,
+  IncumbentRefused,
+  Misconfigured,
+  OrphanInDoubt,
+  SameAsSurvivor,
+  StillAlive,
+} from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { fits } from '../../shared/rotators/api-key/find-key.ts';
 import { attemptOf, nameOfAttempt } from '../../shared/rotators/api-key/key-names.ts';
@@ -217,9 +224,9 @@ describe('retirement', () => {
     const [incumbent] = living();
     const identity = incumbent?.id ?? '';
     const input = { ...retiring, identity, value: adopted.incumbent };
-    await expect(rotator.retire({ ...input, survivor: adopted.incumbent })).rejects.toBeInstanceOf(Misconfigured);
+    await expect(rotator.retire({ ...input, survivor: adopted.incumbent })).rejects.toBeInstanceOf(SameAsSurvivor);
     await expect(rotator.retire({ ...input, identity: survivorId, survivor: brought.value })).rejects.toBeInstanceOf(
-      Misconfigured,
+      SameAsSurvivor,
     );
     const plain = { ...input, identity: survivorId, survivor: new SecretText(value) };
     await expect(rotator.retire(plain)).rejects.toBeInstanceOf(OrphanInDoubt);
@@ -279,8 +286,9 @@ describe('proof of the candidate', () => {
     });
   });
 
-  it('compares the project, and what each may read', async () => {
+  it('compares the project, and what each may read and call, at no cost', async () => {
     const { rotations } = await adopt();
+    const before = harness.server.answered.length;
     const { parity } = await rotations.test(await rotations.bringIn());
     expect(parity).toEqual([
       'project',
@@ -289,7 +297,10 @@ describe('proof of the candidate', () => {
       'reading batches',
       'reading vector_stores',
       'reading fine_tuning/jobs',
+      'calling models',
+      'making responses',
     ]);
+    expect(harness.server.answered.length).toBe(before);
   });
 
   it('fails a candidate that may do more than a restricted incumbent, unless permissions are declared', async () => {
@@ -298,13 +309,19 @@ describe('proof of the candidate', () => {
     const { rotations } = await adopt(incumbent);
     const error = rotations.test(await rotations.bringIn());
     await expect(error).rejects.toBeInstanceOf(CandidateUnproven);
-    await expect(error).rejects.toThrow(/models, batches, vector_stores, fine_tuning\/jobs\. Declare permissions/);
+    await expect(error).rejects.toThrow(
+      /models, reading batches, reading vector_stores, .*, making responses\. Declare permissions/,
+    );
     const declared = await adopt(incumbent, { permissions: scopes });
-    expect(await declared.rotations.test(await declared.rotations.bringIn())).toEqual({ healthy: 1, parity: [] });
+    const permissions = scopes.map((scope) => `permission ${scope}`);
+    expect(await declared.rotations.test(await declared.rotations.bringIn())).toEqual({
+      healthy: 1,
+      parity: permissions,
+    });
     const reading = await adopt(undefined, { permissions: ['read:all'] });
     expect(await reading.rotations.test(await reading.rotations.bringIn())).toEqual({
       healthy: 1,
-      parity: ['project'],
+      parity: ['permission api.all.read', 'project'],
     });
   });
 
@@ -328,7 +345,8 @@ describe('proof of the candidate', () => {
   it('does without a project that the answers do not name', async () => {
     await withServer({ namesProject: false }, async (other) => {
       const { rotations } = await adopt(undefined, { permissions: ['chat'] }, other);
-      expect(await rotations.test(await rotations.bringIn())).toEqual({ healthy: 1, parity: [] });
+      const parity = ['permission api.model.request'];
+      expect(await rotations.test(await rotations.bringIn())).toEqual({ healthy: 1, parity });
     });
   });
 });

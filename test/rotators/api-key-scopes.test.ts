@@ -1,10 +1,11 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Misconfigured } from '../../shared/errors.ts';
+import { CandidateUnproven, Misconfigured } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { parseScopes } from '../../shared/rotators/api-key/openai/openai-scopes.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
-import { ApiKeyHarness } from './api-key-harness.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { ApiKeyHarness, keyOf } from './api-key-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 
 let harness: ApiKeyHarness;
@@ -29,6 +30,7 @@ describe('declared permissions', () => {
       ['api.model.request', 'api.files.read'],
     ],
     [['read:all'], ['api.all.read']],
+    [['responses'], ['api.responses.write']],
     [['model.request'], ['model.request']],
   ])('%j become scopes of OpenAI', (words, scopes) => {
     expect(parseScopes(words).scopes).toEqual(scopes);
@@ -65,6 +67,82 @@ describe('declared permissions', () => {
         }
       }),
     );
+  });
+});
+
+/** Asks the server itself, with a model: what a user of the key does. */
+async function callsModels(value: SecretText): Promise<number> {
+  const headers = { authorization: `Bearer ${keyOf(value)}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ model: 'gpt-test', messages: [] });
+  return (await fetch(`${harness.server.baseUrl}/chat/completions`, { method: 'POST', headers, body })).status;
+}
+
+describe('a candidate that may not do what is declared', () => {
+  it.each([['chat'], ['api.model.request'], ['responses'], ['read:all'], ['api.files.read']])(
+    'is told by %j where OpenAI takes the scope and does not let the key do it',
+    async (declared) => {
+      const { rotations } = await adopt({ permissions: [declared], preheatSeconds: 0 });
+      const brought = await rotations.bringIn();
+      const path = { chat: /chat/, responses: /responses/, 'read:all': /models|files/, 'api.files.read': /files/ }[
+        declared
+      ];
+      const error = { message: 'Missing scopes: model.request', code: null };
+      const does = { kind: 'answers' as const, answer: { status: 401, body: { error } } };
+      // The list of models is what the pre-heat tries first.
+      if (declared === 'read:all') harness.server.plan({ path: /files/, does });
+      else harness.server.plan({ path: path ?? /chat/, does });
+      const attempt = rotations.test(brought);
+      await expect(attempt).rejects.toBeInstanceOf(CandidateUnproven);
+      await expect(attempt).rejects.toThrow(/permissions that it turns out not to have: api\.[\w.]+ \(/);
+      expect(harness.server.pending).toBe(0);
+      expect((await rotations.test(brought)).parity[0]).toMatch(/^permission api\./);
+    },
+  );
+
+  it.each(['model.request', 'api.modell.request', 'api.models.request'])(
+    'is not promoted with %s, a name that lets it call no model: the incumbent may, it may not',
+    async (scope) => {
+      const { rotations, adopted } = await adopt({ permissions: [scope], preheatSeconds: 0 });
+      const brought = await rotations.bringIn();
+      expect(await callsModels(adopted.incumbent)).toBe(200);
+      expect(await callsModels(brought.value)).toBe(403);
+      await expect(rotations.test(brought)).rejects.toBeInstanceOf(CandidateUnproven);
+    },
+  );
+
+  it('is given the time of the pre-heat: what spreads through OpenAI does so within it', async () => {
+    const { rotations } = await adopt({ permissions: ['chat'], preheatSeconds: 5, healthyThreshold: 2 });
+    const { value: candidate } = await rotations.bringIn();
+    const error = { message: 'You have insufficient permissions for this operation. Missing scopes: model.request.' };
+    const does = { kind: 'answers' as const, answer: { status: 401, body: { error } } };
+    harness.server.plan({ path: /chat/, does }, 2);
+    const rotator = harness.rotator(new ManualClock(new Date().toISOString()));
+    const { settings } = rotations;
+    expect(await rotator.test({ settings, candidate, incumbentIdentity: undefined })).toEqual({
+      healthy: 2,
+      parity: ['permission api.model.request'],
+    });
+  });
+
+  it('is one with a scope that no request shows, beside one that is shown: what can be tried is', async () => {
+    const { rotations } = await adopt({ permissions: ['chat', 'api.webhooks.read'] });
+    expect((await rotations.preflight('v1')).facts['scopes_not_tried']).toMatch(/^api\.webhooks\.read: no request/);
+    expect((await rotations.test(await rotations.bringIn('v1'))).parity).toEqual(['permission api.model.request']);
+  });
+
+  it('is proved without a call that costs anything', async () => {
+    const { rotations } = await adopt({ permissions: ['chat', 'responses'] });
+    const before = harness.server.answered.length;
+    await rotations.test(await rotations.bringIn());
+    expect(harness.server.answered.length).toBe(before);
+  });
+
+  it('is not kept from use by an account that is out of credit', async () => {
+    const { rotations } = await adopt({ permissions: ['chat'] });
+    const brought = await rotations.bringIn();
+    const error = { message: 'You exceeded your current quota', code: 'insufficient_quota' };
+    harness.server.plan({ path: /chat/, does: { kind: 'answers', answer: { status: 429, body: { error } } } });
+    expect((await rotations.test(brought)).parity).toContain('permission api.model.request');
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EndsByItself, IncumbentRefused, Misconfigured, StillAlive, TransientFailure } from '../../shared/errors.ts';
+import { EndsByItself, IncumbentRefused, SameAsSurvivor, StillAlive, TransientFailure } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import type { Installed } from '../providers/github-server.ts';
@@ -128,9 +128,9 @@ describe('retirement', () => {
     const { rotations, adopted, rotator } = world;
     const { value } = await rotations.bringIn();
     const input = { ...retiring(world), value: adopted.incumbent };
-    await expect(rotator.retire({ ...input, survivor: adopted.incumbent })).rejects.toBeInstanceOf(Misconfigured);
+    await expect(rotator.retire({ ...input, survivor: adopted.incumbent })).rejects.toBeInstanceOf(SameAsSurvivor);
     const plain = new SecretText(tokenOf(adopted.incumbent));
-    await expect(rotator.retire({ ...input, survivor: plain })).rejects.toBeInstanceOf(Misconfigured);
+    await expect(rotator.retire({ ...input, survivor: plain })).rejects.toBeInstanceOf(SameAsSurvivor);
     harness.server.end(tokenOf(value));
     await expect(rotator.retire({ ...input, survivor: value })).rejects.toBeInstanceOf(IncumbentRefused);
     await harness.use(adopted.incumbent);

@@ -9,7 +9,7 @@ import { issueKey } from './issue-key.ts';
 import { preliminaryIdentity } from './key-names.ts';
 import type { KeyProvider } from './key-provider.ts';
 import { assertKeyOnce, parseKeySecret } from './key-secret.ts';
-import { assertParity } from './parity.ts';
+import { assertParity, assertPermitted } from './parity.ts';
 import { providerOf } from './providers.ts';
 import { retireKey } from './retire-key.ts';
 
@@ -72,9 +72,15 @@ async function preflight(input: PreflightInput, provider: KeyProvider, clock: Cl
 async function test(input: TestInput, provider: KeyProvider, clock: Clock): Promise<TestReport> {
   const { settings, incumbent } = input;
   const { key: candidate } = parseKeySecret(input.candidate, 'candidate');
-  const { healthy, found: tried } = await preheat({ clock, settings }, () => provider.tryKey(candidate));
-  if (incumbent === undefined) return { healthy, parity: [] };
+  const { healthy, found: tried } = await preheat({ clock, settings }, async () => {
+    const found = await provider.tryKey(candidate);
+    if (found !== undefined) await assertPermitted(provider, candidate);
+    return found;
+  });
+  const proved = Object.keys(provider.promised()).map((permission) => `permission ${permission}`);
+  if (incumbent === undefined) return { healthy, parity: proved };
   const { key } = parseKeySecret(incumbent, 'incumbent');
   const isNarrowed = (settings.permissions ?? []).length > 0;
-  return { healthy, parity: await assertParity({ provider, candidate, incumbent: key, tried, isNarrowed }) };
+  const compared = await assertParity({ provider, candidate, incumbent: key, tried, isNarrowed });
+  return { healthy, parity: [...proved, ...compared] };
 }

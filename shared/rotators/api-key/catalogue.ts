@@ -9,16 +9,17 @@ export const API_KEY: CatalogueEntry = {
     '{"api_key":"…","key_id":"…"} (apiKey and OPENAI_API_KEY are taken too), or the key as plain text where the secret was plain text',
   needs: [
     'admin_secret: an admin key, as plain text or as JSON with admin_key, api_key or apiKey, that may write the API keys of the project',
-    'provider: project (proj_…) and service_account (svc_acct_…); name is openai',
-    'permissions, if keys shall be narrower than the service account: scopes as "api.model.request"; chat and completion mean that one',
+    'provider: project (proj_…) and service_account (svc_acct_…); name is openai; expires_in, where keys shall or must end by themselves',
+    'permissions, if keys shall be narrower than the service account: scopes as "api.model.request", which chat and completion mean, and "api.responses.write", which responses means',
     'an adopted key that belongs to this service account; key_id in its JSON where its visible characters do not tell it from others',
   ],
   overlap: 'Incumbent and candidate work side by side until the incumbent is deleted. There is no limit of keys.',
   proofOfDeath: 'The key is deleted by its id, then GET /v1/models with its value is answered with 401.',
   limits: [
-    "OpenAI does not tell a key's scopes: parity compares the project and some requests that only read, where no permissions are declared",
-    'an organization or project whose policy demands that keys expire makes none: Rekey asks for keys without an end',
-    'chat and completion cannot be told apart: both are the scope of requests to models',
+    "OpenAI does not tell a key's scopes: Rekey tries what a request shows that costs nothing (lists, and calls of models without their input, which are answered with 400). Without permissions both keys must be allowed the same; with permissions the new key must be allowed what these name (calls of models and responses, models, files, api.all.read), and something where the old one is. Other scopes are not tried",
+    "unverified at OpenAI itself: that a missing scope is told before a request's faults are, and the name of the scope of calls: its reference says api.model.request (audit log), its errors say model.request. Test stops a key that may not do it",
+    'an organization or project whose policy demands that keys expire: declare provider.expires_in, in its bounds; the next rotation is then due when two thirds of that are over. Unverified at OpenAI itself: the words of its refusal',
+    'chat and completion cannot be told apart: both are the scope of calls of models',
     'keys of the service account that Rekey did not make are never touched, but for the adopted one',
   ],
   example: `- name: api_key_openai

@@ -6,8 +6,13 @@ export interface KeyProvider {
   readonly place: string;
   /** One request that costs nothing, as the key's owner: `undefined` where the provider refuses the key. */
   tryKey(value: SecretText): Promise<TriedKey | undefined>;
-  /** Of some requests that change nothing, whether the key may make each. `undefined` where the key is refused. */
-  abilities(value: SecretText): Promise<Abilities | undefined>;
+  /**
+   * Of some requests that change nothing and cost nothing (or `only` those named), whether the key may make each.
+   * `undefined` where the key is refused.
+   */
+  abilities(value: SecretText, only?: readonly string[]): Promise<Abilities | undefined>;
+  /** By declared permission, which of those requests it allows. Absent: none of them shows it. */
+  promised(): Readonly<Record<string, readonly string[]>>;
   /** Work that the administrator's credential does. Throws `Misconfigured` before any request. */
   administration(admin: SecretText | undefined): KeyAdministration;
 }

@@ -41,6 +41,7 @@ export class OpenAIAdministration implements KeyAdministration {
   readonly #place: string;
   readonly #account: ServiceAccount;
   readonly #scopes: readonly string[] | undefined;
+  readonly #expiresInSeconds: number | undefined;
 
   constructor(
     client: OpenAI,
@@ -49,11 +50,14 @@ export class OpenAIAdministration implements KeyAdministration {
       asking,
       account,
       scopes,
+      expiresInSeconds,
     }: {
       readonly place: string;
       readonly asking: (doing: string) => Asking;
       readonly account: ServiceAccount;
       readonly scopes: Scopes;
+      /** `undefined`: keys are asked for without an end. */
+      readonly expiresInSeconds: number | undefined;
     },
   ) {
     this.#client = client;
@@ -61,6 +65,7 @@ export class OpenAIAdministration implements KeyAdministration {
     this.#place = place;
     this.#account = account;
     this.#scopes = scopes.scopes;
+    this.#expiresInSeconds = expiresInSeconds;
     this.owner = `service account ${account.serviceAccount} of project ${account.project}`;
     this.facts = scopes.facts;
   }
@@ -108,16 +113,14 @@ export class OpenAIAdministration implements KeyAdministration {
   async create(name: string): Promise<MadeKey> {
     const { project: project_id, serviceAccount } = this.#account;
     const doing = 'making a key';
-    const scopes = this.#scopes === undefined ? {} : { scopes: [...this.#scopes] };
+    const asked = {
+      ...(this.#scopes === undefined ? {} : { scopes: [...this.#scopes] }),
+      ...(this.#expiresInSeconds === undefined ? {} : { expires_in_seconds: this.#expiresInSeconds }),
+    };
     const answer = await this.#answered(
       doing,
-      () => this.#projects.serviceAccounts.apiKeys.create(serviceAccount, { project_id, name, ...scopes }),
-      ({ status, code }) =>
-        status === 400 || status === 422
-          ? new Misconfigured(
-              `${this.#place} makes no such key (HTTP ${status}${code === undefined ? '' : `, ${code}`}): check permissions, and whether a policy of the organization or project demands that keys expire.`,
-            )
-          : undefined,
+      () => this.#projects.serviceAccounts.apiKeys.create(serviceAccount, { project_id, name, ...asked }),
+      (refusal) => (refusal.status === 400 || refusal.status === 422 ? this.#makesNoSuch(refusal) : undefined),
     );
     const made = this.#readable(madeSchema, answer, doing);
     return {
@@ -125,6 +128,20 @@ export class OpenAIAdministration implements KeyAdministration {
       value: new SecretText(made.value),
       ...(made.expires_at == null ? {} : { expiresAt: new Date(made.expires_at * 1000) }),
     };
+  }
+
+  /** Whether it is about the end of keys is told by OpenAI's words only, which are looked at and not repeated. */
+  #makesNoSuch({ status, code, message }: Refusal): Misconfigured {
+    const told = `HTTP ${status}${code === undefined ? '' : `, ${code}`}`;
+    const isAboutEnd = /expir/i.test(`${code} ${message}`);
+    const declared =
+      this.#expiresInSeconds === undefined
+        ? 'keys must expire here: declare expires_in of the provider'
+        : 'expires_in of the provider is longer than the policy of the organization or project allows';
+    if (isAboutEnd) return new Misconfigured(`${this.#place} makes no such key (${told}): ${declared}.`);
+    return new Misconfigured(
+      `${this.#place} makes no such key (${told}): see permissions, and expires_in of the provider, where a policy of the organization or project demands that keys expire.`,
+    );
   }
 
   async remove(id: string): Promise<'removed' | 'gone'> {

@@ -36,12 +36,18 @@ export function refusalOf(error: unknown): Refusal | undefined {
 
 /**
  * What is the matter with the credential of a request: `refused`, `scope` (it is known, but may not do this), `place`
- * (not from this network, or this country). `undefined`: nothing that is told by its status.
+ * (not from this network, or this country), `mismatch` (the request names another organization or project: a proxy's
+ * header, not the key). `undefined`: nothing that is told by its status.
  *
  * A missing scope is told with 401 or 403, mostly, but not always, with a code of its own.
  */
-export function verdictOf({ status, code, message = '' }: Refusal): 'refused' | 'scope' | 'place' | undefined {
+export function verdictOf({
+  status,
+  code,
+  message = '',
+}: Refusal): 'refused' | 'scope' | 'place' | 'mismatch' | undefined {
   if (status !== 401 && status !== 403) return undefined;
+  if (code === 'mismatched_organization' || code === 'mismatched_project') return 'mismatch';
   if (code === 'missing_scope' || /\bmissing scopes\b|\binsufficient permissions\b/i.test(message)) return 'scope';
   if (code === 'unsupported_country_region_territory' || /\bIP\b.*\b(?:authorized|allowlist)\b/i.test(message))
     return 'place';
@@ -86,6 +92,11 @@ function faultOf(refusal: Refusal, { place, doing, now }: Asking): RekeyError {
   if (verdictOf(refusal) === 'place') {
     return new Misconfigured(
       `${place} takes no requests from this network (${told}): see its IP allowlist and supported countries.`,
+    );
+  }
+  if (verdictOf(refusal) === 'mismatch') {
+    return new Misconfigured(
+      `${place} says that the request names another organization or project than the key's (${told}): see what adds headers on the way there.`,
     );
   }
   return new InternalFault(`${place} answered ${told} while ${doing}.`);

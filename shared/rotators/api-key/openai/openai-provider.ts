@@ -1,20 +1,18 @@
-import OpenAI from 'openai';
+import OpenAI, { type ClientOptions } from 'openai';
 import * as z from 'zod/mini';
 import { Misconfigured, TransientFailure } from '../../../errors.ts';
 import type { SecretText } from '../../../redact.ts';
 import { providerAddress } from '../../provider-api/provider-address.ts';
 import type { RotatorSettings } from '../../rotator.ts';
 import { parseAdminKey } from '../admin-key.ts';
-import type { Abilities, KeyAdministration, KeyProvider, TriedKey } from '../key-provider.ts';
+import type { KeyAdministration, KeyProvider, TriedKey } from '../key-provider.ts';
 import type { ProviderTools } from '../providers.ts';
+import { abilities } from './openai-abilities.ts';
 import { OpenAIAdministration, type ServiceAccount } from './openai-administration.ts';
 import { type Asking, isUnpaid, openaiFault, refusalOf, verdictOf } from './openai-faults.ts';
-import { parseScopes } from './openai-scopes.ts';
+import { parseScopes, promisedBy } from './openai-scopes.ts';
 
 const OPENAI = 'https://api.openai.com/v1';
-
-/** Reading is free, and each needs a scope of its own. */
-const READS = ['models', 'files', 'batches', 'vector_stores', 'fine_tuning/jobs'] as const;
 
 const listSchema = z.object({ data: z.array(z.unknown()) });
 
@@ -27,20 +25,32 @@ export function openaiProvider(settings: RotatorSettings, tools: ProviderTools):
   return {
     place,
     tryKey: (value) => tryKey(asKey(value), asking('trying a key')),
-    abilities: (value) => abilities(asKey(value), asking('comparing keys')),
+    abilities: (value, only) => abilities(asKey(value), asking('comparing keys'), only),
+    promised: () => promisedBy(settings.permissions),
     administration: (admin) =>
       administration(admin, settings, (adminAPIKey) => client({ adminAPIKey }, baseURL, tools), { place, asking }),
   };
 }
 
-/** Everything that the SDK would take from the environment is said, and it tries once, and prints nothing. */
+/**
+ * The SDK without its environment. For `OPENAI_CUSTOM_HEADERS` it has no option: another project, even another key, would
+ * be put into every request, so what it has read there is dropped again.
+ */
+class DeclaredClient extends OpenAI {
+  constructor(options: ClientOptions) {
+    super(options);
+    this._options = { ...this._options, defaultHeaders: undefined };
+  }
+}
+
+/** Everything else that the SDK would take from the environment is said, and it tries once, and prints nothing. */
 function client(
   credential: { readonly apiKey: string } | { readonly adminAPIKey: string },
   baseURL: string,
   { fetch }: ProviderTools,
 ): OpenAI {
   const nobody = { apiKey: null, adminAPIKey: null, organization: null, project: null, webhookSecret: null };
-  return new OpenAI({ ...nobody, ...credential, baseURL, fetch, maxRetries: 0, logLevel: 'off' });
+  return new DeclaredClient({ ...nobody, ...credential, baseURL, fetch, maxRetries: 0, logLevel: 'off' });
 }
 
 async function tryKey(client: OpenAI, asking: Asking): Promise<TriedKey | undefined> {
@@ -65,24 +75,6 @@ async function tryKey(client: OpenAI, asking: Asking): Promise<TriedKey | undefi
   }
 }
 
-async function abilities(client: OpenAI, asking: Asking): Promise<Abilities | undefined> {
-  const found: Record<string, boolean | number> = {};
-  for (const read of READS) {
-    try {
-      await client.get(`/${read}`, { query: read === 'models' ? {} : { limit: 1 } });
-      found[read] = true;
-    } catch (error) {
-      const refusal = refusalOf(error);
-      const verdict = refusal === undefined ? undefined : verdictOf(refusal);
-      if (verdict === 'refused') return undefined;
-      if (verdict === 'scope') found[read] = false;
-      else if (refusal !== undefined && refusal.status < 500 && refusal.status !== 429) found[read] = refusal.status;
-      else throw openaiFault(error, asking);
-    }
-  }
-  return found;
-}
-
 function administration(
   admin: SecretText | undefined,
   settings: RotatorSettings,
@@ -99,7 +91,9 @@ function administration(
       : { scope: 'narrows nothing at OpenAI: a key is its service account, within permissions' }),
   };
   const key = parseAdminKey(admin, settings.secretId);
-  return new OpenAIAdministration(open(key.reveal()), { place, asking, account, scopes: { ...scopes, facts } });
+  const expiresInSeconds = settings.provider?.expiresInSeconds;
+  const work = { place, asking, account, scopes: { ...scopes, facts }, expiresInSeconds };
+  return new OpenAIAdministration(open(key.reveal()), work);
 }
 
 function accountOf({ provider, secretId }: RotatorSettings): ServiceAccount {

@@ -1,8 +1,22 @@
 import { Misconfigured } from '../../../errors.ts';
 
-/** As OpenAI's audit log and key update name them: https://developers.openai.com/api/reference (project API keys, update). */
+/**
+ * As OpenAI's reference names them (https://developers.openai.com/api/reference): `api.responses.write` where keys of service
+ * accounts are made, `api.all.read` where keys are updated, `api.model.request` in the audit log. Errors of the live API
+ * call the last one `model.request`.
+ */
 const MODEL_REQUEST = 'api.model.request';
+const RESPONSES = 'api.responses.write';
 const READ_EVERYTHING = 'api.all.read';
+/** Scopes that a request shows. */
+const SHOWN: Readonly<Record<string, readonly string[]>> = {
+  [MODEL_REQUEST]: ['calling models'],
+  'model.request': ['calling models'],
+  [RESPONSES]: ['making responses'],
+  [READ_EVERYTHING]: ['reading models', 'reading files'],
+  'api.model.read': ['reading models'],
+  'api.files.read': ['reading files'],
+};
 const SCOPE = /^(?:api|model)(?:\.[a-z][a-z0-9_]*)+$/;
 
 /** Words of `api_key_management` and OpenAI's own of the dashboard. */
@@ -10,6 +24,7 @@ const WORDS: Readonly<Record<string, string>> = {
   chat: MODEL_REQUEST,
   completion: MODEL_REQUEST,
   completions: MODEL_REQUEST,
+  responses: RESPONSES,
   read: READ_EVERYTHING,
   'read:all': READ_EVERYTHING,
   read_only: READ_EVERYTHING,
@@ -39,14 +54,29 @@ export function parseScopes(permissions: readonly string[] | undefined): Scopes 
     mapped.push(`${word.toLowerCase()} is ${scope}`);
     return scope;
   });
+  const unshown = [...new Set(scopes)].filter((scope) => !Object.hasOwn(SHOWN, scope));
   return {
     scopes: [...new Set(scopes)],
     facts: {
       scopes: [...new Set(scopes)].join(', '),
+      ...(unshown.length === 0
+        ? {}
+        : { scopes_not_tried: `${unshown.join(', ')}: no request without effect shows them` }),
       ...(mapped.length === 0 ? {} : { scopes_mapped: mapped.join(', ') }),
       ...(scopes.includes(MODEL_REQUEST)
         ? { scopes_not_narrowed: `${MODEL_REQUEST} covers every request to a model` }
         : {}),
     },
   };
+}
+
+/** Of the declared permissions those that a request shows, and which. */
+export function promisedBy(permissions: readonly string[] | undefined): Readonly<Record<string, readonly string[]>> {
+  const { scopes = [] } = parseScopes(permissions);
+  return Object.fromEntries(
+    scopes.flatMap((scope) => {
+      const shown = Object.hasOwn(SHOWN, scope) ? SHOWN[scope] : undefined;
+      return shown === undefined ? [] : [[scope, shown] as const];
+    }),
+  );
 }
