@@ -129,7 +129,10 @@ async function bringInStep(
   return { outcome: 'changed', supported };
 }
 
-/** A new schedule counts from now; one that was only moved about in the file keeps its due time. */
+/**
+ * A new schedule counts from now; one that was only moved about in the file keeps its due time, and so does a rotation that
+ * runs: by that the dispatcher goes on with it if it dies.
+ */
 function redeclared(
   record: SecretRecord,
   next: Pick<SecretRecord, 'declaration' | 'type' | 'status'>,
@@ -144,7 +147,8 @@ function redeclared(
   const isFirst = isOurs && record.status === 'unsupported' && next.declaration.rotateImmediately;
   const isDue = isOurs && record.dueAt !== undefined && record.dueAt <= now;
   const due = isFirst ? now : isDue ? record.dueAt : nextRotation(next.declaration, now);
-  const dueAt = rescheduled ? due : record.dueAt;
+  const isRunning = record.rotation?.status === 'running';
+  const dueAt = isRunning ? (record.dueAt ?? now) : rescheduled ? due : record.dueAt;
   return { ...record, ...next, dueAt: next.status === 'active' ? dueAt : undefined };
 }
 

@@ -5,7 +5,6 @@ import { holders } from '../rollout/holders.ts';
 import { endCallBack, settle } from '../rollout/notices.ts';
 import { named } from '../rollout/presence.ts';
 import { adminValue } from './credential-values.ts';
-import { isAtWork } from './at-work.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
 import { withLease, withoutLease } from './lease.ts';
 import { credential, isOver, NOTHING_OWED, withCredentialChange } from './ledger.ts';
@@ -71,7 +70,7 @@ async function requireLeft(known: LedgerCredential, record: SecretRecord, ports:
   const current = record.ledger.filter(({ state }) => state === 'current').map((entry) => entry.versionId);
   // A value that a person has set is in the ledger only once a rotation has had it for its incumbent.
   const isSettled = carries !== undefined && (current.length === 0 || current.includes(carries));
-  if (declaration.reload.hotReload && isSettled && !isAtWork(record, now)) {
+  if (declaration.reload.hotReload && isSettled && record.rotation?.status !== 'running') {
     // Whoever started between the plan and the switch has been told nothing yet.
     await settle(rollouts, secretId, { rotationId: carries, versionId: carries });
   }

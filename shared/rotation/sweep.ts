@@ -1,6 +1,7 @@
 import { RecordUnreadable, TransientFailure } from '../errors.ts';
 import type { LedgerCredential, Registry, SecretRecord } from '../registry/registry.ts';
 import { updateRecord } from '../registry/update-record.ts';
+import { isAtWork } from './at-work.ts';
 import { credential, isMortal, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RecoveryPorts } from './recover.ts';
@@ -23,9 +24,9 @@ export interface SweepResult {
 
 /**
  * Goes through every ledger for credentials that should not live any more and that nobody is about to end: candidates
- * of rotations that are over, versions that two entries call current, retirements whose execution is gone. Each gets a
- * retirement, which ends it, proves it dead, and tells people while it cannot. Only what the ledger names: nothing that
- * Rekey has not made.
+ * of rotations that are over, or that died on a secret that is not rotated any more; versions that two entries call
+ * current; retirements whose execution is gone. Each gets a retirement, which ends it, proves it dead, and tells people
+ * while it cannot. Only what the ledger names: nothing that Rekey has not made.
  *
  * Twice is harmless: an orphan that was found is a debt like any other; a retirement that runs is known by its name, and
  * a second one changes nothing.
@@ -93,10 +94,6 @@ async function sweepOne(
   }
   return result;
 }
-/** Whoever changes this secret's credentials now, or died doing so, settles its own: the dispatcher sees to that. */
-function isAtWork({ rotation, lease }: SecretRecord, now: Date): boolean {
-  return rotation?.status === 'running' || (lease !== undefined && lease.expiresAt > now);
-}
 
 /** Candidates without a rotation, and all but one that call themselves current: which one, the label says. */
 async function orphansOf(
@@ -113,7 +110,7 @@ async function orphansOf(
   return [...proposed.filter((entry) => !isLabelled(entry)), ...(current.length < 2 ? [] : surplus)];
 }
 
-/** Makes debts of them, due at once; what was current has the secret's grace period. */
+/** Makes debts of them, due at once; what was current has the secret's grace period. A rotation is over with its candidate. */
 async function takeIn(
   record: SecretRecord,
   orphans: readonly LedgerCredential[],
@@ -132,14 +129,23 @@ async function takeIn(
     }
   });
   const indebted = (latest: SecretRecord) =>
-    orphans.reduce((books, { versionId, state }) => {
+    orphans.reduce((before, { versionId, state }) => {
       // Somebody else has seen to it since, or is about to.
-      if (isAtWork(latest, now) || credential(books, versionId)?.state !== state) return books;
+      if (isAtWork(latest, now) || credential(before, versionId)?.state !== state) return before;
+      const books = withoutDead(before, versionId, now);
       const graceSeconds = state === 'current' ? latest.declaration.graceSeconds : 0;
       const retireAt = new Date(now.getTime() + graceSeconds * 1000);
       return withCredentialChange(books, versionId, { state: 'grace', retireAt });
     }, latest);
   return updateRecord(registry, record.secretId, indebted, record, entries);
+}
+
+/** The record whose running rotation, if it is `rotationId`, is over: nobody goes on with it. */
+function withoutDead(record: SecretRecord, rotationId: string, now: Date): SecretRecord {
+  const { rotation } = record;
+  if (rotation?.rotationId !== rotationId || rotation.status !== 'running') return record;
+  const fault = rotation.fault ?? { name: 'Abandoned', message: '' };
+  return { ...record, lease: undefined, rotation: { ...rotation, status: 'rolled_back', endedAt: now, fault } };
 }
 
 function isSilent({ retireAt, owedAlertAt }: LedgerCredential, now: Date): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Misconfigured } from '../../../../shared/errors.ts';
+import { generate } from '../../../../shared/rotation/generate.ts';
 import { declaration, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
 
 describe('configure', () => {
@@ -76,6 +77,18 @@ describe('configure', () => {
     await world.configure([declaration({ schedule: { kind: 'every', seconds: 3600 }, rotation: '1_hour' })]);
     const soon = (await world.record()).dueAt as Date;
     expect(soon.getTime() - world.clock.now().getTime()).toBeLessThanOrEqual(3600_000 * 1.05);
+  });
+
+  it('leaves the due time of a rotation that runs, so that the dispatcher finds it if it dies', async () => {
+    const world = await RotationWorld.adopted();
+    await generate(await world.due(), world);
+    const { dueAt } = await world.record();
+    const schedule = { kind: 'every', seconds: 90 * 86_400 } as const;
+    await world.configure([declaration({ schedule })]);
+    expect((await world.record()).dueAt).toEqual(dueAt);
+    await world.configure([]);
+    await world.configure([declaration({ schedule, scheduler: 'secrets_manager' })]);
+    expect((await world.record()).dueAt).toEqual(world.clock.now());
   });
 
   it("has no due time of its own where Secrets Manager's scheduler begins, and one again when it does not", async () => {

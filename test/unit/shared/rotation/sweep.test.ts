@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { StillHeld } from '../../../../shared/errors.ts';
 import type { LedgerCredential } from '../../../../shared/registry/registry.ts';
 import { updateRecord } from '../../../../shared/registry/update-record.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import type { RetirementInput } from '../../../../shared/rotation/payloads.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
 import { sweep } from '../../../../shared/rotation/sweep.ts';
-import { ENVIRONMENT, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
+import { RolloutWorld } from '../../../harness/rollout-world.ts';
+import { declaration, ENVIRONMENT, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
 
 const HOUR = 3600;
 
@@ -92,6 +94,74 @@ describe('the sweep', () => {
     expect((await swept(world)).started).toEqual([]);
     world.clock.advance(5 * HOUR);
     expect((await swept(world)).started).toEqual([]);
+  });
+
+  describe('where a rotation died and the dispatcher no longer comes', () => {
+    const GONE: readonly (readonly [string, (world: RotationWorld) => Promise<unknown>])[] = [
+      ['left the file', (world) => world.configure([])],
+      ['has a type without a rotator', (world) => world.configure([declaration({ type: 'redis' })])],
+    ];
+
+    async function died(leave: (world: RotationWorld) => Promise<unknown>): Promise<RotationWorld> {
+      const world = await RotationWorld.adopted();
+      await generate(await world.due(), world);
+      await leave(world);
+      return world;
+    }
+
+    it.each(GONE)('waits for its lease, then takes the candidate in: the secret %s', async (_, leave) => {
+      const world = await died(leave);
+      expect((await swept(world)).started).toEqual([]);
+      world.clock.advance(16 * 60);
+      const { result, started } = await swept(world);
+      expect(result).toMatchObject({ orphans: 1 });
+      const { rotation, lease, ledger } = await world.record();
+      expect(rotation).toMatchObject({ status: 'rolled_back', fault: { name: 'Abandoned' } });
+      expect(lease).toBeUndefined();
+      expect(ledger.map(({ state }) => state).sort()).toEqual(['current', 'grace']);
+      expect(started).toMatchObject([{ versionId: rotation?.rotationId }]);
+      expect((await swept(world)).result).toMatchObject({ orphans: 0 });
+    });
+
+    it('ends it while the secret is out of the file, and rotates it again when it is back', async () => {
+      const world = await died((left) => left.configure([]));
+      world.clock.advance(16 * 60);
+      const { started } = await swept(world);
+      expect(await retire(started[0] as RetirementInput, world)).toEqual({ outcome: 'retired' });
+      expect(world.target.loginNames()).toEqual(['app']);
+      await world.configure([declaration()]);
+      world.clock.advance(48 * HOUR);
+      await world.rotate(await world.due());
+      expect(await world.currentOpensTarget()).toBe(true);
+    });
+
+    it('leaves it to the dispatcher when the secret is back before the sweep, whatever its schedule is now', async () => {
+      const world = await died((left) => left.configure([]));
+      const { rotation } = await world.record();
+      await world.configure([declaration({ schedule: { kind: 'every', seconds: 90 * 24 * HOUR } })]);
+      world.clock.advance(16 * 60);
+      expect((await swept(world)).started).toEqual([]);
+      expect(await world.due()).toMatchObject({ rotationId: rotation?.rotationId });
+    });
+
+    it('tells consumers that had the candidate to go back', async () => {
+      const world = await RolloutWorld.withConsumers(['acknowledges']);
+      const before = await world.current();
+      const input = await world.due();
+      await generate(input, world);
+      const [follower] = world.followers;
+      if (follower === undefined) throw new Error('no consumer');
+      follower.holds = input.rotationId;
+      await follower.beat();
+      await world.configure([]);
+      world.clock.advance(16 * 60);
+      const [retirement] = (await swept(world)).started;
+      await follower.beat();
+      await expect(retire(retirement as RetirementInput, world)).rejects.toBeInstanceOf(StillHeld);
+      await world.everybodyLooks();
+      expect(follower.holds).toBe(before.versionId);
+      expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    });
   });
 
   it('gives one of two current entries a grace period: the one without the label', async () => {
