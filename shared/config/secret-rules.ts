@@ -8,8 +8,8 @@ import { approximateIntervalSeconds, isOver } from './schedule.ts';
 import type { SecretEntry } from './schema.ts';
 
 const TYPES_WITH_SINGLE_ROLE: ReadonlySet<SecretType | undefined> = new Set(['postgresql', undefined]);
-/** Types whose users an administrator changes: a declared connection means that there is one. */
-const TYPES_WITH_ADMINISTRATOR: ReadonlySet<SecretType | undefined> = new Set(['mysql', 'mariadb', 'rabbitmq']);
+/** Types whose two users an administrator changes: a declared connection means that there is one. */
+const TYPES_WITH_ADMINISTRATOR: ReadonlySet<SecretType | undefined> = new Set(['mariadb', 'rabbitmq']);
 const HOUR = 3600;
 
 /** What a secret's fields say against each other although each is well by itself. */
@@ -94,8 +94,14 @@ function brokenModeRules({ mode, type, privileges }: SecretEntry): readonly Rule
   ];
 }
 
-function administratorMissing({ type, mode }: SecretEntry): readonly RuleFinding[] {
+function administratorMissing({ type, mode, privileges }: SecretEntry): readonly RuleFinding[] {
   const found = 'found connection without admin_secret';
+  if (type === 'mysql') {
+    // A user of MySQL gives itself a second password; for other privileges than its own there is a second user.
+    if (privileges !== 'read_only') return [];
+    const needs = 'a secret of type mysql with connection and privileges: read_only needs admin_secret';
+    return [{ at: ['connection'], message: `${found}; ${needs}` }];
+  }
   if (TYPES_WITH_ADMINISTRATOR.has(type))
     return [{ at: ['connection'], message: `${found}; a secret of type ${type} with connection needs admin_secret` }];
   if (!TYPES_WITH_SINGLE_ROLE.has(type) || mode === 'single_role') return [];

@@ -40,7 +40,7 @@ export function administratorFor(
 
 export function adminMissing(secretId: string): Misconfigured {
   return new Misconfigured(
-    `Two users need an administrator: declare admin_secret for "${secretId}", or a masterarn in its value.`,
+    `Two users, and a first one, need an administrator: declare admin_secret for "${secretId}", or a masterarn in its value.`,
   );
 }
 

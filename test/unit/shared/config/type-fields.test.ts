@@ -134,10 +134,17 @@ describe('admin_secret beside connection', () => {
     [['connection: { host: db, dbname: a }'], [`4:17: ${FOUND}; ${MODE}`]],
     [['connection: { host: db, dbname: a }', 'type: postgresql'], [`4:17: ${FOUND}; ${MODE}`]],
     [['connection: { host: db, dbname: a }', 'type: postgresql', 'mode: single_role'], []],
-    ...['mysql', 'mariadb', 'rabbitmq'].map((type) => [
+    ...['mariadb', 'rabbitmq'].map((type) => [
       ['connection: { host: db }', `type: ${type}`],
       [`4:17: ${FOUND}; a secret of type ${type} with connection needs admin_secret`],
     ]),
+    [['connection: { host: db }', 'type: mysql'], []],
+    [['connection: { host: db }', 'type: mysql', 'privileges: same'], []],
+    [
+      ['connection: { host: db }', 'type: mysql', 'privileges: read_only'],
+      [`4:17: ${FOUND}; a secret of type mysql with connection and privileges: read_only needs admin_secret`],
+    ],
+    [['connection: { host: db }', 'type: mysql', 'privileges: read_only', 'admin_secret: root'], []],
     [['connection: { host: db }', 'type: redis'], []],
     [['connection: { host: db, dbname: a }', 'admin_secret: root'], []],
   ])('of %j', (lines, expected) => {
