@@ -56,6 +56,7 @@ const record = z.strictObject({
       retireAt: z.optional(date),
       owedSince: z.optional(date),
       owedAlertAt: z.optional(date),
+      owedTriedAt: z.optional(date),
       doubt: z.optional(z.string()),
       expiresAt: z.optional(date),
       issuance: z.optional(

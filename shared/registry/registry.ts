@@ -53,6 +53,8 @@ export interface LedgerCredential extends KnownCredential {
   readonly owedSince: Date | undefined;
   /** When people were last told of the debt. */
   readonly owedAlertAt: Date | undefined;
+  /** When an execution of its retirement last failed, whether people could be told or not: it tries again. */
+  readonly owedTriedAt?: Date | undefined;
   /** Of a debt that only a person can end: what may be at the target, and under which name to look for it. */
   readonly doubt?: string | undefined;
 }

@@ -8,6 +8,7 @@ export const NOTHING_OWED = {
   retireAt: undefined,
   owedSince: undefined,
   owedAlertAt: undefined,
+  owedTriedAt: undefined,
   doubt: undefined,
 } as const;
 

@@ -1,8 +1,8 @@
 import { owedAlert } from '../alerts/compose.ts';
 import { HeldTooLong } from '../errors.ts';
-import type { SecretRecord } from '../registry/registry.ts';
+import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
-import { credential, withCredentialChange } from './ledger.ts';
+import { credential, isMortal, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { OwedInput } from './payloads.ts';
 import type { AlertingPorts } from './ports.ts';
@@ -11,8 +11,8 @@ import type { AlertingPorts } from './ports.ts';
 const SILENCE_SECONDS = 30 * 60;
 
 /**
- * Writes down that a retirement is owed and tells people. Twice within half an hour is harmless: they are told once;
- * a debt that is paid meanwhile is not told of.
+ * Writes down that a retirement is owed and tells people; also where they cannot be told now, so that the sweep knows that
+ * somebody is at it. Twice within half an hour is harmless: they are told once; a debt that is paid meanwhile is not told of.
  */
 export async function owed(input: OwedInput, ports: AlertingPorts): Promise<{ readonly told: boolean }> {
   const now = ports.clock.now();
@@ -22,7 +22,13 @@ export async function owed(input: OwedInput, ports: AlertingPorts): Promise<{ re
   };
   const record = await requireRecord(ports.registry, input.secretId);
   const debt = debtOf(record);
-  if (debt === undefined) return { told: false };
+  const mark = (change: Partial<LedgerCredential>) => (latest: SecretRecord) =>
+    isOwed(credential(latest, input.versionId)) ? withCredentialChange(latest, input.versionId, change) : latest;
+  if (debt === undefined) {
+    // Proved dead before, and to be once more: nobody needs to know that yet.
+    await updateRecord(ports.registry, input.secretId, mark({ owedTriedAt: now }), record);
+    return { told: false };
+  }
   if (debt.owedAlertAt !== undefined && now.getTime() - debt.owedAlertAt.getTime() < SILENCE_SECONDS * 1000) {
     return { told: false };
   }
@@ -36,16 +42,24 @@ export async function owed(input: OwedInput, ports: AlertingPorts): Promise<{ re
         : 'the credential could not be proved dead',
     facts: { rotation_id: input.rotationId, version_id: input.versionId, credential: debt.identity },
   });
-  const { entries } = await log.collect(ports.auditTrail, input.secretId, async () => {
-    await ports.alerts.publish(
-      owedAlert(record, { ...debt, owedSince }, { rotationId: input.rotationId, fault: input.fault.Error }, now),
-    );
-    log.note('owed', { owed_since: owedSince.toISOString() }, 'high');
-  });
-  const told = (latest: SecretRecord) =>
-    debtOf(latest) === undefined
-      ? latest
-      : withCredentialChange(latest, input.versionId, { owedSince, owedAlertAt: now });
-  await updateRecord(ports.registry, input.secretId, told, undefined, entries);
+  const told = mark({ owedSince, owedAlertAt: now, owedTriedAt: now });
+  let seen = mark({ owedSince, owedTriedAt: now });
+  try {
+    const { entries } = await log.collect(ports.auditTrail, input.secretId, async () => {
+      await ports.alerts.publish(
+        owedAlert(record, { ...debt, owedSince }, { rotationId: input.rotationId, fault: input.fault.Error }, now),
+      );
+      log.note('owed', { owed_since: owedSince.toISOString() }, 'high');
+    });
+    seen = told; // Even when the trail cannot be written now: nobody is told again and again while it is tried.
+    await updateRecord(ports.registry, input.secretId, told, undefined, entries);
+  } catch (error) {
+    await updateRecord(ports.registry, input.secretId, seen);
+    throw error;
+  }
   return { told: true };
+}
+
+function isOwed(entry: LedgerCredential | undefined): boolean {
+  return entry !== undefined && isMortal(entry.state) && entry.retireAt !== undefined;
 }

@@ -8,7 +8,7 @@ import type { RecoveryPorts } from './recover.ts';
 import { nameOfVersion } from './rotation-id.ts';
 
 /**
- * A retirement that goes on tells of itself at least every hour (a debt), or ends within an hour of waiting (consumers, a
+ * A retirement that goes on leaves a sign at least every hour (a debt, whether people could be told of it or not), or ends within an hour of waiting (consumers, a
  * credential's own end). One that has been silent for longer has no execution any more.
  */
 const SILENT_SECONDS = 150 * 60;
@@ -148,9 +148,9 @@ function withoutDead(record: SecretRecord, rotationId: string, now: Date): Secre
   return { ...record, lease: undefined, rotation: { ...rotation, status: 'rolled_back', endedAt: now, fault } };
 }
 
-function isSilent({ retireAt, owedAlertAt }: LedgerCredential, now: Date): boolean {
+function isSilent({ retireAt, owedAlertAt, owedTriedAt }: LedgerCredential, now: Date): boolean {
   if (retireAt === undefined) return false;
-  const sign = Math.max(retireAt.getTime(), owedAlertAt?.getTime() ?? 0);
+  const sign = Math.max(...[retireAt, owedAlertAt, owedTriedAt].map((time) => time?.getTime() ?? 0));
   return now.getTime() - sign > SILENT_SECONDS * 1000;
 }
 
