@@ -8,6 +8,7 @@ import {
   Misconfigured,
   OrphanInDoubt,
   RateLimited,
+  RecordUnreadable,
   RefusedByPolicy,
   RetirementPending,
   SlotOccupied,
@@ -22,6 +23,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   [RateLimited.errorName]:
     'nothing, unless it keeps coming back: the provider said when it answers again, and is not asked before. See what else uses its quota then.',
   [Misconfigured.errorName]: 'correct what the cause names, in secrets.yaml or in the secret itself.',
+  [RecordUnreadable.errorName]:
+    'deploy the version of Rekey that wrote the entry, or restore it in the registry; the runbook has how ("Dispatch failed").',
   [TargetUnreachable.errorName]:
     'see that the target is up and that the functions can reach it (VPC, security groups, host name, TLS certificate).',
   [AdminRefused.errorName]: "put the administrator's right credential into its secret.",
