@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RefusedByPolicy } from '../../shared/errors.ts';
 import { mariadbBinaries, startMariadbHarness, WITH_MARIADB } from './mariadb-harness.ts';
 import { type DatabaseHarness, faultOf } from './mysql-harness.ts';
+import { refusingFirst } from './mysql-refusing-first.ts';
 import { refusalsSuite } from './mysql-refusals.suite.ts';
 
 describe.skipIf(mariadbBinaries === undefined)(WITH_MARIADB, () => {
@@ -17,7 +18,8 @@ describe.skipIf(mariadbBinaries === undefined)(WITH_MARIADB, () => {
     it('refuses hashes, and nothing that opens is left; the lock is enough to end a user', async () => {
       const incumbent = await mariadb.createUser('app', '', 'A-human-1-made-it');
       const adopted = { name: 'app', declared: {}, incumbent, admin: mariadb.admin };
-      const rotations = mariadb.rotations(adopted);
+      const policy = { length: 20, require: ['lower', 'upper', 'digit', 'symbol'] } as const;
+      const rotations = mariadb.rotations(adopted, { policy });
       const fault = await faultOf(rotations.preflight('v1'));
       expect(fault).toBeInstanceOf(RefusedByPolicy);
       expect((fault as RefusedByPolicy).safeMessage).toContain('strict_password_validation');
@@ -34,6 +36,32 @@ describe.skipIf(mariadbBinaries === undefined)(WITH_MARIADB, () => {
       const brought = await rotations.bringIn();
       await mariadb.sql('SET GLOBAL strict_password_validation = ON');
       expect(await rotations.retire(rotations.promote(brought))).toMatchObject({ refusedLogin: true });
+    });
+
+    it('is kept to where it takes hashes: preflight says what to declare, and a value that it would refuse is not set', async () => {
+      await mariadb.sql('SET GLOBAL strict_password_validation = OFF', 'SET GLOBAL simple_password_check_digits = 2');
+      const incumbent = await mariadb.createUser('app2', '', 'A-human-12-made-it');
+      const adopted = { name: 'app2', declared: {}, incumbent, admin: mariadb.admin };
+      expect(await faultOf(mariadb.rotations(adopted).preflight('v1'))).toMatchObject({
+        name: 'RefusedByPolicy',
+        safeMessage: expect.stringContaining('require: [lower, upper, digit, symbol]'),
+      });
+      const refusals = refusingFirst(mariadb, adopted);
+      expect(await refusals.refused()).toMatchObject({
+        name: 'RefusedByPolicy',
+        safeMessage: expect.stringMatching(/: digit\.$/),
+      });
+      expect(await mariadb.sql(`SELECT User FROM mysql.user WHERE User = 'app2_a'`)).toEqual([]);
+      const { first, second } = await refusals.takenBackAndTriedAnew();
+      // The server's own opinion of both.
+      await expect(mariadb.sql(`CREATE USER first IDENTIFIED BY '${first}'`)).rejects.toThrow(/policy/);
+      await mariadb.sql(`CREATE USER second IDENTIFIED BY '${second}'`, 'DROP USER second');
+      await mariadb.sql('SET GLOBAL simple_password_check_minimal_length = 21');
+      expect(
+        await faultOf(mariadb.rotations(adopted, { policy: { length: 20, require: [] } }).preflight('v1')),
+      ).toMatchObject({
+        safeMessage: expect.stringContaining('21 characters'),
+      });
     });
   });
 });

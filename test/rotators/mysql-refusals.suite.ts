@@ -9,8 +9,11 @@ import {
   TransientFailure,
 } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
+import { Connector } from '../../shared/rotators/mysql/connect.ts';
+import { parseCredential } from '../../shared/rotators/mysql/credential-json.ts';
 import { lockName } from '../../shared/rotators/mysql/turn.ts';
 import { type DatabaseHarness, faultOf, parsed } from './mysql-harness.ts';
+import { startFreezingProxy } from './mysql-proxy.ts';
 import type { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
 
@@ -166,6 +169,52 @@ export function refusalsSuite(start: () => Promise<DatabaseHarness>): void {
       await database.open(adopted.incumbent);
       await expect(database.rotations(adopted).probe(adopted.incumbent)).rejects.toBeInstanceOf(TransientFailure);
       await database.closeSessions();
+    });
+  });
+
+  describe('a server that says nothing any more', () => {
+    const limits = { connectMilliseconds: 1_500, queryMilliseconds: 1_500, leaveMilliseconds: 50 };
+    const QUIT = '\x01\0\0\0\x01';
+
+    it.each([
+      ['when the administrator has logged in', ['VERSION()'], /TransientFailure/],
+      ['while another run is waited for', ['GET_LOCK'], /TransientFailure/],
+      ['when the turn has come', ['GET_LOCK', 'VERSION()'], /TransientFailure/],
+      ['while the password is set', ['IDENTIFIED'], /TransientFailure/],
+      ['while the turn is given back', ['RELEASE_LOCK'], /none/],
+      ['while it is left', ['RELEASE_LOCK', QUIT], /none/],
+    ])('is left in time, and holds nobody up afterwards: %s', async (_, texts, fault) => {
+      const proxy = await startFreezingProxy(database.server.port, texts);
+      const away = (value: SecretText) => changed(value, { port: proxy.port });
+      const through = { ...adopted, incumbent: away(adopted.incumbent), admin: away(database.admin) };
+      const rotations = database.rotations(through, {}, { limits });
+      const found = await faultOf(rotations.bringIn());
+      expect(found === undefined ? 'none' : (found as Error).name).toMatch(fault);
+      // Comes to an end only when every connection has.
+      await rotations.rotator.release();
+      await proxy.stop();
+    });
+
+    it('is no healthy one for a candidate', async () => {
+      const brought = await database.rotations(adopted).bringIn();
+      const proxy = await startFreezingProxy(database.server.port, ['CURRENT_USER']);
+      const value = changed(brought.value, { port: proxy.port });
+      const rotations = database.rotations(adopted, { preheatSeconds: 0 }, { limits });
+      expect(await faultOf(rotations.test({ value }))).toMatchObject({ name: 'CandidateUnproven' });
+      await rotations.rotator.release();
+      await proxy.stop();
+    });
+
+    it('gives free what a session holds, a minute after the client has gone without a word', async () => {
+      const connector = new Connector();
+      const { login } = parseCredential(database.admin, 'administrator');
+      const asked = connector.during(
+        login,
+        () => new Error('refused'),
+        (session) => session.query('reading', 'SELECT @@SESSION.wait_timeout AS seconds'),
+      );
+      expect(await asked).toEqual([{ seconds: 60 }]);
+      await connector.release();
     });
   });
 
