@@ -7,6 +7,7 @@ const DOCUMENTATION = 'https://docs.github.com/rest';
 const VERSION = '2022-11-28';
 const LIFETIME_SECONDS = 3600;
 const MOST_JWT_SECONDS = 600;
+const MOST_CREDENTIALS = 1000;
 
 export type Permissions = Readonly<Record<string, string>>;
 
@@ -45,6 +46,8 @@ export interface GitHubServerOptions {
   /** How long a new token is not known everywhere yet, and a revoked one still is. */
   readonly newSeconds?: number;
   readonly revokedSeconds?: number;
+  /** Who may hand in tokens of others: on github.com anybody, on an Enterprise Server somebody, before 3.18 nobody. */
+  readonly revocation?: 'anybody' | 'somebody' | 'nobody';
   /** `stateless`: the long form that GitHub has handed out since April 2026. */
   readonly form?: 'opaque' | 'stateless';
 }
@@ -152,6 +155,7 @@ export class GitHubServer extends ProviderServer {
     const route = `${asked.method} ${path}`;
     if (route === 'GET /installation/repositories') return this.#listRepositories(asked);
     if (route === 'DELETE /installation/token') return this.#revoke(asked);
+    if (route === 'POST /credentials/revoke') return this.#revokeFound(asked);
     if (route === 'GET /rate_limit') return this.#asToken(asked, () => ({ status: 200, body: { resources: {} } }));
     return refusal(404, 'Not Found');
   }
@@ -187,7 +191,7 @@ export class GitHubServer extends ProviderServer {
       if (asked422 !== undefined) return asked422;
       const token = this.#make({
         installationId: id,
-        permissions: permissions === undefined ? installation.permissions : { metadata: 'read', ...permissions },
+        permissions: permissions === undefined ? installation.permissions : withMetadata(permissions),
         repositories: repositories ?? installation.repositories,
       });
       const selection = repositories === undefined ? installation.selection : 'selected';
@@ -216,6 +220,8 @@ export class GitHubServer extends ProviderServer {
       }
       const { account, suspendedAt } = this.installation(token.installationId);
       if (suspendedAt !== undefined) return refusal(403, 'This installation has been suspended');
+      // Comes with every permission on repositories.
+      if (token.permissions['metadata'] === undefined) return refusal(403, 'Resource not accessible by integration');
       const size = Number(asked.query.get('per_page') ?? 30);
       const listed = token.repositories.slice(0, size).map((name, index) => repository(account, name, index));
       return { status: 200, body: { total_count: token.repositories.length, repositories: listed } };
@@ -230,6 +236,25 @@ export class GitHubServer extends ProviderServer {
       token.endsAt = this.#now + (this.options.revokedSeconds ?? 0) * 1000;
       return { status: 204 };
     });
+  }
+
+  /** https://docs.github.com/rest/credentials/revoke */
+  #revokeFound({ headers, body }: Asked): Answer {
+    const { revocation = 'anybody' } = this.options;
+    if (revocation === 'nobody') return refusal(404, 'Not Found');
+    if (revocation === 'somebody') return refusal(401, 'Requires authentication');
+    if (headers.authorization !== undefined) return refusal(403, 'Authenticated requests are not allowed.');
+    const { credentials, ...more } = (body ?? {}) as { credentials?: unknown };
+    const isTaken = (value: unknown) =>
+      typeof value === 'string' && /^(?:gh[opru]_\w{36,}|github_pat_\w{36,})$/.test(value);
+    const isList = Array.isArray(credentials) && credentials.length > 0 && credentials.length <= MOST_CREDENTIALS;
+    if (!isList || Object.keys(more).length > 0 || !credentials.every(isTaken))
+      return refusal(422, 'Validation Failed');
+    for (const value of credentials as readonly string[]) {
+      const token = this.#tokens.get(value);
+      if (token !== undefined) token.endsAt = this.#now + (this.options.revokedSeconds ?? 0) * 1000;
+    }
+    return { status: 202, body: {} };
   }
 
   /** https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app */
@@ -325,6 +350,12 @@ function refusePermissions(asked: Permissions, granted: Permissions): Answer | u
     }
   }
   return undefined;
+}
+
+/** A narrower token has it too, unless it is for an organization only. */
+function withMetadata(permissions: Permissions): Permissions {
+  const isForRepositories = Object.keys(permissions).some((name) => !/^(?:organization_|members$)/.test(name));
+  return isForRepositories ? { metadata: 'read', ...permissions } : permissions;
 }
 
 function refusal(status: number, message: string): Answer {

@@ -5,6 +5,7 @@ import { SecretText } from '../../shared/redact.ts';
 import { parseScopes } from '../../shared/rotators/api-key/openai/openai-scopes.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import type { Place } from '../providers/openai-server.ts';
 import { ApiKeyHarness, keyOf } from './api-key-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 
@@ -16,9 +17,9 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-async function adopt(settings: Partial<RotatorSettings>) {
+async function adopt(settings: Partial<RotatorSettings>, incumbent?: (place: Place) => string) {
   made += 1;
-  const adopted = await harness.adopt(`scopes${made}`);
+  const adopted = await harness.adopt(`scopes${made}`, incumbent);
   return { adopted, rotations: new RotationByHand(harness.rotator(), adopted, settings) };
 }
 
@@ -110,6 +111,14 @@ describe('a candidate that may not do what is declared', () => {
     },
   );
 
+  it('is not promoted as a first value either where its name is one that a request shows', async () => {
+    const { rotations } = await adopt({ permissions: ['model.request'], preheatSeconds: 0 });
+    const { value: candidate } = await rotations.bringIn();
+    const { settings } = rotations;
+    const attempt = rotations.rotator.test({ settings, candidate, incumbentIdentity: undefined });
+    await expect(attempt).rejects.toThrow(/model\.request \(calling models\)/);
+  });
+
   it('is given the time of the pre-heat: what spreads through OpenAI does so within it', async () => {
     const { rotations } = await adopt({ permissions: ['chat'], preheatSeconds: 5, healthyThreshold: 2 });
     const { value: candidate } = await rotations.bringIn();
@@ -130,6 +139,22 @@ describe('a candidate that may not do what is declared', () => {
     expect((await rotations.test(await rotations.bringIn('v1'))).parity).toEqual(['permission api.model.request']);
   });
 
+  it('is no worse than an incumbent that may do nothing that can be tried', async () => {
+    const scopes = ['api.webhooks.read'];
+    const incumbent = (place: Place) => harness.server.mint(place, { scopes }).value;
+    const { rotations } = await adopt({ permissions: scopes, preheatSeconds: 0 }, incumbent);
+    expect(await rotations.test(await rotations.bringIn())).toEqual({ healthy: 1, parity: [] });
+  });
+
+  it('is asked in the pre-heat for what is declared, and no more', async () => {
+    const { rotations } = await adopt({ permissions: ['chat'] });
+    const { value: candidate } = await rotations.bringIn();
+    const { settings } = rotations;
+    const before = harness.server.log.length;
+    await rotations.rotator.test({ settings, candidate, incumbentIdentity: undefined });
+    expect(harness.server.log.slice(before)).toEqual(['GET /v1/models', 'POST /v1/chat/completions']);
+  });
+
   it('is proved without a call that costs anything', async () => {
     const { rotations } = await adopt({ permissions: ['chat', 'responses'] });
     const before = harness.server.answered.length;
@@ -138,7 +163,7 @@ describe('a candidate that may not do what is declared', () => {
   });
 
   it('is not kept from use by an account that is out of credit', async () => {
-    const { rotations } = await adopt({ permissions: ['chat'] });
+    const { rotations } = await adopt({ permissions: ['chat'], preheatSeconds: 0 });
     const brought = await rotations.bringIn();
     const error = { message: 'You exceeded your current quota', code: 'insufficient_quota' };
     harness.server.plan({ path: /chat/, does: { kind: 'answers', answer: { status: 429, body: { error } } } });

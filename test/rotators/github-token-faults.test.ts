@@ -1,4 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../infra/local/free-port.ts';
@@ -34,6 +37,7 @@ beforeEach(() => {
   harness.server.clock = systemClock;
 });
 afterEach(() => {
+  vi.unstubAllEnvs();
   expect(harness.server.pending).toBe(0);
   for (const method of printed) expect(method).not.toHaveBeenCalled();
 });
@@ -374,6 +378,22 @@ describe('the App', () => {
     // GitHub answers a suspended installation's token with 403: it is not dead.
     expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
   });
+});
+
+it("takes nothing from the environment: Octokit reads none of it, whatever GitHub's other tools do", async () => {
+  vi.stubEnv('GITHUB_TOKEN', 'ghp_of_the_environment');
+  vi.stubEnv('GH_TOKEN', 'ghp_of_the_environment');
+  vi.stubEnv('GITHUB_API_URL', 'http://127.0.0.1:1/');
+  vi.stubEnv('GH_HOST', '127.0.0.1:1');
+  // Node itself goes by proxies of the environment only where it was started with NODE_USE_ENV_PROXY.
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']) vi.stubEnv(name, 'http://127.0.0.1:1/');
+  const { rotations, adopted } = await adopt();
+  expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
+  await rotations.rotate();
+  const octokit = fileURLToPath(new URL('../../node_modules/@octokit', import.meta.url));
+  const sources = globSync('*/dist-{src,node,bundle}/**/*.js', { cwd: octokit });
+  expect(sources.length).toBeGreaterThan(20);
+  for (const file of sources) expect(readFileSync(join(octokit, file), 'utf8'), file).not.toContain('process.env');
 });
 
 function bodyOf(admin: SecretText | undefined): string {

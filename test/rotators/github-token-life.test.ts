@@ -1,5 +1,14 @@
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EndsByItself, IncumbentRefused, SameAsSurvivor, StillAlive, TransientFailure } from '../../shared/errors.ts';
+import {
+  EndsByItself,
+  IncumbentRefused,
+  Misconfigured,
+  RateLimited,
+  SameAsSurvivor,
+  StillAlive,
+  TransientFailure,
+} from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import type { Installed } from '../providers/github-server.ts';
@@ -24,6 +33,20 @@ async function adopt(incumbent?: (installed: Installed) => string, secondsAgo = 
   const adopted = await harness.adopt(`life${made}`, incumbent);
   return { clock, adopted, rotator, rotations: new RotationByHand(rotator, adopted) };
 }
+
+/** A secret that holds a token of a person's. */
+async function adoptPersonal(at: GitHubTokenHarness, prefix: string) {
+  made += 1;
+  const clock = new ManualClock(new Date().toISOString());
+  const rotator = at.rotator(clock);
+  const personal = at.server.mintPersonal(prefix);
+  const adopted = await at.adopt(`personal${made}`, () => personal);
+  return { clock, adopted, rotator, personal, rotations: new RotationByHand(rotator, adopted) };
+}
+
+/** Requests since `before` that may change something. */
+const changes = (at: GitHubTokenHarness, before: number) =>
+  at.server.log.slice(before).filter((line) => !line.startsWith('GET '));
 
 const retiring = ({ rotations, adopted }: Awaited<ReturnType<typeof adopt>>) => ({
   settings: rotations.settings,
@@ -115,6 +138,13 @@ describe('a token whose answer was lost', () => {
     expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
   });
 
+  it('that was surely never made is nothing to wait for', async () => {
+    const { rotations } = await adopt();
+    const preflight = await rotations.preflight('v1');
+    rotations.journal('v1', preflight);
+    expect(await rotations.retire('v1')).toMatchObject({ refusedLogin: false, facts: { token: 'never made' } });
+  });
+
   it('stays a debt where nothing says when it was made', async () => {
     const world = await adopt();
     const input = { ...retiring(world), value: undefined, survivor: world.adopted.incumbent };
@@ -161,25 +191,124 @@ describe('retirement', () => {
   });
 
   it.each(['ghp_', 'github_pat_', 'gho_', 'ghu_'])(
-    "leaves a person's token (%s) to that person, asks GitHub for nothing, and proves its death afterwards",
+    "has GitHub revoke a person's token (%s), asks as nobody, once, and proves its death",
     async (prefix) => {
-      let personal = '';
-      const { rotations } = await adopt(() => {
-        personal = harness.server.mintPersonal(prefix);
-        return personal;
-      });
-      const preflight = await rotations.preflight('v1');
-      expect(preflight.facts['incumbent']).toContain('until that person deletes it');
+      const { rotations, personal } = await adoptPersonal(harness, prefix);
+      const { facts } = await rotations.preflight('v1');
+      expect(facts['incumbent']).toContain('GitHub is asked to revoke it and tells that person');
       const brought = await rotations.bringIn('v1');
       await rotations.test(brought);
       const replaced = rotations.promote(brought);
       const before = harness.server.log.length;
-      await expect(rotations.retire(replaced)).rejects.toThrow(/A person must delete it/);
-      expect(harness.server.log.slice(before).filter((line) => line.startsWith('DELETE'))).toEqual([]);
-      harness.server.end(personal);
-      expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+      expect(await rotations.retire(replaced, { forget: false })).toMatchObject({
+        refusedLogin: true,
+        facts: { token: expect.stringContaining('revoked by GitHub') },
+      });
+      expect(harness.server.isAlive(personal)).toBe(false);
+      expect(changes(harness, before)).toEqual(['POST /api/v3/credentials/revoke']);
+      expect(await rotations.retire(replaced)).toMatchObject({ facts: { token: 'it had ended before' } });
+      expect(changes(harness, before)).toHaveLength(1);
+      await harness.use(brought.value);
     },
   );
+
+  it("waits until GitHub has done what it accepted for a person's token, and calls nothing dead before", async () => {
+    for (const [revokedSeconds, isDead] of [
+      [15, true],
+      [60, false],
+    ] as const) {
+      const slow = await GitHubTokenHarness.start({ revokedSeconds });
+      try {
+        const { rotations, clock } = await adoptPersonal(slow, 'ghp_');
+        const replaced = rotations.promote(await rotations.bringIn());
+        const attempt = rotations.retire(replaced);
+        if (isDead) expect(await attempt).toMatchObject({ refusedLogin: true });
+        else await expect(attempt).rejects.toBeInstanceOf(StillAlive);
+        clock.advance(60);
+        if (!isDead) expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+      } finally {
+        await slow.stop();
+      }
+    }
+  });
+
+  it.each([
+    ['an Enterprise Server, which wants somebody to ask', { revocation: 'somebody' }, 401],
+    ['an older one, which has no such request', { revocation: 'nobody' }, 404],
+  ] as const)(
+    "leaves a person's token to that person at %s, and proves its death afterwards",
+    async (_, options, status) => {
+      const other = await GitHubTokenHarness.start(options);
+      try {
+        const { rotations, personal } = await adoptPersonal(other, 'ghp_');
+        const replaced = rotations.promote(await rotations.bringIn());
+        const attempt = rotations.retire(replaced);
+        await expect(attempt).rejects.toBeInstanceOf(StillAlive);
+        await expect(attempt).rejects.toThrow(new RegExp(`\\(HTTP ${status}\\)\\. A person must delete it`));
+        expect(other.server.isAlive(personal)).toBe(true);
+        other.server.end(personal);
+        expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+      } finally {
+        await other.stop();
+      }
+    },
+  );
+
+  it("keeps a person's token a debt where GitHub says no, or is in trouble, and repeats it nowhere", async () => {
+    for (const [answer, kind] of [
+      [{ status: 422, body: { message: 'words of a server' } }, StillAlive],
+      [{ status: 403, body: { message: 'words of a server' } }, StillAlive],
+      [{ status: 200, body: {} }, StillAlive],
+      [{ status: 403, headers: { 'x-ratelimit-remaining': '0' }, body: { message: 'words of a server' } }, RateLimited],
+      [{ status: 500, body: { message: 'words of a server' } }, TransientFailure],
+      [{ status: 307, headers: { location: `${harness.server.origin}/elsewhere` } }, Misconfigured],
+    ] as const) {
+      const { rotations, personal } = await adoptPersonal(harness, 'ghp_');
+      const replaced = rotations.promote(await rotations.bringIn());
+      const before = harness.server.log.length;
+      harness.server.plan({ method: 'POST', path: /credentials/, does: { kind: 'answers', answer } });
+      const error = await rotations.retire(replaced).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(kind);
+      const shown = inspect(error, { depth: 20, showHidden: true });
+      for (const secret of [personal, 'words of a server']) expect(shown).not.toContain(secret);
+      expect(changes(harness, before)).toEqual(['POST /api/v3/credentials/revoke']);
+      expect(harness.server.log.slice(before).join()).not.toContain('elsewhere');
+      expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+    }
+  });
+
+  it("never hands in a person's token that must go on, or while the new one is refused, nor an installation's", async () => {
+    const { rotations, rotator, adopted, personal } = await adoptPersonal(harness, 'ghp_');
+    const brought = await rotations.bringIn();
+    const { settings } = rotations;
+    const input = { settings, admin: adopted.admin, identity: 'token', versionId: 'v0', value: adopted.incumbent };
+    const before = harness.server.log.length;
+    await expect(rotator.retire({ ...input, survivor: new SecretText(personal) })).rejects.toBeInstanceOf(
+      SameAsSurvivor,
+    );
+    harness.server.end(tokenOf(brought.value));
+    await expect(rotator.retire({ ...input, survivor: brought.value })).rejects.toBeInstanceOf(IncumbentRefused);
+    expect(changes(harness, before)).toEqual([]);
+    expect(harness.server.isAlive(personal)).toBe(true);
+  });
+
+  it('is never of a refresh token, which GitHub refuses alive or dead: its rotation does not begin', async () => {
+    const { rotations, personal } = await adoptPersonal(harness, 'ghr_');
+    harness.server.plan({
+      path: /repositories/,
+      does: { kind: 'answers', answer: { status: 401, body: { message: 'Bad credentials' } } },
+    });
+    await expect(rotations.preflight('v1')).rejects.toThrow(/refresh token/);
+    expect(harness.server.isAlive(personal)).toBe(true);
+  });
+
+  it('hands in no token of the oldest form, which GitHub does not take there', async () => {
+    const { rotations } = await adoptPersonal(harness, '0123'); // 40 hexadecimal digits
+    const replaced = rotations.promote(await rotations.bringIn());
+    const before = harness.server.log.length;
+    await expect(rotations.retire(replaced)).rejects.toThrow(/none of the forms/);
+    expect(changes(harness, before)).toEqual([]);
+  });
 
   it('says that a person must end a token of a form that it does not know, where GitHub does not let it end itself', async () => {
     const { rotations } = await adopt(() => harness.server.mintPersonal('ghx_'));

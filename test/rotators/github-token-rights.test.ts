@@ -16,7 +16,9 @@ afterAll(() => harness.stop());
 
 /** A secret with these rights declared; `createToken`'s request as GitHub got it. */
 async function adopt(
-  declared: Pick<RotatorSettings, 'permissions' | 'scope'> & { readonly repositories?: readonly string[] },
+  declared: Pick<Partial<RotatorSettings>, 'permissions' | 'scope' | 'preheatSeconds'> & {
+    readonly repositories?: readonly string[];
+  },
 ) {
   made += 1;
   const adopted = await harness.adopt(`rights${made}`);
@@ -184,6 +186,18 @@ describe('a narrowed token', () => {
     }
   });
 
+  it('is told of where it is not as asked and cannot be revoked: the next attempt waits for its end', async () => {
+    const { rotations, installed } = await adopt({ permissions: ['contents:read'] });
+    const wide = harness.server.mint(installed.installationId);
+    const body = { token: wide, expires_at: '2026-03-01T13:00:00Z', permissions: { contents: 'write' } };
+    harness.server.plan({ method: 'POST', does: { kind: 'answers', answer: { status: 201, body } } });
+    const answer = { status: 403, headers: { 'retry-after': '60' }, body: { message: 'slow down' } };
+    harness.server.plan({ method: 'DELETE', does: { kind: 'answers', answer } });
+    const attempt = rotations.bringIn();
+    await expect(attempt).rejects.toBeInstanceOf(CandidateUnproven);
+    await expect(attempt).rejects.toThrow(/ends by itself at 2026-03-01T13:00:00\.000Z, .*\(RateLimited\)/);
+  });
+
   it('is not the same repository of another owner', async () => {
     const { rotations } = await adopt({ repositories: ['somebody-else/one'] });
     await expect(rotations.bringIn()).rejects.toThrow(/other repositories/);
@@ -198,4 +212,58 @@ it('does not prove a candidate that reaches other repositories than the incumben
   const rotations = new RotationByHand(harness.rotator(), adopted);
   const brought = await rotations.bringIn();
   await expect(rotations.test(brought)).rejects.toThrow(/reaches 3 repositories, the incumbent 1/);
+});
+
+describe('a candidate to which GitHub shows no repositories (HTTP 403)', () => {
+  const ORGANIZATION = { members: 'read', organization_hooks: 'write' };
+
+  it('is unproven where its installation has been suspended since it was made, and says so', async () => {
+    const { rotations, installed } = await adopt({ preheatSeconds: 0 });
+    const brought = await rotations.bringIn();
+    harness.server.installation(installed.installationId).suspendedAt = new Date();
+    await expect(rotations.test(brought)).rejects.toThrow(/is suspended/);
+    expect(await rotations.probe(brought.value)).toBe('accepted');
+    harness.server.installation(installed.installationId).suspendedAt = undefined;
+    expect(await rotations.test(brought)).toMatchObject({ parity: ['repositories'] });
+  });
+
+  it('is unproven where its permissions are for repositories', async () => {
+    const { rotations } = await adopt({ preheatSeconds: 0 });
+    const brought = await rotations.bringIn();
+    const message =
+      'Although you appear to have the correct authorization credentials, the organization has an IP allow list enabled';
+    harness.server.plan({
+      path: /repositories/,
+      does: { kind: 'answers', answer: { status: 403, body: { message } } },
+    });
+    const attempt = rotations.test(brought);
+    await expect(attempt).rejects.toBeInstanceOf(CandidateUnproven);
+    await expect(attempt).rejects.toThrow(/lets it at no repository \(HTTP 403\)/);
+  });
+
+  it('is healthy where the installation, or what is declared, is for the organization only', async () => {
+    made += 1;
+    const adopted = await harness.adopt(`rights${made}`, ({ installationId }) => {
+      harness.server.installation(installationId).permissions = ORGANIZATION;
+      return harness.server.mint(installationId);
+    });
+    const rotations = new RotationByHand(harness.rotator(), adopted);
+    expect(await rotations.test(await rotations.bringIn())).toEqual({ healthy: 1, parity: [] });
+    const narrowed = await adopt({ permissions: ['members:read'], preheatSeconds: 0 });
+    Object.assign(harness.server.installation(narrowed.installed.installationId), {
+      permissions: { metadata: 'read', contents: 'read', ...ORGANIZATION },
+    });
+    // Its incumbent is shown repositories, so that it has less than it had.
+    await expect(narrowed.rotations.test(await narrowed.rotations.bringIn())).rejects.toThrow(
+      /and none to the candidate/,
+    );
+  });
+
+  it('is unproven where such an installation has been suspended since: the incumbent gets the same answer', async () => {
+    const { rotations, installed } = await adopt({ preheatSeconds: 0 });
+    harness.server.installation(installed.installationId).permissions = ORGANIZATION;
+    const brought = await rotations.bringIn();
+    harness.server.installation(installed.installationId).suspendedAt = new Date();
+    await expect(rotations.test(brought)).rejects.toThrow(/is suspended/);
+  });
 });

@@ -158,6 +158,26 @@ export class GitHubApi {
     }
   }
 
+  /**
+   * Has GitHub revoke a token of a person's, as anybody may who has found one; its owner is told. Asked by nobody (a request
+   * with a token is refused), the token in the body only. `accepted`: it is refused soon; else the status that says no.
+   * https://docs.github.com/rest/credentials/revoke: an Enterprise Server (3.18 and later) wants a token of somebody's.
+   */
+  async revokePersonal(token: SecretText): Promise<'accepted' | number> {
+    try {
+      const { status } = await new Octokit(this.#options()).request('POST /credentials/revoke', {
+        headers,
+        credentials: [token.reveal()],
+      });
+      return status === 202 ? 'accepted' : status;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      const isRefused = refusal !== undefined && refusal.status < 500 && refusal.status !== 408 && !isLimited(refusal);
+      if (isRefused) return refusal.status;
+      throw githubFault(error, this.#asking('asking for the revocation of a token'));
+    }
+  }
+
   #asApp({ appId, key }: App): Octokit {
     // With a difference, when GitHub has just said that the machine's clock is wrong: then its own time counts.
     const createJwt = async (_: unknown, differenceSeconds?: number) =>

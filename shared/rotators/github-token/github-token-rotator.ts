@@ -10,7 +10,14 @@ import { preheat } from '../provider-api/preheat.ts';
 import { providerAddress } from '../provider-api/provider-address.ts';
 import { providerFetch } from '../provider-api/provider-fetch.ts';
 import { retireToken } from './retire-token.ts';
-import { assertTokenOnce, isPersonal, looksLikeToken, parseTokenSecret, type TokenSecret } from './token-secret.ts';
+import {
+  assertTokenOnce,
+  isPersonal,
+  isRefreshToken,
+  looksLikeToken,
+  parseTokenSecret,
+  type TokenSecret,
+} from './token-secret.ts';
 
 export interface GitHubTokenDependencies {
   readonly clock: Clock;
@@ -74,25 +81,50 @@ async function preflight(input: PreflightInput, github: GitHubApi): Promise<Pref
 async function incumbentFact({ token }: TokenSecret, isOurs: boolean, github: GitHubApi): Promise<string> {
   const reach = await github.reach(token);
   if (reach === undefined) {
+    if (isRefreshToken(token)) {
+      throw new Misconfigured("The incumbent's secret holds a refresh token (ghr_…), which opens nothing: replace it.");
+    }
     if (isOurs || looksLikeToken(token)) return 'refused: it has ended, and this rotation replaces it';
     throw new Misconfigured(
       `The incumbent's secret holds no token of GitHub's: ${github.place} refuses it, and it does not look like one.`,
     );
   }
   if (!isPersonal(token)) return 'works';
-  return 'works; made for a person, so its retirement stays owed until that person deletes it';
+  return 'works; made for a person: when it is retired, GitHub is asked to revoke it and tells that person; where GitHub does not, that person must delete it';
 }
 
 async function test(input: TestInput, github: GitHubApi, clock: Clock): Promise<TestReport> {
   const { settings } = input;
   const { token } = parseTokenSecret(input.candidate, 'candidate');
-  const { healthy, found } = await preheat({ clock, settings }, () => github.reach(token));
+  const { healthy, found } = await preheat({ clock, settings }, async () => {
+    const reach = await github.reach(token);
+    if (reach !== undefined && reach.repositories === undefined) await assertListsNone(input, github);
+    return reach;
+  });
   const expected = await expectedReach(input, github);
   if (expected === undefined || found.repositories === undefined) return { healthy, parity: [] };
   if (expected.repositories === found.repositories) return { healthy, parity: ['repositories'] };
   throw new CandidateUnproven(
     `The candidate reaches ${found.repositories} repositories, ${expected.by} ${expected.repositories}: declare repositories of the provider.`,
   );
+}
+
+/**
+ * That it is right that the candidate is shown no repositories: its rights are not for any, and a live incumbent is shown
+ * none either. Else (its installation is suspended, an allowlist of addresses) it authenticates, and is of no use.
+ */
+async function assertListsNone({ settings, admin, incumbent }: TestInput, github: GitHubApi): Promise<void> {
+  const { isForRepositories } = await readNarrowing(github, parseApp(admin, settings), settings);
+  if (isForRepositories) {
+    throw new CandidateUnproven(
+      `${github.place} takes the candidate and lets it at no repository (HTTP 403), although its permissions are for repositories: see whether the installation is suspended, or an allowlist of addresses keeps it out.`,
+    );
+  }
+  if ((await reachOf(incumbent, github))?.repositories !== undefined) {
+    throw new CandidateUnproven(
+      `${github.place} lists repositories to the incumbent, and none to the candidate (HTTP 403).`,
+    );
+  }
 }
 
 interface Expected {

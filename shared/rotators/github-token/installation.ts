@@ -4,11 +4,17 @@ import type { App } from './app-key.ts';
 import type { GitHubApi } from './github-api.ts';
 import { describePermissions, leftOut, narrow, parsePermissions, type Permissions } from './permissions.ts';
 
+/** Permissions on an organization, an enterprise or an account: https://docs.github.com/rest/apps/apps ("App Permissions"). */
+const NOT_OF_REPOSITORIES =
+  /^(?:organization_\w+|enterprise_\w+|members|team_discussions|custom_properties_for_organizations|email_addresses|followers|git_ssh_keys|gpg_keys|interaction_limits|profile|starring)$/;
+
 /** What a secret's tokens are to be, as far as it is declared. */
 export interface Narrowing {
   /** Names, without their owner; `undefined`: all that the installation has. */
   readonly repositories: readonly string[] | undefined;
   readonly permissions: Permissions | undefined;
+  /** Whether what they have is for repositories. GitHub lists no repositories (403) to a token for which it is not. */
+  readonly isForRepositories: boolean;
   readonly facts: Readonly<Record<string, string>>;
 }
 
@@ -31,6 +37,9 @@ export async function readNarrowing(github: GitHubApi, app: App, settings: Rotat
   return {
     repositories,
     permissions,
+    isForRepositories: Object.keys(permissions ?? installation.permissions).some(
+      (name) => !NOT_OF_REPOSITORIES.test(name),
+    ),
     facts: {
       api: github.place,
       installation: String(app.installationId),

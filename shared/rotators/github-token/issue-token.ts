@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import { CandidateUnproven, TransientFailure } from '../../errors.ts';
+import { CandidateUnproven, RekeyError, TransientFailure } from '../../errors.ts';
 import type { Issuance, IssueInput, IssueReport, RotatorSettings } from '../rotator.ts';
 import { parseApp } from './app-key.ts';
 import type { CreatedToken, GitHubApi } from './github-api.ts';
@@ -39,8 +39,9 @@ export async function issueToken(input: IssueInput, github: GitHubApi, clock: Cl
   });
   const fault = unlikeAsked(made, narrowing, settings);
   if (fault !== undefined) {
-    await github.revoke(made.token);
-    throw new CandidateUnproven(`GitHub made a token that is not what was asked for, so it was revoked: ${fault}.`);
+    throw new CandidateUnproven(
+      `GitHub made a token that is not what was asked for, ${await discard(made, github)}: ${fault}.`,
+    );
   }
   return {
     identity: candidate,
@@ -51,6 +52,17 @@ export async function issueToken(input: IssueInput, github: GitHubApi, clock: Cl
       permissions: made.permissions === undefined ? 'GitHub did not say' : describePermissions(made.permissions),
     },
   };
+}
+
+/** What became of a token that nobody is given; one that cannot be revoked now ends by itself, like one that got lost. */
+async function discard({ token, expiresAt }: CreatedToken, github: GitHubApi): Promise<string> {
+  try {
+    await github.revoke(token);
+    return 'so it was revoked';
+  } catch (error) {
+    if (!(error instanceof RekeyError)) throw error;
+    return `and it ends by itself at ${expiresAt.toISOString()}, because it could not be revoked (${error.name})`;
+  }
 }
 
 /** Permissions and repositories of the answer against the request. */

@@ -4,7 +4,7 @@ import type { SecretText } from '../../redact.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import type { GitHubApi } from './github-api.ts';
 import { endOfLost } from './issue-token.ts';
-import { isPersonal, parseTokenSecret } from './token-secret.ts';
+import { isPersonal, isRevocable, parseTokenSecret } from './token-secret.ts';
 
 const PROOF_MILLISECONDS = 20_000;
 const AGAIN_MILLISECONDS = 1_000;
@@ -12,8 +12,9 @@ const BY_HAND =
   'A person must delete it in the settings of the account that made it; this retirement then proves it dead.';
 
 /**
- * Revokes a token, as itself, and proves that GitHub refuses it. One that is refused already is dead: it has ended by
- * itself. One whose value was never stored is nobody's: it is waited for until it must have ended.
+ * Revokes a token, as itself, and proves that GitHub refuses it; a person's, by asking GitHub for its revocation. One that
+ * is refused already is dead: it has ended by itself. One whose value was never stored is nobody's: it is waited for until
+ * it must have ended.
  *
  * Twice is harmless: a revoked token is refused.
  */
@@ -29,9 +30,7 @@ export async function retireToken(input: RetireInput, github: GitHubApi, clock: 
   if (survivor !== undefined && (await github.reach(survivor)) === undefined) {
     throw new IncumbentRefused(`The token that must go on working is refused: "${identity}" is kept.`);
   }
-  if (isPersonal(token)) {
-    throw new StillAlive(`"${identity}" is a token made for a person, which GitHub lets no App revoke. ${BY_HAND}`);
-  }
+  if (isPersonal(token)) return endPersonal(token, identity, github, clock);
   const ended = await github.revoke(token);
   if (ended === 'not an installation token') {
     throw new StillAlive(
@@ -42,6 +41,26 @@ export async function retireToken(input: RetireInput, github: GitHubApi, clock: 
   return dead(ended === 'revoked' ? 'revoked' : 'it had ended before');
 }
 
+/** Twice is harmless: one that is revoked is refused, and asked for no more. */
+async function endPersonal(
+  token: SecretText,
+  identity: string,
+  github: GitHubApi,
+  clock: Clock,
+): Promise<RetireReport> {
+  const answer = isRevocable(token)
+    ? await github.revokePersonal(token)
+    : 'none of the forms that GitHub takes for that';
+  if (answer !== 'accepted') {
+    const told = typeof answer === 'number' ? `HTTP ${answer}` : answer;
+    throw new StillAlive(
+      `"${identity}" is a token made for a person, and ${github.place} does not revoke it for Rekey (${told}). ${BY_HAND}`,
+    );
+  }
+  await proveRefused(token, identity, github, clock);
+  return dead('revoked by GitHub, which has told its owner');
+}
+
 /** Its answer was lost, and GitHub names no tokens: it cannot be found, and nobody has it. */
 function retireLost({ identity, versionId, known = [] }: RetireInput, clock: Clock): RetireReport {
   const issuance = known.find((entry) => entry.versionId === versionId)?.issuance;
@@ -50,6 +69,7 @@ function retireLost({ identity, versionId, known = [] }: RetireInput, clock: Clo
       `The value of "${identity}" is gone, and nothing says when it was made: it can be neither ended nor tried.`,
     );
   }
+  if (issuance.attempts === 0) return { refusedLogin: false, endedSessions: 0, facts: { token: 'never made' } };
   const end = endOfLost(issuance);
   if (clock.now() < end) {
     throw new EndsByItself(

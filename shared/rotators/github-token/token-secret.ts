@@ -13,6 +13,9 @@ const secretSchema = z.looseObject({ token });
 const GITHUB_TOKEN = /^(?:gh[a-z]_|github_pat_|v\d+\.|[0-9a-f]{40}$)/;
 /** Made by or for a person: classic and fine-grained personal access tokens, OAuth and user tokens. */
 const PERSONAL = /^(?:gh[opru]_|github_pat_|[0-9a-f]{40}$)/;
+/** Of these, what GitHub revokes for anybody who has it. */
+const REVOCABLE = /^(?:gh[opru]_|github_pat_)/;
+const REFRESH = /^ghr_/;
 
 /** A secret that holds a token. */
 export interface TokenSecret {
@@ -65,7 +68,17 @@ export function looksLikeToken(value: SecretText): boolean {
   return GITHUB_TOKEN.test(value.reveal());
 }
 
-/** Whether it belongs to a person, so that only a person can revoke it. */
+/** Whether it belongs to a person, so that no App can revoke it. */
 export function isPersonal(value: SecretText): boolean {
   return PERSONAL.test(value.reveal());
+}
+
+/** Whether GitHub takes it where tokens that were found are handed in. */
+export function isRevocable(value: SecretText): boolean {
+  return REVOCABLE.test(value.reveal());
+}
+
+/** Whether it is for getting tokens, so that GitHub refuses it everywhere, alive or dead. */
+export function isRefreshToken(value: SecretText): boolean {
+  return REFRESH.test(value.reveal());
 }
