@@ -23,7 +23,7 @@ export function trustingFetch(authority: string): typeof fetch {
       return await exchange(asked, body, authority);
     } catch (error) {
       asked.signal.throwIfAborted();
-      throw new TypeError('fetch failed', { cause: bare(error) });
+      throw failure(error);
     }
   };
 }
@@ -70,9 +70,9 @@ function headersOf(raw: readonly string[]): Headers {
   return headers;
 }
 
-/** Node's own error may hold what was received (`rawPacket`), or quote it. */
-function bare(error: unknown): Error {
-  if (error instanceof Error && error.message === REDIRECTED) return new Error(REDIRECTED);
-  const { code } = error as { readonly code?: unknown };
-  return Object.assign(new Error('connection failed'), typeof code === 'string' ? { code } : {});
+/** As the built-in one has it. Node's own error is not kept: it may hold what was received (`rawPacket`), or quote it. */
+function failure(error: unknown): TypeError {
+  const { message, code } = error as { readonly message?: unknown; readonly code?: unknown };
+  const cause = new Error(message === REDIRECTED ? REDIRECTED : 'connection failed');
+  return new TypeError('fetch failed', { cause: typeof code === 'string' ? Object.assign(cause, { code }) : cause });
 }

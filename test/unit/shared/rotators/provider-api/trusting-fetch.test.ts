@@ -133,7 +133,7 @@ describe.each(FETCHES)('%s', (_, send, origin) => {
 
   const HANGS: readonly (readonly [string, (response: ServerResponse) => void])[] = [
     ['that never comes', () => undefined],
-    ['whose body never comes', (response) => void response.writeHead(200).flushHeaders()],
+    ['whose body never comes', (response) => response.writeHead(200).flushHeaders()],
     ['whose body does not end', (response) => void response.writeHead(200).write('{"a":')],
   ];
   it.each(HANGS)('gives up an answer %s, at the limit', async (_, hang) => {
