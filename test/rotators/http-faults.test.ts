@@ -180,6 +180,20 @@ describe('an API that is not there', () => {
     expect(await faultOf(probe())).toBeInstanceOf(TransientFailure);
   });
 
+  it('has failed when it does not speak HTTP, and the fault holds nothing of what it said', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\nx-token: ${LEAK}\r\n${LEAK} without colon\r\n\r\n`));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const error = await faultOf(sendTest({}, `http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+    expect(error).toBeInstanceOf(TransientFailure);
+    expect(error.safeMessage).toMatch(/was lost \(HPE_\w+\)/);
+    expect(Object.keys(error.cause as object).sort()).toEqual(['code', 'name']);
+    expect(JSON.stringify(error.cause)).not.toContain(LEAK);
+    await new Promise((resolve) => server.close(resolve));
+  });
+
   function sendTest(limits: Parameters<typeof send>[2], baseUrl = world.server.url) {
     const request = {
       name: 'test',

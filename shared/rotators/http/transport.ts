@@ -2,6 +2,7 @@ import { request as requestPlain, type IncomingMessage } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import type { Socket } from 'node:net';
 import { TargetUnreachable, TransientFailure } from '../../errors.ts';
+import { bareError } from '../bare-error.ts';
 import { certificateFault, trust } from '../trust.ts';
 import type { RenderedRequest } from './render.ts';
 
@@ -82,10 +83,10 @@ export async function send(
     });
   } catch (error) {
     const code = codeOf(error);
-    if (isConnected)
-      throw new TransientFailure(`The answer of ${host} to http.${name} was lost (${code}).`, { cause: error });
+    const cause = bareError(error);
+    if (isConnected) throw new TransientFailure(`The answer of ${host} to http.${name} was lost (${code}).`, { cause });
     const untrusted = certificateFault(host, code, 'http');
-    throw new TargetUnreachable(untrusted ?? `${host} cannot be reached (${code}).`, { cause: error });
+    throw new TargetUnreachable(untrusted ?? `${host} cannot be reached (${code}).`, { cause });
   }
 }
 

@@ -1,4 +1,5 @@
 import { Misconfigured, RekeyError, TargetUnreachable, TransientFailure } from '../../errors.ts';
+import { bareError } from '../bare-error.ts';
 import { certificateFault } from '../trust.ts';
 
 const NOT_REACHED: ReadonlySet<string> = new Set([
@@ -21,8 +22,8 @@ const MOST_CAUSES = 8;
 export function connectionFault(error: unknown, place: string, doing: string): RekeyError {
   if (error instanceof RekeyError) return error;
   const errors = [...chain(error)];
-  // The innermost has Node's own code and quotes nothing; what wraps it may hold the request.
-  const options = { cause: errors.at(-1) };
+  // The innermost has Node's own code; what wraps it may hold the request.
+  const options = { cause: bareError(errors.at(-1)) };
   if (errors.some(({ name }) => name === 'TimeoutError' || name === 'AbortError')) {
     return new TransientFailure(`${place} did not answer in time while ${doing}.`, options);
   }

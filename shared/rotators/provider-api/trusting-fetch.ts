@@ -1,5 +1,6 @@
 import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
+import { bareError } from '../bare-error.ts';
 import { trust } from '../trust.ts';
 import { REDIRECTED } from './connection-faults.ts';
 
@@ -70,9 +71,8 @@ function headersOf(raw: readonly string[]): Headers {
   return headers;
 }
 
-/** As the built-in one has it. Node's own error is not kept: it may hold what was received (`rawPacket`), or quote it. */
+/** As the built-in one has it. */
 function failure(error: unknown): TypeError {
-  const { message, code } = error as { readonly message?: unknown; readonly code?: unknown };
-  const cause = new Error(message === REDIRECTED ? REDIRECTED : 'connection failed');
-  return new TypeError('fetch failed', { cause: typeof code === 'string' ? Object.assign(cause, { code }) : cause });
+  const isRedirect = error instanceof Error && error.message === REDIRECTED;
+  return new TypeError('fetch failed', { cause: isRedirect ? new Error(REDIRECTED) : bareError(error) });
 }

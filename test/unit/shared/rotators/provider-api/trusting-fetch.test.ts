@@ -192,6 +192,25 @@ describe.each(FETCHES)('%s', (_, send, origin) => {
     });
   });
 
+  it('tells what is no HTTP, and the fault holds nothing of it', async () => {
+    const raw = createRawServer((socket) => {
+      socket.on('error', () => undefined);
+      const head = `HTTP/1.1 200 OK\r\nx-token: ${LEAK}\r\n`;
+      socket.once('data', () => socket.end(`${head}${LEAK}: ${LEAK} {\r\n without ${LEAK} colon\r\n\r\n${LEAK}`));
+    });
+    await listen(raw as never);
+    const headers = { authorization: LEAK };
+    const error = connectionFault(
+      await fault(send(`http://127.0.0.1:${portOf(raw)}/`, { headers })),
+      'the API',
+      'asking',
+    );
+    expect(error.safeMessage).toMatch(/^The connection to the API was lost while asking \([\w ]+\)\.$/);
+    expect(inspect(error, { depth: 20, showHidden: true, maxStringLength: null })).not.toContain(LEAK);
+    expect(heldBytes(error)).not.toContain(LEAK);
+    await new Promise((resolve) => raw.close(resolve));
+  });
+
   it('takes any text there and back', async () => {
     handle = ({ text }, response) => response.end(text);
     await fc.assert(
