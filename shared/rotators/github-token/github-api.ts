@@ -165,11 +165,11 @@ export class GitHubApi {
    */
   async revokePersonal(token: SecretText): Promise<'accepted' | number> {
     try {
-      const { status } = await new Octokit(this.#options()).request('POST /credentials/revoke', {
+      await new Octokit(this.#options()).request('POST /credentials/revoke', {
         headers,
         credentials: [token.reveal()],
       });
-      return status === 202 ? 'accepted' : status;
+      return 'accepted';
     } catch (error) {
       const refusal = refusalOf(error);
       const isRefused = refusal !== undefined && refusal.status < 500 && refusal.status !== 408 && !isLimited(refusal);
