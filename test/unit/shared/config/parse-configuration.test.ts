@@ -344,7 +344,8 @@ describe('certificate authority', () => {
     ['hello', 'without valid certificates'],
     ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', 'without valid certificates'],
     [`-----BEGIN ${KIND}-----\nAAAA\n`, 'found a private key'],
-    ['x'.repeat(600 * 1024), 'over 512 KiB'],
+    ['x'.repeat(257 * 1024), 'over 256 KiB'],
+    ['x'.repeat(600 * 1024), 'over 256 KiB'],
   ])('refuses a file that is none (%#)', (content, expected) => {
     const result = parse(CONNECTION, { 'ca.pem': content });
     expect(result.ok ? '' : result.problems.map(formatProblem).join()).toContain(expected);
