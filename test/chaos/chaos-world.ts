@@ -68,6 +68,7 @@ export class ChaosWorld {
   readonly #ports: Ports;
   readonly #started: RetirementInput[] = [];
   readonly #woken = new Set<string>();
+  #isOvertaken = false;
   #consumer: SimulatedConsumer | undefined;
 
   private constructor(harness: TargetHarness, adopted: Adopted, plan: Plan) {
@@ -153,13 +154,18 @@ export class ChaosWorld {
   async overtake(until: 'promoted' | 'retired'): Promise<void> {
     const { rotation } = await this.#record();
     if (rotation === undefined) throw new Error('nothing runs');
-    await this.#applyRecoveryRule(rotationIds(rotation));
-    // At once, on request.
-    const { retirements } = await this.#runRotation(await this.#requested(), () => undefined);
-    this.#started.push(...retirements);
-    if (until === 'promoted') return;
-    this.#clock.advance(GRACE_SECONDS);
-    await this.#retireStarted();
+    this.#isOvertaken = true;
+    try {
+      await this.#applyRecoveryRule(rotationIds(rotation));
+      // At once, on request.
+      const { retirements } = await this.#runRotation(await this.#requested(), () => undefined);
+      this.#started.push(...retirements);
+      if (until === 'promoted') return;
+      this.#clock.advance(GRACE_SECONDS);
+      await this.#retireStarted();
+    } finally {
+      this.#isOvertaken = false;
+    }
   }
 
   /** Whether the secret has another value than it was adopted with. */
@@ -282,7 +288,8 @@ export class ChaosWorld {
 
   #options(beforeTask: () => void) {
     return {
-      invocation: () => this.saboteur.invocation(this.#ports),
+      // What overtakes happens within an effect: its own effects are no scenario's.
+      invocation: () => (this.#isOvertaken ? this.#ports : this.saboteur.invocation(this.#ports)),
       beforeTask,
       // The second run of a step is one of another process: nothing is done to it.
       onStep: (again: (ports: WorkflowPorts) => Promise<unknown>) => {
