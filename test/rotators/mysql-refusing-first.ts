@@ -29,6 +29,6 @@ export function refusingFirst(database: DatabaseHarness, adopted: Adopted) {
 /** Draws the characters of `text`, one after another. */
 function integerFor(text: string): RandomInteger {
   const alphabet = alphabetOf(policy);
-  const left = [...text];
+  const left = Array.from(text);
   return () => alphabet.indexOf(left.shift() ?? '');
 }

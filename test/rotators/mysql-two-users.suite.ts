@@ -609,6 +609,9 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
         const everybody = isMariadb ? 'PUBLIC' : 'inner_role';
         const on = right === 'INSERT' ? '*.*' : `${name}_data.*`;
         await database.sql(`GRANT ${right} ON ${on} TO ${everybody}`);
+        // Newer servers make them active for everybody at once; of older ones a session must ask for them.
+        const isNew = (await database.sql("SHOW VARIABLES LIKE 'activate_mandatory_roles'")).length > 0;
+        if (isNew) await database.sql('SET GLOBAL activate_mandatory_roles = OFF');
         if (!isMariadb) await database.sql("SET GLOBAL mandatory_roles = 'inner_role'");
         try {
           expect(await faultOf(rotations.test(brought))).toMatchObject({
@@ -624,16 +627,17 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
     );
 
     it.each([
-      ['inserts into a table', 'Insert', 'shared_data'],
-      ['changes rows of a table', 'Update', 'shared_data'],
-      ['deletes from a table', 'Delete', 'shared_data'],
-      ['makes a database, and sees no table at all', 'Create', 'mysql'],
-    ])('is unproven where it %s by a right that no grant lists', async (_, right, place) => {
+      ['inserts into a table', ['Select', 'Insert'], 'shared_data'],
+      ['changes rows of a table', ['Select', 'Update'], 'shared_data'],
+      ['deletes from a table', ['Select', 'Delete'], 'shared_data'],
+      ['deletes from a table of which it sees no column', ['Delete'], 'shared_data'],
+      ['makes a database, and sees no table at all', ['Create'], 'mysql'],
+    ])('is unproven where it %s by a right that no grant lists', async (_, rights, place) => {
       const bare = database.rotations({ ...adopted, incumbent: await database.createUser(`bare${turn}`) }, settings);
       const brought = await bare.bringIn();
       // A row for the anonymous user counts for everybody who has none of his own for that database.
       await database.sql(
-        `INSERT INTO mysql.db (Host, Db, User, ${right}_priv) VALUES ('%', '${place}', '', 'Y')`,
+        `INSERT INTO mysql.db SET Host = '%', Db = '${place}', User = '', ${rights.map((right) => `${right}_priv = 'Y'`).join()}`,
         'FLUSH PRIVILEGES',
       );
       try {

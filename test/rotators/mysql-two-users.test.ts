@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DatabaseHarness, mysqlBinaries, startMysqlHarness, usernameOf, WITH_MYSQL } from './mysql-harness.ts';
+import { SlotOccupied } from '../../shared/errors.ts';
+import {
+  type DatabaseHarness,
+  faultOf,
+  mysqlBinaries,
+  startMysqlHarness,
+  usernameOf,
+  WITH_MYSQL,
+} from './mysql-harness.ts';
 import { twoUsersSuite } from './mysql-two-users.suite.ts';
+
+const RETAINED =
+  "SELECT 1 FROM mysql.user WHERE User = 'dying_a' AND User_attributes->'$.additional_password' IS NOT NULL";
 
 describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
   twoUsersSuite((settings) => startMysqlHarness(settings, { dualPasswords: false }));
@@ -37,6 +48,28 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       await rotations.rotate();
       expect(usernameOf(rotations.current.value)).toBe('app_a');
       expect(await described('app_a')).toEqual(await described('app_b'));
+    });
+
+    it('is gone on with where it died in between: the end of a user that has a retained password', async () => {
+      const rotations = mysql.rotations(await mysql.adopt('dying'));
+      const first = await rotations.rotate();
+      const second = await rotations.bringIn();
+      rotations.promote(second);
+      await rotations.retire(first.versionId, { forget: false });
+      const [row] = await mysql.sql<{ hash: string; plugin: string }>(
+        "SELECT HEX(authentication_string) AS hash, plugin FROM mysql.user WHERE User = 'dying_a'",
+      );
+      // Its password is the unusable one already, and the retained one is not yet discarded.
+      const statement = `ALTER USER dying_a IDENTIFIED WITH ${row?.plugin} AS 0x${row?.hash} RETAIN CURRENT PASSWORD`;
+      await mysql.sql(statement);
+      await rotations.retire(first.versionId);
+      expect(await mysql.sql(RETAINED)).toEqual([]);
+      await rotations.preflight(crypto.randomUUID());
+      // Somebody's, since.
+      await mysql.sql(statement);
+      expect(await faultOf(rotations.preflight(crypto.randomUUID()))).toBeInstanceOf(SlotOccupied);
+      expect(await mysql.sql(RETAINED)).toHaveLength(1);
+      await rotations.rotator.release();
     });
 
     it('counts where SELECT everywhere becomes databases: names are names, and some are left out', async () => {
