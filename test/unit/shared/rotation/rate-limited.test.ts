@@ -11,6 +11,7 @@ import { test } from '../../../../shared/rotation/test.ts';
 import type { Rotator } from '../../../../shared/rotators/rotator.ts';
 import { InMemoryIssuer } from '../../../fakes/in-memory-issuer.ts';
 import { declaration, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
+import { runSecretRotation, runVersionRetirement } from '../../../harness/workflow.ts';
 
 const LIMIT_SECONDS = 2400;
 
@@ -116,6 +117,34 @@ describe('a provider that says when it answers again', () => {
     world.clock.advance(1);
     await world.rotate(await world.due());
     expect(world.asked).toEqual(['preflight']);
+  });
+
+  it('is asked once by a whole rotation, every retry of its step included, and people are told when it goes on', async () => {
+    const until = world.limit();
+    const { outcome, tasks } = await runSecretRotation(input, { invocation: () => world });
+    expect(tasks).toEqual(['Generate', 'Generate', 'Generate', 'Generate', 'RollBack', 'NotifyOfRollBack']);
+    expect(outcome).toMatchObject({ error: 'RotationRolledBack' });
+    expect(world.asked).toEqual(['preflight']);
+    const [alert] = world.alerts.published;
+    expect(alert?.body).toContain('RateLimited: The provider asked to slow down.');
+    expect(alert?.body).toContain('the provider said when it answers again');
+    expect(alert?.body).toContain(until.toISOString().slice(0, 19));
+  });
+
+  it('is asked by a retirement when it said, and nobody is told of a debt', async () => {
+    const { retirement } = await world.rotate(input);
+    world.clock.advance(3600);
+    world.limit();
+    const { tasks } = await runVersionRetirement(retirement as RetirementInput, {
+      invocation: () => world,
+      beforeRetire: async () => {
+        if (world.asked.length > 0) world.clock.advance(LIMIT_SECONDS);
+        return true;
+      },
+    });
+    expect(tasks).toEqual(['Retire', 'Retire']);
+    expect(world.asked).toEqual(['retire']);
+    expect(world.issuer.ids()).toHaveLength(1);
   });
 
   it('made nothing when it turned the request away: the attempt does not count', async () => {
