@@ -9,14 +9,11 @@ export interface RegistryUnderTest {
   readonly registry: Registry;
   readonly auditTrail: AuditTrail;
   /** Writes over the stored text of a record, and nothing beside it. */
-  spoil(secretId: string, text: string): Promise<void>;
+  readonly spoil: (secretId: string, text: string) => Promise<void>;
 }
 
 /** What every Registry promises. */
-export function registryContract(
-  name: string,
-  makeRegistry: () => Promise<RegistryUnderTest>,
-): void {
+export function registryContract(name: string, makeRegistry: () => Promise<RegistryUnderTest>): void {
   describe(`${name} keeps the contract of a registry`, () => {
     it('gives back what was saved, one revision later', async () => {
       const { registry } = await makeRegistry();
@@ -149,7 +146,10 @@ export function registryContract(
     it.each([
       ['no JSON', '{"secretId":"b/c","environ'],
       ['a field that it does not know', JSON.stringify({ ...fresh('b/c'), hunter2: 1 })],
-      ['a rotation whose id is none', JSON.stringify(fresh('b/c', { rotation: { ...rotation(), rotationId: 'hunter2' } }))],
+      [
+        'a rotation whose id is none',
+        JSON.stringify(fresh('b/c', { rotation: { ...rotation(), rotationId: 'hunter2' } })),
+      ],
     ])('gives all other records when one is %s, and names it', async (_, text) => {
       const { registry, spoil } = await makeRegistry();
       for (const name of ['a', 'b/c', 'd']) await registry.save(fresh(name));

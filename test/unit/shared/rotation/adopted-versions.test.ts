@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type OwedInput, type RetirementInput, owedInput, retirementInput } from '../../../../shared/rotation/payloads.ts';
+import {
+  type OwedInput,
+  type RetirementInput,
+  owedInput,
+  retirementInput,
+} from '../../../../shared/rotation/payloads.ts';
 import { owed } from '../../../../shared/rotation/owed.ts';
 import { recover } from '../../../../shared/rotation/recover.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';

@@ -68,11 +68,13 @@ describe('a record that cannot be read', () => {
     world.clock.advance(10 * 3600);
     const started: string[] = [];
     const startRetirement: RecoveryPorts['startRetirement'] = async (_, { secretId }) => void started.push(secretId);
-    const sweeping = sweep({ ...world, startRetirement }, ENVIRONMENT);
+    const { clock, registry, secretStore, auditTrail } = world;
+    const ports = { clock, registry, secretStore, auditTrail };
+    const sweeping = sweep({ ...ports, startRetirement }, ENVIRONMENT);
     await expect(sweeping).rejects.toBeInstanceOf(RecordUnreadable);
     await expect(sweeping).rejects.toThrow(SENTENCE);
     expect(started.toSorted()).toEqual(['a', 'z']);
-    const failing = { ...world, startRetirement: () => Promise.reject(new Error('away')) };
+    const failing = { ...ports, startRetirement: () => Promise.reject(new Error('away')) };
     await expect(sweep(failing, ENVIRONMENT)).rejects.toThrow(`2 of 2 secrets could not be swept. ${SENTENCE}`);
   });
 
