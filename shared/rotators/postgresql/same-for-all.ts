@@ -8,8 +8,8 @@ import { alphabetOf, DEFAULT_POLICY } from '../password.ts';
  * and not for another.
  */
 
-/** RFC 3454, tables B.1 (left out) and C.1.2 (blanks, made one kind). */
-const LEFT_OUT = /[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]/u;
+/** RFC 3454, tables B.1 (left out) and C.1.2 (blanks, made one kind). Marks that join stand apart, outside a class. */
+const LEFT_OUT = /\u00ad|\u034f|\u1806|[\u180b-\u180d]|[\u200b-\u200d]|\u2060|[\ufe00-\ufe0f]|\ufeff/u;
 const BLANKS = /[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/u;
 /** What may become another character beside its neighbour: marks, and the parts of Hangul syllables. */
 const JOINING = /[\p{M}\u1100-\u11ff]/u;
