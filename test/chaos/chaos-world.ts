@@ -22,7 +22,7 @@ import { declaration, ENVIRONMENT } from '../harness/rotation-world.ts';
 import { SimulatedConsumer } from '../harness/simulated-consumer.ts';
 import { runSecretRotation, runVersionRetirement, type WorkflowPorts } from '../harness/workflow.ts';
 import { fault } from '../infra/support/interpreter.ts';
-import type { Accounted, Adopted, TargetHarness } from '../rotators/target-harness.ts';
+import type { Accounted, Adopted, KeptConnection, TargetHarness } from '../rotators/target-harness.ts';
 import { type Sabotage, Saboteur } from './saboteur.ts';
 
 const GRACE_SECONDS = 60;
@@ -70,6 +70,8 @@ export class ChaosWorld {
   readonly #woken = new Set<string>();
   #isOvertaken = false;
   #consumer: SimulatedConsumer | undefined;
+  /** Opened with the adopted credential, whose version that is. */
+  #kept: { readonly versionId: string; readonly connection: KeptConnection } | undefined;
 
   private constructor(harness: TargetHarness, adopted: Adopted, plan: Plan) {
     this.#harness = harness;
@@ -119,6 +121,8 @@ export class ChaosWorld {
       table: world.#rollouts,
       startedAt: world.#clock.now(),
     }).start();
+    const connection = harness.endsConnections === true ? await harness.connect?.(adopted.incumbent) : undefined;
+    if (connection !== undefined) world.#kept = { versionId: holds, connection };
     return world;
   }
 
@@ -191,7 +195,21 @@ export class ChaosWorld {
     if (record.rotation !== undefined && record.lastRotatedAt !== undefined && carriers !== 1)
       found.push(`${carriers} credentials of the ledger are current`);
     if (!(await verifyTrail(this.#ports.auditTrail)).verified) found.push('the audit chain is broken');
+    found.push(...(await this.#connectionFaults(record)));
     return found;
+  }
+
+  /** A connection ends with its credential, and not before. */
+  async #connectionFaults({ ledger }: SecretRecord): Promise<readonly string[]> {
+    if (this.#kept === undefined) return [];
+    const { versionId, connection } = this.#kept;
+    const isRetired = ledger.some((entry) => entry.versionId === versionId && entry.state === 'retired');
+    const isOpen = await connection.use().then(
+      () => true,
+      () => false,
+    );
+    if (isOpen === !isRetired) return [];
+    return [isRetired ? 'a connection of a retired credential goes on' : 'a connection ended before its credential'];
   }
 
   /**

@@ -37,6 +37,21 @@ describe('the crash matrix', () => {
     2 * MINUTES,
   );
 
+  it('shows a cell whose fault never comes', async () => {
+    const harness = inMemoryChosen();
+    open.push(harness);
+    const cells = await cellsOf(harness);
+    const last = cells.filter(({ fault, recovery }) => fault === 'fails' && recovery === 'workflow retries').at(-1);
+    if (last === undefined) throw new Error('no cells');
+    expect((await runCell(harness, last)).broken).toEqual([]);
+    const beyond = { ...last, effect: last.effect + 100 };
+    expect((await runCell(harness, beyond)).broken).toEqual(['the fault never came']);
+    const install = cells.find(({ effectName }) => effectName === 'install');
+    // No connection is there to be cut.
+    const cut = { ...last, ...install, fault: 'cut before' as const, write: 1 };
+    expect((await runCell(harness, cut)).broken).toEqual(['the fault never came']);
+  });
+
   it(
     'shows a rotator that persists after it mutates',
     async () => {

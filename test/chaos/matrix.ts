@@ -71,6 +71,7 @@ export async function runCell(
   try {
     const world = await ChaosWorld.adopted(harness, nextName(), { ...plan, recovery, sabotage });
     await world.rotateAndRecover();
+    if (!world.saboteur.struck) broken.push('the fault never came');
     broken.push(...world.broken, ...(await world.faults()));
     told.push(...(await world.told()));
     const next = await world.nextRotation();

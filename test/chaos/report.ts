@@ -88,9 +88,10 @@ Manager, audit trail and table of consumers are fakes that pass the same contrac
 | twice at once | the same step runs a second time, from beginning to end, just before or just after it |
 | connection lost | within what is done at the target: at each write to it, the connection is lost before the write or after it, without an answer |
 
-A cell has survived when, after every effect and at the end: \`AWSCURRENT\` opens the target, so does the version that a
-consumer uses, and so does a version in its grace period; at the end no credential lives that the registry does not
-know, none is left half way, the audit chain verifies; and the next rotation works, with all of this true again.
+A cell has survived when its fault came and, after every effect and at the end: \`AWSCURRENT\` opens the target, so does
+the version that a consumer uses, and so does a version in its grace period; at the end no credential lives that the
+registry does not know, none is left half way, the audit chain verifies; and the next rotation works, with all of this true
+again. At Redis and RabbitMQ a connection of the first credential is kept open: it ends when that is retired, not before.
 
 \`told\`: all of this holds, and one debt more is in the registry. An API that lists nothing (\`http without list\`) cannot
 say what became of a request whose answer was lost. Rekey asks for no second credential then: it rolls back, holds the

@@ -55,6 +55,8 @@ export class Saboteur {
   readonly effects: string[] = [];
   /** How many writes to its target each effect made. */
   readonly writes: number[] = [];
+  /** Whether the harm has been done: a scenario that ends before it shows nothing. */
+  struck = false;
   /** Told at the moment of a kill. */
   onKill: () => void = () => undefined;
   /** Runs the step at hand once more, with ports of its own. */
@@ -103,6 +105,7 @@ export class Saboteur {
     this.#live(life);
     const number = this.effects.push(name);
     const fault = this.#sabotage?.effect === number ? this.#sabotage.fault : undefined;
+    if (fault !== undefined && !isCut(fault)) this.struck = true;
     if (fault === 'fails') throw new TransientFailure(`"${name}" failed on purpose.`);
     if (fault === 'killed before') this.#end(life);
     if (fault === 'twice before') await this.#again();
@@ -117,13 +120,16 @@ export class Saboteur {
   async #run(name: string, number: number, run: () => unknown): Promise<unknown> {
     if (!AT_TARGET.has(name)) return run();
     const { effect, fault, write = 0 } = this.#sabotage ?? {};
-    const isCut = effect === number && (fault === 'cut before' || fault === 'cut after');
-    const cut = isCut ? ({ write, when: fault === 'cut before' ? 'before' : 'after' } as const) : undefined;
+    const cut =
+      effect === number && isCut(fault)
+        ? ({ write, when: fault === 'cut before' ? 'before' : 'after' } as const)
+        : undefined;
     return overTheWire(
       async () => run(),
       cut,
       (writes) => {
         this.writes[number] = writes;
+        if (cut !== undefined && writes >= write) this.struck = true;
       },
     );
   }
@@ -142,4 +148,8 @@ export class Saboteur {
     this.onKill();
     throw new Killed('killed');
   }
+}
+
+function isCut(fault: Fault | undefined): boolean {
+  return fault === 'cut before' || fault === 'cut after';
 }

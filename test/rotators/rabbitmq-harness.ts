@@ -7,6 +7,7 @@ import type { LoginOutcome } from '../../shared/rotators/rabbitmq/amqp-login.ts'
 import { isEnded, isHashOf } from '../../shared/rotators/rabbitmq/password-hash.ts';
 import { rabbitmqRotator } from '../../shared/rotators/rabbitmq/rabbitmq-rotator.ts';
 import type { ChosenRotator, ConnectionSettings } from '../../shared/rotators/rotator.ts';
+import { inRealTime } from '../fakes/manual-clock.ts';
 import type { Accounted, Adopted, KeptConnection, TargetHarness } from './target-harness.ts';
 
 /** Nobody listens there: it takes root to. */
@@ -56,7 +57,7 @@ export class RabbitmqHarness {
   }
 
   rotator(clock: Clock): ChosenRotator {
-    return rabbitmqRotator({ clock, onLogin: (outcome) => this.logins.push(outcome) });
+    return rabbitmqRotator({ clock: inRealTime(clock), onLogin: (outcome) => this.logins.push(outcome) });
   }
 
   get admin(): SecretText {
@@ -157,6 +158,7 @@ export async function openRabbitmq(): Promise<TargetHarness> {
   const stateOf = ({ name }: Adopted) => rabbitmq.stateOf(name, slotOf(name, 'a'), slotOf(name, 'b'));
   return {
     type: 'rabbitmq',
+    endsConnections: true,
     adopt: (name) => rabbitmq.adopt(name),
     rotator: (clock) => rabbitmq.rotator(clock),
     state: stateOf,

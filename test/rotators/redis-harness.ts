@@ -1,10 +1,11 @@
 import { hash, randomBytes } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { type RedisOptions, type RedisServer, startRedis } from '../../infra/local/redis-server.ts';
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, systemClock } from '../../shared/clock.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { redisRotator } from '../../shared/rotators/redis/redis-rotator.ts';
 import type { ChosenRotator } from '../../shared/rotators/rotator.ts';
+import { inRealTime } from '../fakes/manual-clock.ts';
 import type { Accounted, Adopted, KeptConnection, TargetHarness } from './target-harness.ts';
 
 /** Nobody listens there: it takes root to. */
@@ -23,6 +24,7 @@ type Client = ReturnType<typeof newClient>;
 /** One real server or several, and what the tests do there as administrator. */
 export class RedisHarness implements TargetHarness {
   readonly type = 'redis';
+  readonly endsConnections = true;
   readonly servers: readonly RedisServer[];
   /** How each login of the rotators ended. */
   readonly logins: string[] = [];
@@ -93,7 +95,7 @@ export class RedisHarness implements TargetHarness {
   }
 
   rotator(clock: Clock): ChosenRotator {
-    return redisRotator({ clock, onConnect: (outcome) => this.logins.push(outcome) });
+    return redisRotator({ clock: atServers(clock), onConnect: (outcome) => this.logins.push(outcome) });
   }
 
   async state(adopted: Adopted): Promise<string> {
@@ -145,6 +147,7 @@ export class RedisHarness implements TargetHarness {
     const { host, username = 'default', password, port: own } = parsed(value);
     const client = await newClient(host, port ?? own).connect();
     this.#open.add(client);
+    client.once('error', () => this.#open.delete(client));
     try {
       await client.sendCommand(['AUTH', username, password]);
     } catch (error) {
@@ -199,18 +202,29 @@ export function usernameOf(value: SecretText): string {
   return parsed(value).username ?? 'default';
 }
 
+/** Longer than any test whose clock is moved by hand takes. */
+const AGE_MILLISECONDS = 600_000;
+
+/**
+ * `clock` as it goes with the ages of connections, which servers tell in real seconds. Where a test has moved it over a
+ * grace period, every connection is younger by that than it would be, and none would ever be old enough to be ended. Put
+ * back, it makes them all older than any candidate.
+ */
+function atServers(clock: Clock): Clock {
+  if (clock === systemClock) return clock;
+  return { ...inRealTime(clock), now: () => new Date(Date.now() - AGE_MILLISECONDS) };
+}
+
 /** As Redis keeps it. */
 export function hashOf(value: SecretText): string {
   return hash('sha256', parsed(value).password);
 }
 
+/** For each set of options the driver makes a class of its own, with 400 commands. */
+const template = createClient({ RESP: 2, disableClientInfo: true, maintNotifications: 'disabled' });
+
 function newClient(host: string, port: number) {
-  const client = createClient({
-    RESP: 2,
-    disableClientInfo: true,
-    maintNotifications: 'disabled',
-    socket: { host, port, reconnectStrategy: false },
-  });
+  const client = template.duplicate({ socket: { host, port, reconnectStrategy: false } });
   // Ended by the server: the next command says so.
   client.on('error', () => undefined);
   return client;

@@ -14,6 +14,8 @@ export interface TargetHarness {
    * it was given, and tells people; `unaccounted` answers that name.
    */
   readonly leavesDoubt?: boolean;
+  /** `true`: with a credential its connections end (`connect`): one is kept open over every scenario of the crash matrix. */
+  readonly endsConnections?: boolean;
   /** A credential at the target, made by hand, and the value that a secret `name` has for it. */
   adopt(name: string): Promise<Adopted>;
   rotator(clock: Clock): Rotator;

@@ -139,11 +139,7 @@ async function open(
     socketTimeout: limits.answerMilliseconds,
     reconnectStrategy: false as const,
   };
-  const client = createClient({
-    // The form of the replies that every version from 6.0 on has; and nothing is sent before the login.
-    RESP: 2,
-    disableClientInfo: true,
-    maintNotifications: 'disabled',
+  const client = template().duplicate({
     socket: isEncrypted ? { ...socket, tls: true, ...tlsOptions(login) } : socket,
   });
   // A connection that the server ends between two commands: the next command says so.
@@ -177,6 +173,19 @@ async function open(
     },
     end: () => client.destroy(),
   };
+}
+
+let unconnected: ReturnType<typeof newClient> | undefined;
+
+/** For each set of options the driver makes a class of its own, with 400 commands: one for all servers, once it is needed. */
+function template(): ReturnType<typeof newClient> {
+  unconnected ??= newClient();
+  return unconnected;
+}
+
+/** Replies in the form that every version from 6.0 on has; and nothing is sent before the login. */
+function newClient() {
+  return createClient({ RESP: 2, disableClientInfo: true, maintNotifications: 'disabled' });
 }
 
 const contexts = new Map<string, SecureContext>();
