@@ -83,6 +83,8 @@ describe('an alert', () => {
       // Not faults: the run ends without effects, or waits.
       'LeaseHeld',
       'RotationEnded',
+      // Not a fault: the entry becomes that of the version that goes on.
+      'SameAsSurvivor',
       // As HeldTooLong.
       'StillAlive',
       // As LeaseHeld.
