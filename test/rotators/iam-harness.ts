@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-iam';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { type LocalCloud, startLocalCloud } from '../../infra/local/local-cloud.ts';
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, systemClock } from '../../shared/clock.ts';
 import { SecretText } from '../../shared/redact.ts';
 import type { AwsClients } from '../../shared/rotators/iam/aws-clients.ts';
 import { iamRotator } from '../../shared/rotators/iam/iam-rotator.ts';
@@ -35,7 +35,9 @@ export class IamHarness implements TargetHarness {
   readonly calls: Call[] = [];
   /** Put around each request of a rotator: how AWS is late, or does not answer. */
   around: Around = (_, send) => send();
-  /** When keys were made, by the clocks of the rotators that made them. */
+  /** What time IAM says it is, in place of the rotator's. */
+  date: (() => string | undefined) | undefined;
+  /** When keys were made, by the clocks of the rotators that made them; IAM's answers say the time by them, too. */
   readonly #created = new Map<string, Date>();
 
   private constructor(cloud: LocalCloud) {
@@ -58,9 +60,13 @@ export class IamHarness implements TargetHarness {
     await this.cloud.stop();
   }
 
-  /** IAM's clock is the rotator's, which may be one that a test moves. */
+  /**
+   * IAM's clock is the rotator's, which may be one that a test moves. With the machine's own clock nothing is waited for:
+   * what the rotator waits for is how IAM's changes spread, and here every host is one.
+   */
   rotator(clock: Clock): IssuedRotator {
-    return iamRotator({ clock, aws: this.clients(clock) });
+    const unwaiting = clock === systemClock ? { ...clock, sleep: async () => undefined } : clock;
+    return iamRotator({ clock: unwaiting, aws: this.clients(clock) });
   }
 
   clients(clock: Clock): AwsClients {
@@ -68,9 +74,10 @@ export class IamHarness implements TargetHarness {
       this.calls.push(call);
       return await this.around(call, async () => this.#dated(await send(), clock));
     };
+    const date = () => (this.date === undefined ? clock.now().toUTCString() : this.date());
     return {
-      iam: (config) => wrapped(new IAMClient({ ...this.#local, ...config }), config.credentials, wrap),
-      sts: (config) => wrapped(new STSClient({ ...this.#local, ...config }), config.credentials, wrap),
+      iam: (config) => wrapped(new IAMClient({ ...this.#local, ...config }), config.credentials, wrap, date),
+      sts: (config) => wrapped(new STSClient({ ...this.#local, ...config }), config.credentials, wrap, date),
     };
   }
 
@@ -171,6 +178,7 @@ function wrapped<Client extends IAMClient | STSClient>(
   client: Client,
   credentials: unknown,
   wrap: (call: Call, send: () => Promise<object>) => Promise<object>,
+  date: () => string | undefined,
 ): Client {
   const signedBy = (credentials as { readonly accessKeyId?: string } | undefined)?.accessKeyId;
   (client as IAMClient).middlewareStack.add(
@@ -182,6 +190,7 @@ function wrapped<Client extends IAMClient | STSClient>(
           answer = await next(request);
           return answer.output;
         });
+        Object.assign((answer?.response as { headers?: object } | undefined)?.headers ?? {}, { date: date() });
         return { response: answer?.response, output: output as never };
       },
     { step: 'initialize' },

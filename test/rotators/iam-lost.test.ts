@@ -1,9 +1,17 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { IAMClient } from '@aws-sdk/client-iam';
+import { ConcurrentModificationException, IAMClient } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { OrphanInDoubt, RetirementPending, SlotOccupied, TransientFailure } from '../../shared/errors.ts';
+import {
+  OrphanInDoubt,
+  RekeyError,
+  RetirementPending,
+  SlotOccupied,
+  Throttled,
+  TransientFailure,
+} from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
+import { hasMadeNothing } from '../../shared/rotation/bring-in.ts';
 import { AWS_CLIENTS } from '../../shared/rotators/iam/aws-clients.ts';
 import { iamRotator } from '../../shared/rotators/iam/iam-rotator.ts';
 import type {
@@ -16,8 +24,6 @@ import type {
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { IamHarness, idOf, refusal, userOf } from './iam-harness.ts';
 import type { Adopted } from './target-harness.ts';
-
-const HOUR = 3_600_000;
 
 let iam: IamHarness;
 let adopted: Adopted;
@@ -37,6 +43,7 @@ beforeEach(async () => {
   user = userOf(adopted);
   incumbentId = idOf(adopted.incumbent);
   iam.around = (_, send) => send();
+  iam.date = undefined;
   iam.calls.length = 0;
   clock = new ManualClock(new Date().toISOString());
   since = clock.now();
@@ -52,15 +59,22 @@ const settings = (): RotatorSettings => ({
 });
 interface Journal {
   readonly attempts?: number;
+  readonly explained?: number;
   readonly identity?: string;
   readonly more?: readonly KnownCredential[];
   readonly existing?: readonly string[];
 }
-function journal({ attempts = 2, identity = 'new key', more = [], existing = [incumbentId] }: Journal = {}): {
+function journal({
+  attempts = 2,
+  explained,
+  identity = 'new key',
+  more = [],
+  existing = [incumbentId],
+}: Journal = {}): {
   readonly issuance: Issuance;
   readonly known: readonly KnownCredential[];
 } {
-  const issuance = { since, existing, attempts };
+  const issuance = { since, existing, attempts, explained };
   const current = { identity: incumbentId, versionId: 'v1', state: 'current' as const };
   return { issuance, known: [current, ...more, { identity, versionId: 'v2', state: 'proposed', issuance }] };
 }
@@ -79,10 +93,15 @@ function retire(written: Journal = {}, more: Partial<RetireInput> = {}) {
 }
 /** A key that an attempt of this rotation has made, its answer lost. */
 const lose = async (): Promise<SecretText> => (await issue({ attempts: 1 })).value;
+/** What the audit trail says of a key that nobody has the value of. */
+const described = (id: string) =>
+  expect.stringMatching(new RegExp(`^${id} \\(Active, created 20[-0-9T:]+\\.000Z, never used\\)$`)) as string;
 const ids = async () => [...(await iam.keysOf(user)).keys()].sort();
-const created = (id: string, at: Date) => {
+const created = (id: string, at: Date | undefined) => {
   iam.around = async (_, send) => {
-    const answer = (await send()) as { AccessKeyMetadata?: { AccessKeyId: string; CreateDate: Date }[] };
+    const answer = (await send()) as {
+      AccessKeyMetadata?: { AccessKeyId: string; CreateDate?: Date | undefined }[];
+    };
     for (const key of answer.AccessKeyMetadata ?? []) if (key.AccessKeyId === id) key.CreateDate = at;
     return answer;
   };
@@ -93,7 +112,7 @@ describe('what a lost answer has left', () => {
     const lost = idOf(await lose());
     iam.calls.length = 0;
     const { identity, facts } = await issue();
-    expect(facts).toEqual({ user, removed_leftovers: lost });
+    expect(facts).toEqual({ user, removed_leftovers: described(lost) });
     expect(await ids()).toEqual([incumbentId, identity].sort());
     const changes = iam.calls.map(({ action }) => action).filter((action) => /^(Create|Update|Delete)/.test(action));
     expect(changes).toEqual(['UpdateAccessKey', 'DeleteAccessKey', 'CreateAccessKey']);
@@ -104,7 +123,7 @@ describe('what a lost answer has left', () => {
     expect(await retire({ attempts: 1 })).toEqual({
       refusedLogin: false,
       endedSessions: 0,
-      facts: { user, removed_leftovers: lost },
+      facts: { user, removed_leftovers: described(lost) },
     });
     expect((await retire({ attempts: 1 })).facts['access_key']).toMatch(/^none was found/);
     expect(await ids()).toEqual([incumbentId]);
@@ -121,7 +140,14 @@ describe('what a lost answer has left', () => {
         AccessKeyMetadata: answer.AccessKeyMetadata?.filter(({ AccessKeyId }) => AccessKeyId !== lost),
       };
     };
-    expect((await issue()).facts['removed_leftovers']).toBe(lost);
+    expect((await issue()).facts['removed_leftovers']).toEqual(described(lost));
+  });
+
+  it('is looked for once where so much time has passed that it would be there', async () => {
+    clock.advance(46);
+    iam.calls.length = 0;
+    expect((await retire({ attempts: 1 })).facts['access_key']).toMatch(/^none was found/);
+    expect(iam.calls.map(({ action }) => action)).toEqual(['GetCallerIdentity', 'ListAccessKeys']);
   });
 
   it('is not looked for at the first attempt: what appeared since preflight is not ours', async () => {
@@ -159,12 +185,20 @@ describe("a key that may be somebody else's", () => {
     [
       'was made before',
       /made before the rotation/,
-      async (key) => created(idOf(key), new Date(since.getTime() - 5 * 60_000 - 1_000)),
+      async (key) => created(idOf(key), new Date(since.getTime() - 3_001)),
     ],
     [
-      'was made long after',
-      /made long after/,
-      async (key) => created(idOf(key), new Date(since.getTime() + HOUR + 1_000)),
+      'was made after: the first of the attempts asks within 15 s, for 15 s',
+      /made after the rotation/,
+      async (key) => created(idOf(key), new Date(since.getTime() + 30_000 + 2_001)),
+    ],
+    ['was made nobody knows when', /does not say when it was made/, async (key) => created(idOf(key), undefined)],
+    [
+      'was made by a clock that nobody knows',
+      /does not say what time it has/,
+      async () => {
+        iam.date = () => undefined;
+      },
     ],
     [
       'may have been used: IAM does not say',
@@ -181,7 +215,8 @@ describe("a key that may be somebody else's", () => {
   it.each(doubts)('because it %s is not touched', async (_, reason, spoil) => {
     const key = await iam.makeKey(user);
     await spoil(key);
-    for (const run of [() => issue(), () => retire()]) {
+    clock.advance(60);
+    for (const run of [() => issue(), () => retire({ attempts: 1 })]) {
       const error = (await run().catch((thrown: unknown) => thrown)) as Error;
       expect(error).toBeInstanceOf(OrphanInDoubt);
       expect(error.message).toMatch(reason);
@@ -190,13 +225,54 @@ describe("a key that may be somebody else's", () => {
     expect((await iam.keysOf(user)).get(idOf(key))).toBe('Active');
   });
 
+  it('because it was used while Rekey looked at it is turned on again', async () => {
+    const key = await iam.makeKey(user);
+    for (const [run, wasActive] of [
+      [() => issue(), true],
+      [() => retire({ attempts: 1 }), false],
+    ] as const) {
+      let looks = 0;
+      iam.around = async ({ action }, send) => {
+        if (action !== 'GetAccessKeyLastUsed') return await send();
+        looks += 1;
+        // To IAM a use may become known late.
+        return looks < 4 ? { AccessKeyLastUsed: {} } : { AccessKeyLastUsed: { LastUsedDate: new Date() } };
+      };
+      if (!wasActive) await iam.setStatus(user, idOf(key), 'Inactive');
+      await expect(run()).rejects.toBeInstanceOf(OrphanInDoubt);
+      expect(looks).toBe(4);
+      expect((await iam.keysOf(user)).get(idOf(key))).toBe(wasActive ? 'Active' : 'Inactive');
+    }
+  });
+
   it('because there are more than there were attempts is not touched, nor is any other', async () => {
     await iam.deleteKey(user, incumbentId);
     const keys = [idOf(await iam.makeKey(user)), idOf(await iam.makeKey(user))].sort();
     const nobody = { incumbent: undefined };
     await expect(issue({ existing: [] }, nobody)).rejects.toBeInstanceOf(OrphanInDoubt);
+    // The first two of the three attempts are explained: one made what the ledger names, one surely nothing.
+    const told = { existing: [], attempts: 4, explained: 2 };
+    await expect(issue(told, nobody)).rejects.toBeInstanceOf(OrphanInDoubt);
+    await expect(retire({ ...told, attempts: 3 }, { survivor: undefined })).rejects.toBeInstanceOf(OrphanInDoubt);
     expect(await ids()).toEqual(keys);
-    await issue({ existing: [], attempts: 3 }, nobody);
+  });
+
+  it('because no attempt can have made it is not touched, nor in doubt', async () => {
+    const other = idOf(await iam.makeKey(user));
+    for (const written of [
+      { attempts: 1, explained: 1 },
+      { attempts: 1, identity: 'AKIAALREADYGONE00000' },
+    ]) {
+      const { facts } = await retire(written);
+      expect(facts['removed_leftovers']).toBeUndefined();
+    }
+    // This attempt does not count either; when it is tried again, the key is in the way.
+    const written = { attempts: 2, explained: 1 };
+    await expect(issue(written)).rejects.toBeInstanceOf(Throttled);
+    const input = { settings: settings(), admin: undefined, incumbent: adopted.incumbent, versionId: 'v2' };
+    const { known } = journal({ ...written, attempts: 1 });
+    await expect(iam.rotator(clock).preflight({ ...input, known })).rejects.toBeInstanceOf(SlotOccupied);
+    expect(await ids()).toEqual([incumbentId, other].sort());
   });
 
   it('because it was there before, or another version has it, is never looked at', async () => {
@@ -233,8 +309,10 @@ describe('two attempts at once', () => {
   });
 
   it('let the one that finds no room try again later, when it finds the other', async () => {
+    since = new Date(since.getTime() + 5_000);
     await lose();
-    await expect(issue({ attempts: 1 })).rejects.toBeInstanceOf(TransientFailure);
+    clock.advance(-10);
+    await expect(issue({ attempts: 1 })).rejects.toBeInstanceOf(Throttled);
     await issue({ attempts: 2 });
   });
 
@@ -244,7 +322,67 @@ describe('two attempts at once', () => {
       if (action === 'CreateAccessKey') throw new LimitExceededException({ message: '2', $metadata: {} });
       return await send();
     };
-    await expect(issue({ attempts: 1 })).rejects.toBeInstanceOf(TransientFailure);
+    await expect(issue({ attempts: 1 })).rejects.toBeInstanceOf(Throttled);
+  });
+});
+
+describe('an attempt', () => {
+  const fault = (name: string, status: number, more: object = {}) =>
+    Object.assign(new Error('said by AWS'), { name, $metadata: { httpStatusCode: status }, ...more });
+  const madeNothing = async (faults: Readonly<Record<string, Error>>, written: Journal = { attempts: 1 }) => {
+    iam.around = async ({ action }, send) => {
+      const thrown = faults[action];
+      if (thrown !== undefined) throw thrown;
+      return await send();
+    };
+    const error: unknown = await issue(written).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(RekeyError);
+    return hasMadeNothing(iam.rotator(clock), error);
+  };
+
+  it.each([
+    ['AWS asked to slow down', fault('Throttling', 400)],
+    ['somebody else changes the user', new ConcurrentModificationException({ message: '', $metadata: {} })],
+    ['a policy denied it', fault('AccessDenied', 403)],
+    ['the administrator is refused', fault('InvalidClientTokenId', 403)],
+    ['the clocks differ', fault('SignatureDoesNotMatch', 403, { $metadata: { clockSkewCorrected: true } })],
+    ['nobody listened', fault('Error', 0, { code: 'ECONNREFUSED' })],
+    ['the name is unknown', fault('Error', 0, { code: 'ENOTFOUND' })],
+    ['the certificate is not trusted', fault('Error', 0, { code: 'SELF_SIGNED_CERT_IN_CHAIN' })],
+  ])('has surely made nothing when %s', async (_, error) => {
+    expect(await madeNothing({ CreateAccessKey: error })).toBe(true);
+  });
+
+  it.each([
+    ['the connection ended', fault('Error', 0, { code: 'ECONNRESET' })],
+    ['nothing came in time', fault('TimeoutError', 0)],
+    ['the way was lost', fault('Error', 0, { code: 'EHOSTUNREACH' })],
+    ['the connection timed out', fault('Error', 0, { code: 'ETIMEDOUT' })],
+    ['AWS has a fault', fault('ServiceFailure', 500)],
+    ['AWS is not available', fault('ServiceUnavailable', 503)],
+  ])('may have made a key when %s', async (_, error) => {
+    expect(await madeNothing({ CreateAccessKey: error })).toBe(false);
+  });
+
+  it('has surely made nothing when it did not come to the request, whatever was in the way', async () => {
+    for (const error of [fault('ServiceFailure', 500), fault('Error', 0, { code: 'ETIMEDOUT' })]) {
+      expect(await madeNothing({ ListAccessKeys: error }, { attempts: 2 })).toBe(true);
+      expect(iam.calls.map(({ action }) => action)).not.toContain('CreateAccessKey');
+    }
+  });
+
+  it('that comes too late to be known by its time asks for nothing', async () => {
+    clock.advance(6);
+    const error: unknown = await issue({ attempts: 1 }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'TransientFailure', madeNothing: true });
+    expect(await ids()).toEqual([incumbentId]);
+    await issue({ attempts: 2 });
+  });
+
+  it('ends what the one before was told and did not store', async () => {
+    const stored = await lose();
+    const { facts } = await issue({ identity: idOf(stored), explained: 1 });
+    expect(facts['removed_leftovers']).toBe(idOf(stored));
   });
 });
 

@@ -120,8 +120,20 @@ describe('room for one more key', () => {
     expect(await failure({ known: [{ ...mine, issuance: { ...issuance, existing: [second] } }] })).toBeInstanceOf(
       SlotOccupied,
     );
-    expect(await failure({ known: [{ ...mine, issuance: { ...issuance, attempts: 0 } }] })).toBeInstanceOf(
-      SlotOccupied,
+    const none = await failure({ known: [{ ...mine, issuance: { ...issuance, attempts: 0 } }] });
+    expect(none).toBeInstanceOf(SlotOccupied);
+    expect(none.safeMessage).not.toContain('lost attempt');
+  });
+
+  it('is not there beside what an earlier attempt of this rotation may have made: says why nobody knows', async () => {
+    const since = new Date();
+    const second = await iam.makeKey(user);
+    await iam.use(second);
+    const issuance = { since, existing: [idOf(adopted.incumbent)], attempts: 1 };
+    const doubtful = await failure({ known: [entry('new key', { versionId: 'v2', state: 'proposed', issuance })] });
+    expect(doubtful).toBeInstanceOf(SlotOccupied);
+    expect(doubtful.safeMessage).toContain(
+      'may be what a lost attempt of this rotation made, but somebody has used it',
     );
   });
 
@@ -242,7 +254,8 @@ describe('the administrator', () => {
   it('is found in the environment, as is AWS, when nothing else is given', async () => {
     for (const [name, value] of Object.entries(iam.cloud.environment)) vi.stubEnv(name, value);
     try {
-      const rotations = new RotationByHand(iamRotator({ clock: systemClock }), adopted);
+      const unwaiting = { ...systemClock, sleep: async () => undefined };
+      const rotations = new RotationByHand(iamRotator({ clock: unwaiting }), adopted);
       const { value } = await rotations.rotate();
       expect(await iam.whoIs(value)).toContain(`/${user}`);
     } finally {

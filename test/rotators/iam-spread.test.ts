@@ -6,6 +6,7 @@ import {
   CandidateUnproven,
   IncumbentRefused,
   Misconfigured,
+  SameAsSurvivor,
   StillAlive,
   TargetUnreachable,
   Throttled,
@@ -98,7 +99,19 @@ describe('a new key', () => {
       expect(await test()).toEqual({ healthy: 3, parity: ['user', 'policies of the user'] });
     });
     expect(asked('GetCallerIdentity', fresh)).toBe(3);
-    expect(seconds).toBe(2);
+    expect(seconds).toBe(6);
+  });
+
+  it('is asked for over 12 s by the five checks of the default, within the 30 s of the default', async () => {
+    const declared = settings({ healthyThreshold: 5 });
+    const seconds = await elapsed(async () => {
+      expect((await test({ settings: declared })).healthy).toBe(5);
+    });
+    expect(seconds).toBe(12);
+    const rest = answers(fresh, [refusal(), refusal(), refusal(), true, refusal()]);
+    const late = await elapsed(() => test({ settings: declared }));
+    expect(rest()).toBe(0);
+    expect(late).toBe(27);
   });
 
   it('may be refused at first, and again by another host: the count starts anew', async () => {
@@ -166,16 +179,24 @@ describe('a key that is retired', () => {
       ['GetCallerIdentity', idOf(fresh)],
       ['GetAccessKeyLastUsed', undefined],
       ['UpdateAccessKey', undefined],
-      ['GetCallerIdentity', idOf(old)],
+      ...Array.from({ length: 5 }, () => ['GetCallerIdentity', idOf(old)]),
       ['DeleteAccessKey', undefined],
       ['GetCallerIdentity', idOf(old)],
     ]);
     expect(await iam.keysOf(user)).toEqual(new Map([[idOf(fresh), 'Active']]));
   });
 
-  it('is done when it is gone already', async () => {
+  it('is done when it is gone already, and refused as often', async () => {
     await iam.deleteKey(user, idOf(old));
     expect(await retire()).toMatchObject({ refusedLogin: true, facts: { access_key: `${idOf(old)}: was gone` } });
+    expect(asked('GetCallerIdentity', old)).toBe(5);
+  });
+
+  it('is dead only when every refusal of the row was one: an acceptance begins it anew', async () => {
+    answers(old, [refusal(), refusal(), refusal(), refusal(), true], isDisabled);
+    await retire();
+    const before = iam.calls.findIndex(({ action }) => action === 'DeleteAccessKey');
+    expect(iam.calls.slice(0, before).filter(({ signedBy }) => signedBy === idOf(old))).toHaveLength(10);
   });
 
   it('may be accepted for a while after it was disabled: it is deleted only then', async () => {
@@ -183,7 +204,7 @@ describe('a key that is retired', () => {
     await retire();
     expect(rest()).toBe(0);
     const before = iam.calls.findIndex(({ action }) => action === 'DeleteAccessKey');
-    expect(iam.calls.slice(0, before).filter(({ signedBy }) => signedBy === idOf(old))).toHaveLength(5);
+    expect(iam.calls.slice(0, before).filter(({ signedBy }) => signedBy === idOf(old))).toHaveLength(9);
   });
 
   it('stays disabled when it is accepted for too long, and is ended by the next try', async () => {
@@ -195,7 +216,7 @@ describe('a key that is retired', () => {
     const seconds = await elapsed(async () => {
       await expect(retire()).rejects.toBeInstanceOf(TransientFailure);
     });
-    expect(seconds).toBe(20);
+    expect(seconds).toBe(39);
     expect((await iam.keysOf(user)).get(idOf(old))).toBe('Inactive');
     iam.around = (_, send) => send();
     await retire();
@@ -231,10 +252,11 @@ describe('a key that is retired', () => {
       { value: fresh },
       { identity: idOf(fresh) },
       { value: undefined, identity: idOf(fresh) },
-      { value: fresh, identity: idOf(fresh), survivor: undefined },
     ]) {
-      await expect(retire(more)).rejects.toBeInstanceOf(Misconfigured);
+      await expect(retire(more)).rejects.toBeInstanceOf(SameAsSurvivor);
     }
+    const unnamed = { value: fresh, identity: idOf(fresh), survivor: undefined };
+    await expect(retire(unnamed)).rejects.toBeInstanceOf(Misconfigured);
     expect([...(await iam.keysOf(user)).values()]).toEqual(['Active', 'Active']);
   });
 

@@ -1,6 +1,13 @@
 import { ConcurrentModificationException, EntityTemporarilyUnmodifiableException } from '@aws-sdk/client-iam';
 import { translateAwsError } from '../../aws/aws-errors.ts';
-import { AdminRefused, Misconfigured, RekeyError, TargetUnreachable, TransientFailure } from '../../errors.ts';
+import {
+  AdminRefused,
+  Misconfigured,
+  RekeyError,
+  TargetUnreachable,
+  Throttled,
+  TransientFailure,
+} from '../../errors.ts';
 
 /**
  * What STS and IAM say of a key: `InvalidClientTokenId` of one that is unknown, deleted or inactive (newer services name
@@ -25,6 +32,8 @@ const NOBODY: ReadonlySet<string> = new Set([
 const DENIED: ReadonlySet<string> = new Set(['AccessDenied', 'AccessDeniedException']);
 
 const NO_CONNECTION = /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/;
+/** Those of them that a connection may end with after the request has left. */
+const MAYBE_SENT = /^(?:EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/;
 const UNVERIFIED = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|ERR_TLS|ERR_SSL/;
 const MOST_CAUSES = 5;
 
@@ -42,7 +51,8 @@ export function awsFailure(error: unknown, doing: string): unknown {
   if (error instanceof RekeyError) return error;
   const options = { cause: error };
   if (isClockSkew(error)) {
-    return new TransientFailure(`The clocks of AWS and of this machine differ too much (${doing}).`, options);
+    const refused = { ...options, madeNothing: true };
+    return new TransientFailure(`The clocks of AWS and of this machine differ too much (${doing}).`, refused);
   }
   const code = connectionCode(error, 0);
   if (code !== undefined) return new TargetUnreachable(`AWS cannot be reached (${code}; ${doing}).`, options);
@@ -54,6 +64,11 @@ export function awsFailure(error: unknown, doing: string): unknown {
   } catch (translated) {
     return translated;
   }
+}
+
+/** Whether a request that AWS is said not to be reached with may have got there all the same. */
+export function mayHaveArrived(error: unknown): boolean {
+  return MAYBE_SENT.test(connectionCode(error, 0) ?? '');
 }
 
 /** What went wrong with a call of the administrator: `action` as IAM policies name it, on user `user`. */
@@ -73,7 +88,8 @@ export function adminFailure(
     return new Misconfigured(`The administrator may not do ${action} on IAM user "${user}".`, options);
   }
   if (error instanceof ConcurrentModificationException || error instanceof EntityTemporarilyUnmodifiableException) {
-    return new TransientFailure(`IAM user "${user}" is being changed by somebody else (${name}).`, options);
+    // "Wait a few minutes and submit your request again": https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateUser.html
+    return new Throttled(`IAM user "${user}" is being changed by somebody else (${name}).`, options);
   }
   return awsFailure(error, action);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { OrphanInDoubt, TargetUnreachable, Throttled } from '../../errors.ts';
 import type { IssuedRotator } from '../rotator.ts';
 import { parseAccessKey } from './access-key-json.ts';
 import { AWS_CLIENTS, type AwsClients } from './aws-clients.ts';
@@ -15,6 +16,13 @@ export interface IamDependencies {
   readonly aws?: AwsClients;
 }
 
+/** CreateAccessKey is answered by these only where it was refused, or not sent (`UserKeys.create`). */
+const MADE_NOTHING: ReadonlySet<string> = new Set([
+  OrphanInDoubt.errorName,
+  TargetUnreachable.errorName,
+  Throttled.errorName,
+]);
+
 /**
  * Rotates the access keys of one IAM user: a second key is made, and the first is disabled, proved dead and deleted after
  * the switch. IAM is eventually consistent, so what is refused or accepted counts when it stays so.
@@ -26,6 +34,7 @@ export function iamRotator({ clock, aws = AWS_CLIENTS }: IamDependencies): Issue
     kind: 'issued',
     overlap: true,
     comparesWith: 'values',
+    madeNothing: MADE_NOTHING,
     preflight: (input) => preflightIam(input, context),
     issue: (input) => issueIam(input, context),
     test: (input) => preheatIam(input, context),

@@ -1,23 +1,21 @@
-import type { Clock } from '../../clock.ts';
 import { OrphanInDoubt, TransientFailure } from '../../errors.ts';
 import type { Issuance, KnownCredential } from '../rotator.ts';
+import { isKeyId } from './access-key-json.ts';
+import { madeUntil } from './attempts.ts';
+import { TOLD_WITHIN_MILLISECONDS } from './aws-time.ts';
 import { endKey } from './end-key.ts';
-import { until } from './until.ts';
+import { APART_MILLISECONDS, settled } from './spread.ts';
 import { describeKey, type UserKey, type UserKeys } from './user-keys.ts';
+import type { Wait } from './wait.ts';
 
-/** How far apart the clocks of IAM and of this machine may be. */
-const SKEW_MILLISECONDS = 5 * 60 * 1000;
-/** The attempts of a rotation are over long before: what is made later is somebody else's. */
-const LATEST_MILLISECONDS = 60 * 60 * 1000;
-/** IAM may list a key seconds after it was made. */
-const LISTED_WITHIN = { seconds: 9, everyMilliseconds: 3_000 } as const;
+const USED = 'somebody has used it';
 
 /** The rotation whose keys are looked for: attempts whose answers were lost. */
 export interface LostAttempts {
   readonly versionId: string;
   readonly known: readonly KnownCredential[];
   readonly issuance: Issuance;
-  /** How many attempts may have made a key that nobody has. */
+  /** The attempts of which one may have made a key that nobody has: the first so many. */
   readonly attempts: number;
   /** Ids of keys in use, whatever the ledger says. */
   readonly spared: readonly (string | undefined)[];
@@ -32,9 +30,17 @@ export interface Unexplained {
   readonly isNamed: boolean;
 }
 
+/** How many keys there can be that nobody has: an attempt that was answered, or surely made nothing, has made none. */
+export function uncertainAttempts({ versionId, known, issuance, attempts }: LostAttempts): number {
+  const isNamed = known.some((entry) => entry.versionId === versionId && isKeyId(entry.identity));
+  return Math.max(0, attempts - Math.max(issuance.explained ?? 0, isNamed ? 1 : 0));
+}
+
 /**
- * Judges every key that came after the rotation began. It is the rotation's where the ledger names it, or where IAM says
- * that it was made while attempts ran and never used; and only as many as there were attempts.
+ * Judges every key that came after the rotation began. It is the rotation's where the ledger names it. Another one is only
+ * where all of this holds: IAM says that it was made in the half minute (for each attempt more 75 s) in which the attempts
+ * asked, by IAM's own clock; IAM knows of no use of it, by any service; and there are no more such keys than attempts with
+ * an uncertain end. Where no attempt has one, other keys are not the rotation's, and not looked at.
  */
 export async function judgeUnexplained(
   keys: UserKeys,
@@ -46,52 +52,97 @@ export async function judgeUnexplained(
     issuance.existing.includes(id) ||
     spared.includes(id) ||
     known.some((entry) => entry.identity === id && entry.versionId !== versionId);
+  const isNamed = ({ id }: UserKey) => known.some(({ identity }) => identity === id);
+  const came = listed.filter((key) => !isExplained(key));
+  const named = came.filter(isNamed).map((key): Unexplained => ({ key, isNamed: true, doubt: undefined }));
+  const uncertain = uncertainAttempts(lost);
+  if (uncertain === 0) return named;
+  const others = came.filter((key) => !isNamed(key));
+  const doubt =
+    others.length > uncertain
+      ? `${others.length} keys appeared, but only ${uncertain} attempts can have made one`
+      : undefined;
   const judged: Unexplained[] = [];
-  for (const key of listed.filter((candidate) => !isExplained(candidate))) {
-    const isNamed = known.some(({ identity }) => identity === key.id);
-    judged.push({ key, isNamed, doubt: isNamed ? undefined : await doubtOf(keys, key, issuance) });
-  }
-  const unnamed = judged.filter(({ isNamed }) => !isNamed);
-  if (unnamed.length <= lost.attempts) return judged;
-  const doubt = `${unnamed.length} keys appeared, but only ${lost.attempts} attempts can have made one`;
-  return judged.map((one) => (one.isNamed ? one : { ...one, doubt }));
+  for (const key of others) judged.push({ key, isNamed: false, doubt: doubt ?? (await doubtOf(keys, key, lost)) });
+  return [...named, ...judged];
 }
 
-async function doubtOf(keys: UserKeys, key: UserKey, { since }: Issuance): Promise<string | undefined> {
-  const made = key.createdAt?.getTime();
-  if (made === undefined) return 'IAM does not say when it was made';
-  if (made < since.getTime() - SKEW_MILLISECONDS) return 'it was made before the rotation asked for one';
-  if (made > since.getTime() + LATEST_MILLISECONDS) return 'it was made long after the rotation asked for one';
+async function doubtOf(
+  keys: UserKeys,
+  key: UserKey,
+  { issuance, attempts }: LostAttempts,
+): Promise<string | undefined> {
+  if (key.createdAt === undefined) return 'IAM does not say when it was made';
+  const made = keys.time.here(key.createdAt);
+  if (made === undefined) return 'IAM does not say what time it has';
+  if (made < issuance.since.getTime() - TOLD_WITHIN_MILLISECONDS) {
+    return 'it was made before the rotation asked for one';
+  }
+  if (made > madeUntil(issuance, attempts) + TOLD_WITHIN_MILLISECONDS) {
+    return 'it was made after the rotation asked for one';
+  }
   const use = await keys.lastUse(key.id);
   if (use === 'never') return undefined;
-  return use === 'unknown' ? 'IAM does not say whether it was used' : 'somebody has used it';
+  return use === 'unknown' ? 'IAM does not say whether it was used' : USED;
 }
 
 /**
- * Disables and deletes what earlier attempts have left: their answers were lost, so nobody can prove these keys dead by
- * their values. Answers their ids. Throws `OrphanInDoubt`, and touches nothing, where a key may be somebody else's;
+ * Disables and deletes what attempts have left whose answers were lost: nobody can prove these keys dead by their values.
+ * Answers them, described. Throws `OrphanInDoubt`, and touches nothing, where a key may be somebody else's;
  * `TransientFailure` where it was made after `began`: then another attempt is at work now. Twice is harmless.
  */
 export async function endLeftovers(
-  work: { readonly keys: UserKeys; readonly clock: Clock; readonly began?: Date },
+  work: { readonly keys: UserKeys; readonly wait: Wait; readonly began?: Date },
   lost: LostAttempts,
 ): Promise<readonly string[]> {
-  const { keys, clock, began } = work;
-  const unexplained = await until(clock, LISTED_WITHIN, async () => {
-    const judged = await judgeUnexplained(keys, await keys.list(), lost);
-    return judged.length === 0 ? undefined : judged;
-  });
-  for (const { key, doubt, isNamed } of unexplained ?? []) {
-    if (doubt !== undefined) {
-      throw new OrphanInDoubt(
-        `Access key ${describeKey(key, await keys.lastUse(key.id))} of IAM user "${keys.user}" may be what a lost attempt of this rotation made, but ${doubt}: Rekey leaves it alone.`,
-      );
-    }
-    if (!isNamed && began !== undefined && key.createdAt !== undefined && key.createdAt > began) {
+  const { keys, wait, began } = work;
+  const leftovers = uncertainAttempts(lost) === 0 ? [] : await findLeftovers(keys, wait, lost);
+  const described: string[] = [];
+  for (const { key, doubt, made } of leftovers) {
+    const text = describeKey(key, await keys.lastUse(key.id));
+    described.push(text);
+    if (began !== undefined && made !== undefined && made > began.getTime()) {
       throw new TransientFailure(`Another attempt of this rotation is having a key made for "${keys.user}".`);
     }
+    if (doubt !== undefined) throw inDoubt(keys, text, doubt);
   }
-  const ids = (unexplained ?? []).map(({ key }) => key.id);
-  for (const id of ids) await endKey({ keys, clock, id });
-  return ids;
+  for (const { key, made } of leftovers) {
+    const settledMilliseconds = settled(wait, made);
+    await endKey({ keys, wait, id: key.id, settledMilliseconds, beforeDeletion: () => assertUnused(keys, key) });
+  }
+  return described;
+}
+
+/** Somebody may have used it between the look at it and its disabling: then it is turned on again. */
+async function assertUnused(keys: UserKeys, key: UserKey): Promise<void> {
+  const use = await keys.lastUse(key.id);
+  if (use === 'never') return;
+  if (key.status === 'Active') await keys.enable(key.id);
+  throw inDoubt(keys, describeKey(key, use), USED);
+}
+
+function inDoubt({ user }: UserKeys, described: string, doubt: string): OrphanInDoubt {
+  return new OrphanInDoubt(
+    `Access key ${described} of IAM user "${user}" may be what a lost attempt of this rotation made, but ${doubt}: Rekey leaves it alone.`,
+  );
+}
+
+interface Leftover extends Unexplained {
+  /** By this machine's clock. */
+  readonly made: number | undefined;
+}
+
+/** IAM may list a key seconds after it was made: looks again until one is there, or none can come any more. */
+async function findLeftovers(keys: UserKeys, wait: Wait, lost: LostAttempts): Promise<readonly Leftover[]> {
+  const latest = madeUntil(lost.issuance, lost.attempts);
+  const look = { withinMilliseconds: settled(wait, latest), everyMilliseconds: APART_MILLISECONDS };
+  const found = await wait.until(look, async () => {
+    const judged = await judgeUnexplained(keys, await keys.list(), lost);
+    const unnamed = judged.filter(({ isNamed }) => !isNamed);
+    return unnamed.length === 0 ? undefined : unnamed;
+  });
+  return (found ?? []).map((one) => ({
+    ...one,
+    made: one.key.createdAt === undefined ? undefined : keys.time.here(one.key.createdAt),
+  }));
 }

@@ -16,7 +16,7 @@ export async function preflightIam(input: PreflightInput, context: IamContext): 
   const user = declaredUser(settings);
   const incumbent = input.incumbent === undefined ? undefined : parseAccessKey(input.incumbent, 'incumbent');
   if (incumbent !== undefined) assertKeyOnce(incumbent);
-  return withUserKeys({ settings, admin, aws: context.aws }, async (keys) => {
+  return withUserKeys({ settings, admin, ...context }, async (keys) => {
     const owner = await keys.owner();
     const listed = await keys.list();
     if (incumbent !== undefined) await assertIncumbent({ incumbent, owner, listed, user }, context);

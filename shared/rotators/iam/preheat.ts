@@ -5,15 +5,17 @@ import { type AccessKey, parseAccessKey } from './access-key-json.ts';
 import { type Caller, callerOf, expectedCaller, isSameUser } from './caller.ts';
 import { declaredUser, isUserArn } from './declared-user.ts';
 import type { IamContext } from './iam-context.ts';
+import { APART_MILLISECONDS } from './spread.ts';
+import { Wait } from './wait.ts';
 
-/** Checks apart from each other: a new key is known to one host of AWS before the other. */
-const LONGEST_PAUSE_MILLISECONDS = 1_000;
 const SHORTEST_PAUSE_MILLISECONDS = 50;
 /** A user's keys differ in nothing but the key: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html */
 const COMPARED = ['user', 'policies of the user'] as const;
 
 /**
  * Asks STS whose the candidate is until enough answers in a row name the declared user; a refusal starts the count again.
+ * Apart from each other, because a new key is known to one host of AWS before the other: the five of the default span 12 s
+ * of the 30 s that there are.
  * Then the incumbent must be a key of the same user, by ARN and by id: so both can do the same.
  */
 export async function preheatIam(input: TestInput, context: IamContext): Promise<TestReport> {
@@ -33,23 +35,21 @@ async function healthyCaller(
   { settings: { preheatSeconds, healthyThreshold } }: TestInput,
   { aws, clock }: IamContext,
 ): Promise<{ readonly healthy: number; readonly caller: Caller }> {
-  const deadline = clock.now().getTime() + preheatSeconds * 1000;
+  const wait = new Wait(clock, preheatSeconds * 1000);
   const pause = Math.min(
-    LONGEST_PAUSE_MILLISECONDS,
+    APART_MILLISECONDS,
     Math.max(SHORTEST_PAUSE_MILLISECONDS, (preheatSeconds * 1000) / (2 * healthyThreshold)),
   );
   for (let healthy = 0; ; ) {
     const checked = await check(candidate, aws);
     healthy = checked.caller === undefined ? 0 : healthy + 1;
     if (checked.caller !== undefined && healthy >= healthyThreshold) return { healthy, caller: checked.caller };
-    if (clock.now().getTime() + pause > deadline) {
-      const reason = checked.reason ?? `${healthy} of ${healthyThreshold} checks in a row succeeded.`;
-      throw new CandidateUnproven(
-        `Access key ${candidate.id}, the candidate, was not healthy within ${preheatSeconds} s: ${reason}`,
-        { cause: checked.cause },
-      );
-    }
-    await clock.sleep(pause);
+    if (await wait.pause(pause)) continue;
+    const reason = checked.reason ?? `${healthy} of ${healthyThreshold} checks in a row succeeded.`;
+    throw new CandidateUnproven(
+      `Access key ${candidate.id}, the candidate, was not healthy within ${preheatSeconds} s: ${reason}`,
+      { cause: checked.cause },
+    );
   }
 }
 

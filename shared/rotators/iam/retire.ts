@@ -1,13 +1,16 @@
-import { IncumbentRefused, Misconfigured, StillAlive } from '../../errors.ts';
+import { IncumbentRefused, Misconfigured, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
-import type { RetireInput, RetireReport } from '../rotator.ts';
+import type { KnownCredential, RetireInput, RetireReport } from '../rotator.ts';
 import { isKeyId, parseAccessKey, type StoredKey } from './access-key-json.ts';
+import { madeBy } from './attempts.ts';
 import { callerOf, expectedCaller } from './caller.ts';
 import { isUserArn } from './declared-user.ts';
-import { endKey, type EndedKey, untilRefused } from './end-key.ts';
+import { endKey, type EndedKey } from './end-key.ts';
 import type { IamContext } from './iam-context.ts';
 import { endLeftovers } from './leftovers.ts';
+import { LONGEST_WAIT_MILLISECONDS, settled } from './spread.ts';
 import { type UserKeys, withUserKeys } from './user-keys.ts';
+import { Wait } from './wait.ts';
 
 /**
  * Ends the key that the value is, and the one that the ledger names for it: disabled, refused, deleted. Without a value,
@@ -19,17 +22,19 @@ import { type UserKeys, withUserKeys } from './user-keys.ts';
 export async function retireIam(input: RetireInput, context: IamContext): Promise<RetireReport> {
   const { settings, admin } = input;
   const value = input.value === undefined ? undefined : parseAccessKey(input.value, 'retired credential');
+  const wait = new Wait(context.clock, LONGEST_WAIT_MILLISECONDS);
   const survivorId = await provenSurvivor(input.survivor, context);
-  const ids = new Set([value?.id, input.identity].filter((id) => id !== undefined && isKeyId(id)) as string[]);
+  // The value's last: it is refused for good only some seconds after it was disabled.
+  const ids = new Set([input.identity, value?.id].filter((id) => id !== undefined && isKeyId(id)) as string[]);
   for (const id of ids) assertNotInUse(id, input, survivorId);
-  return withUserKeys({ settings, admin, aws: context.aws }, async (keys) => {
+  return withUserKeys({ settings, admin, ...context }, async (keys) => {
     const ended = new Map<string, EndedKey>();
     for (const id of ids) {
       const proof = value?.id === id ? { isRefused: () => isRefused(value, keys.user, context) } : {};
-      ended.set(id, await endKey({ keys, clock: context.clock, id, ...proof }));
+      const settledMilliseconds = settled(wait, madeBy(entryOf(id, input)));
+      ended.set(id, await endKey({ keys, wait, id, settledMilliseconds, ...proof }));
     }
-    const leftovers = value === undefined ? await endLost(keys, input, survivorId, context) : [];
-    if (value !== undefined) await untilRefused(context.clock, value.id, () => isRefused(value, keys.user, context));
+    const leftovers = value === undefined ? await endLost(keys, wait, input, survivorId) : [];
     return {
       refusedLogin: value !== undefined,
       endedSessions: 0,
@@ -52,8 +57,10 @@ function assertNotInUse(id: string, { versionId, known = [] }: RetireInput, surv
   const isCurrent = known.some(
     (entry) => entry.identity === id && entry.versionId !== versionId && entry.state === 'current',
   );
-  if (id !== survivorId && !isCurrent) return;
-  throw new Misconfigured(`Access key ${id} is to be ended, but the version that goes on has the same key.`);
+  if (id === survivorId) {
+    throw new SameAsSurvivor(`Access key ${id} is to be ended, but the version that goes on has the same key.`);
+  }
+  if (isCurrent) throw new Misconfigured(`Access key ${id} is to be ended, but the ledger calls it current.`);
 }
 
 /** Throws `StillAlive` when it opens somebody else's account or user: there is nothing here by which that would change. */
@@ -66,16 +73,21 @@ async function isRefused(value: StoredKey, user: string, { aws }: IamContext): P
   );
 }
 
+/** What the ledger knows of a key: by its id, or, where the record does not have that yet, by its version. */
+function entryOf(id: string, { versionId, known = [] }: RetireInput): KnownCredential | undefined {
+  return known.find(({ identity }) => identity === id) ?? known.find((entry) => entry.versionId === versionId);
+}
+
 async function endLost(
   keys: UserKeys,
+  wait: Wait,
   { versionId, known = [] }: RetireInput,
   survivorId: string | undefined,
-  { clock }: IamContext,
 ): Promise<readonly string[]> {
   const issuance = known.find((entry) => entry.versionId === versionId)?.issuance;
   if (issuance === undefined || issuance.attempts < 1) return [];
   return endLeftovers(
-    { keys, clock },
+    { keys, wait },
     { versionId, known, issuance, attempts: issuance.attempts, spared: [survivorId] },
   );
 }

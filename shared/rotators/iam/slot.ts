@@ -1,6 +1,6 @@
 import { RetirementPending, SlotOccupied } from '../../errors.ts';
 import type { KnownCredential } from '../rotator.ts';
-import { judgeUnexplained } from './leftovers.ts';
+import { judgeUnexplained, type Unexplained } from './leftovers.ts';
 import { describeKey, type UserKey, type UserKeys } from './user-keys.ts';
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: not adjustable. */
@@ -21,7 +21,8 @@ export async function assertSlotFree(
 ): Promise<void> {
   const { listed, versionId, incumbentId, known } = slot;
   if (listed.length < MOST_KEYS) return;
-  const removable = await removableIds(keys, slot);
+  const judged = await judge(keys, slot);
+  const removable = judged.filter(({ doubt }) => doubt === undefined).map(({ key }) => key.id);
   if (listed.length - removable.length < MOST_KEYS) return;
   const inTheWay = listed.filter(({ id }) => id !== incumbentId && !removable.includes(id));
   const described: string[] = [];
@@ -32,22 +33,23 @@ export async function assertSlotFree(
         `IAM user "${keys.user}" has two access keys, and ${key.id} is still in its grace period.`,
       );
     }
+    const doubt = judged.find((one) => one.key.id === key.id)?.doubt;
     const whose =
       entry === undefined ? 'not in the ledger of this secret' : `in the ledger of this secret as ${entry.state}`;
-    described.push(`${describeKey(key, await keys.lastUse(key.id))}, ${whose}`);
+    const maybe = doubt === undefined ? '' : ` (it may be what a lost attempt of this rotation made, but ${doubt})`;
+    described.push(`${describeKey(key, await keys.lastUse(key.id))}, ${whose}${maybe}`);
   }
   throw new SlotOccupied(
     `IAM user "${keys.user}" has two access keys, as many as AWS allows. In the way: ${described.join('; ')}. Rekey leaves it alone; delete it if nobody needs it.`,
   );
 }
 
-async function removableIds(
+async function judge(
   keys: UserKeys,
   { listed, versionId, incumbentId, known }: Parameters<typeof assertSlotFree>[1],
-): Promise<readonly string[]> {
+): Promise<readonly Unexplained[]> {
   const issuance = known.find((entry) => entry.versionId === versionId)?.issuance;
   if (issuance === undefined) return [];
   const { attempts } = issuance;
-  const judged = await judgeUnexplained(keys, listed, { versionId, known, issuance, attempts, spared: [incumbentId] });
-  return judged.filter(({ doubt }) => doubt === undefined).map(({ key }) => key.id);
+  return judgeUnexplained(keys, listed, { versionId, known, issuance, attempts, spared: [incumbentId] });
 }

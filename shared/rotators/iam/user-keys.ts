@@ -9,12 +9,14 @@ import {
   NoSuchEntityException,
   UpdateAccessKeyCommand,
 } from '@aws-sdk/client-iam';
+import type { Clock } from '../../clock.ts';
 import { Misconfigured, TransientFailure } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
 import type { RotatorSettings } from '../rotator.ts';
 import { type AccessKey, parseAccessKey } from './access-key-json.ts';
 import { type AwsClients, ONCE, REPEATABLE } from './aws-clients.ts';
-import { adminFailure, isDenied } from './aws-failures.ts';
+import { adminFailure, isDenied, mayHaveArrived } from './aws-failures.ts';
+import { AwsTime } from './aws-time.ts';
 import type { Caller } from './caller.ts';
 import { declaredUser } from './declared-user.ts';
 
@@ -32,18 +34,19 @@ interface Administration {
   readonly settings: RotatorSettings;
   readonly admin: SecretText | undefined;
   readonly aws: AwsClients;
+  readonly clock: Clock;
 }
 
 /** Does `work` with the declared user's keys, as the administrator: its secret's key, or else Rekey's own role. */
 export async function withUserKeys<Result>(
-  { settings, admin, aws }: Administration,
+  { settings, admin, aws, clock }: Administration,
   work: (keys: UserKeys) => Promise<Result>,
 ): Promise<Result> {
   const key = admin === undefined ? undefined : parseAccessKey(admin, 'administrator');
   const own = key === undefined ? {} : { credentials: { accessKeyId: key.id, secretAccessKey: key.secret.reveal() } };
   const clients = [aws.iam({ ...REPEATABLE, ...own }), aws.iam({ ...ONCE, ...own })] as const;
   try {
-    return await work(new UserKeys(declaredUser(settings), clients));
+    return await work(new UserKeys(declaredUser(settings), clients, clock));
   } finally {
     for (const client of clients) client.destroy();
   }
@@ -52,11 +55,14 @@ export async function withUserKeys<Result>(
 /** The access keys of one IAM user. Faults are `RekeyError`s. */
 export class UserKeys {
   readonly user: string;
+  /** As the lists have told it. */
+  readonly time: AwsTime;
   readonly #repeating: IAMClient;
   readonly #once: IAMClient;
 
-  constructor(user: string, [repeating, once]: readonly [IAMClient, IAMClient]) {
+  constructor(user: string, [repeating, once]: readonly [IAMClient, IAMClient], clock: Clock) {
     this.user = user;
+    this.time = new AwsTime(clock);
     this.#repeating = repeating;
     this.#once = once;
   }
@@ -76,6 +82,14 @@ export class UserKeys {
     let Marker: string | undefined;
     do {
       const command = new ListAccessKeysCommand({ UserName: this.user, ...(Marker === undefined ? {} : { Marker }) });
+      command.middlewareStack.add(
+        (next) => async (request) => {
+          const answer = await next(request);
+          this.time.note(answer.response);
+          return answer;
+        },
+        { step: 'initialize', priority: 'high' },
+      );
       const page = await this.#call('iam:ListAccessKeys', () => this.#repeating.send(command));
       for (const {
         AccessKeyId: id,
@@ -103,12 +117,17 @@ export class UserKeys {
     }
   }
 
-  /** `full`: the user has as many keys as it may, and nothing was made. After any other failure one may have been. */
+  /**
+   * `full`: the user has as many keys as it may, and nothing was made. Only after a `TransientFailure` one may have been:
+   * any other means that AWS has refused the request, or that it was never sent.
+   */
   async create(): Promise<AccessKey | 'full'> {
     const made = await this.#call('iam:CreateAccessKey', () =>
       this.#once.send(new CreateAccessKeyCommand({ UserName: this.user })).catch((error: unknown) => {
         if (error instanceof LimitExceededException) return 'full' as const;
-        throw error;
+        throw mayHaveArrived(error)
+          ? new TransientFailure('The connection to IAM was lost when it was asked for a key.', { cause: error })
+          : error;
       }),
     );
     if (made === 'full') return made;
@@ -117,9 +136,18 @@ export class UserKeys {
     return { id, secret: new SecretText(secret) };
   }
 
-  /** Nobody can use it any more, within seconds; the console can turn it on again. Twice is harmless. */
+  /** Nobody can use it any more, within seconds; it can be turned on again. Twice is harmless. */
   disable(id: string): Promise<'done' | 'gone'> {
-    const command = new UpdateAccessKeyCommand({ UserName: this.user, AccessKeyId: id, Status: 'Inactive' });
+    return this.#setStatus(id, 'Inactive');
+  }
+
+  /** Twice is harmless. */
+  enable(id: string): Promise<'done' | 'gone'> {
+    return this.#setStatus(id, 'Active');
+  }
+
+  #setStatus(id: string, status: 'Active' | 'Inactive'): Promise<'done' | 'gone'> {
+    const command = new UpdateAccessKeyCommand({ UserName: this.user, AccessKeyId: id, Status: status });
     return this.#change('iam:UpdateAccessKey', () => this.#repeating.send(command));
   }
 

@@ -78,6 +78,26 @@ describe('an issued credential', () => {
     expect(await world.issuance()).toMatchObject({ issuance: { attempts: 0 } });
   });
 
+  it('does not count one either whose passing fault says so, and the next one begins anew: later, and with what is there then', async () => {
+    const issue = world.issuer.issue.bind(world.issuer);
+    world.issuer.issue = () => Promise.reject(new TransientFailure('Refused.', { madeNothing: true }));
+    await expect(generate(input, world)).rejects.toBeInstanceOf(TransientFailure);
+    expect(await world.issuance()).toMatchObject({ issuance: { attempts: 0 } });
+    world.clock.advance(30);
+    const foreign = world.issuer.idOf(world.issuer.seed());
+    world.issuer.issue = () => Promise.reject(new TransientFailure('The answer was lost.'));
+    await expect(generate(input, world)).rejects.toBeInstanceOf(TransientFailure);
+    const { issuance } = (await world.issuance()) ?? {};
+    expect(issuance).toMatchObject({ since: world.clock.now(), attempts: 1 });
+    expect(issuance?.existing).toContain(foreign);
+    world.clock.advance(30);
+    world.issuer.issue = issue;
+    await expect(generate(input, world)).rejects.toBeInstanceOf(TransientFailure); // There is no room.
+    expect((await world.issuance())?.issuance).toMatchObject({ since: issuance?.since, attempts: 2 });
+    await rollBack({ ...input, fault: { Error: 'TransientFailure' } }, world);
+    expect(world.issuer.ids()).toContain(foreign);
+  });
+
   it('of the earlier of two attempts at once is ended by who was given it', async () => {
     const issue = world.issuer.issue.bind(world.issuer);
     let made: IssueReport | undefined;
