@@ -143,6 +143,18 @@ describe('what a lost answer has left', () => {
     expect((await issue()).facts['removed_leftovers']).toEqual(described(lost));
   });
 
+  it('is known although IAM does not say at once that nobody has used it', async () => {
+    const lost = idOf(await lose());
+    const toldFrom = clock.now().getTime() + 14_000;
+    iam.around = async ({ action }, send) => {
+      if (action === 'GetAccessKeyLastUsed' && clock.now().getTime() < toldFrom) throw refusal('AccessDenied');
+      return await send();
+    };
+    const input = { settings: settings(), admin: undefined, incumbent: adopted.incumbent, versionId: 'v2' };
+    await iam.rotator(clock).preflight({ ...input, known: journal({ attempts: 1 }).known });
+    expect((await issue()).facts['removed_leftovers']).toEqual(described(lost));
+  });
+
   it('is looked for once where so much time has passed that it would be there', async () => {
     clock.advance(46);
     iam.calls.length = 0;

@@ -5,10 +5,11 @@ import { madeUntil } from './attempts.ts';
 import { TOLD_WITHIN_MILLISECONDS } from './aws-time.ts';
 import { endKey } from './end-key.ts';
 import { APART_MILLISECONDS, settled } from './spread.ts';
-import { describeKey, type UserKey, type UserKeys } from './user-keys.ts';
+import { describeKey, type LastUse, type UserKey, type UserKeys } from './user-keys.ts';
 import type { Wait } from './wait.ts';
 
-const USED = 'somebody has used it';
+/** Of a young key this may pass: one host does not know yet what another lists. */
+const USE_UNKNOWN = 'IAM does not say whether it was used';
 
 /** The rotation whose keys are looked for: attempts whose answers were lost. */
 export interface LostAttempts {
@@ -81,9 +82,17 @@ async function doubtOf(
   if (made > madeUntil(issuance, attempts) + TOLD_WITHIN_MILLISECONDS) {
     return 'it was made after the rotation asked for one';
   }
-  const use = await keys.lastUse(key.id);
+  return doubtOfUse(await keys.lastUse(key.id));
+}
+
+function doubtOfUse(use: LastUse): string | undefined {
   if (use === 'never') return undefined;
-  return use === 'unknown' ? 'IAM does not say whether it was used' : USED;
+  return use === 'unknown' ? USE_UNKNOWN : 'somebody has used it';
+}
+
+/** Whether `issue` may find, when it looks for some seconds, that it is the rotation's. */
+export function mayBeOurs({ doubt }: Unexplained): boolean {
+  return doubt === undefined || doubt === USE_UNKNOWN;
 }
 
 /**
@@ -116,9 +125,10 @@ export async function endLeftovers(
 /** Somebody may have used it between the look at it and its disabling: then it is turned on again. */
 async function assertUnused(keys: UserKeys, key: UserKey): Promise<void> {
   const use = await keys.lastUse(key.id);
-  if (use === 'never') return;
+  const doubt = doubtOfUse(use);
+  if (doubt === undefined) return;
   if (key.status === 'Active') await keys.enable(key.id);
-  throw inDoubt(keys, describeKey(key, use), USED);
+  throw inDoubt(keys, describeKey(key, use), doubt);
 }
 
 function inDoubt({ user }: UserKeys, described: string, doubt: string): OrphanInDoubt {
@@ -132,16 +142,20 @@ interface Leftover extends Unexplained {
   readonly made: number | undefined;
 }
 
-/** IAM may list a key seconds after it was made: looks again until one is there, or none can come any more. */
+/**
+ * IAM may list a key seconds after it was made, and know of its use later still: looks again until one is there of which
+ * it says enough, or none can come any more.
+ */
 async function findLeftovers(keys: UserKeys, wait: Wait, lost: LostAttempts): Promise<readonly Leftover[]> {
   const latest = madeUntil(lost.issuance, lost.attempts);
   const look = { withinMilliseconds: settled(wait, latest), everyMilliseconds: APART_MILLISECONDS };
-  const found = await wait.until(look, async () => {
+  let unnamed: readonly Unexplained[] = [];
+  await wait.until(look, async () => {
     const judged = await judgeUnexplained(keys, await keys.list(), lost);
-    const unnamed = judged.filter(({ isNamed }) => !isNamed);
-    return unnamed.length === 0 ? undefined : unnamed;
+    unnamed = judged.filter(({ isNamed }) => !isNamed);
+    return unnamed.length === 0 || unnamed.some(({ doubt }) => doubt === USE_UNKNOWN) ? undefined : unnamed;
   });
-  return (found ?? []).map((one) => ({
+  return unnamed.map((one) => ({
     ...one,
     made: one.key.createdAt === undefined ? undefined : keys.time.here(one.key.createdAt),
   }));

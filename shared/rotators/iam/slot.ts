@@ -1,6 +1,6 @@
 import { RetirementPending, SlotOccupied } from '../../errors.ts';
 import type { KnownCredential } from '../rotator.ts';
-import { judgeUnexplained, type Unexplained } from './leftovers.ts';
+import { judgeUnexplained, mayBeOurs, type Unexplained } from './leftovers.ts';
 import { describeKey, type UserKey, type UserKeys } from './user-keys.ts';
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: not adjustable. */
@@ -22,7 +22,7 @@ export async function assertSlotFree(
   const { listed, versionId, incumbentId, known } = slot;
   if (listed.length < MOST_KEYS) return;
   const judged = await judge(keys, slot);
-  const removable = judged.filter(({ doubt }) => doubt === undefined).map(({ key }) => key.id);
+  const removable = judged.filter(mayBeOurs).map(({ key }) => key.id);
   if (listed.length - removable.length < MOST_KEYS) return;
   const inTheWay = listed.filter(({ id }) => id !== incumbentId && !removable.includes(id));
   const described: string[] = [];
