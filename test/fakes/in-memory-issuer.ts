@@ -1,4 +1,10 @@
-import { IncumbentRefused, OrphanInDoubt, SameAsSurvivor, SlotOccupied, TransientFailure } from '../../shared/errors.ts';
+import {
+  IncumbentRefused,
+  OrphanInDoubt,
+  SameAsSurvivor,
+  SlotOccupied,
+  TransientFailure,
+} from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import type {
   IssuedRotator,
