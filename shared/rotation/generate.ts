@@ -162,6 +162,7 @@ async function bringIn({
   const preflight = await rotator.preflight({
     ...values,
     versionId,
+    candidate: stored.candidate?.value,
     incumbentVersionId: incumbent?.versionId,
     known: cleared.ledger,
   });

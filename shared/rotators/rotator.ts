@@ -135,6 +135,8 @@ interface Values {
 }
 export interface PreflightInput extends Values {
   readonly versionId: string;
+  /** What an earlier try of this very rotation has stored: only that can be its own in the candidate's place. */
+  readonly candidate?: SecretText | undefined;
   readonly incumbentVersionId?: string | undefined;
   readonly known: readonly KnownCredential[];
 }

@@ -94,6 +94,8 @@ export class Saboteur {
           return (...words: unknown[]) => this.#effect(key, life, () => call(...words));
         }
         return (...words: unknown[]) => {
+          // Nothing happens in a dead process; an error of this one would stand before the kill, which the workflow is told of.
+          if (key === 'release' && life.isOver) return Promise.resolve();
           this.#live(life);
           return call(...words);
         };

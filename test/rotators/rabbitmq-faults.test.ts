@@ -12,12 +12,15 @@ import {
   TransientFailure,
 } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
-import { AmqpLogins } from '../../shared/rotators/rabbitmq/amqp-login.ts';
+import { AmqpLogins, type LoginResult } from '../../shared/rotators/rabbitmq/amqp-login.ts';
 import { readUser, writeUser } from '../../shared/rotators/rabbitmq/broker-user.ts';
 import { endConnections } from '../../shared/rotators/rabbitmq/end-connections.ts';
+import { withoutStale } from '../../shared/rotators/rabbitmq/stale-connections.ts';
 import { HttpExchange } from '../../shared/rotators/rabbitmq/http-exchange.ts';
 import { Management } from '../../shared/rotators/rabbitmq/management.ts';
 import { Transport } from '../../shared/rotators/rabbitmq/transport.ts';
+import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import { preheat } from '../../shared/rotators/rabbitmq/preheat.ts';
 import { rabbitmqRotator } from '../../shared/rotators/rabbitmq/rabbitmq-rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
@@ -181,26 +184,76 @@ describe('the management API', () => {
 });
 
 describe('the connections of a user that has ended', () => {
-  async function listing(...looks: readonly (readonly string[])[]) {
+  /** What the broker lists at each look, the last of them ever after; and what its statistics have under a name. */
+  async function listing(looks: readonly (readonly string[])[], inStatistics: Readonly<Record<string, object>> = {}) {
     const asked: string[] = [];
+    let look = -1;
     const management = await managed((request, response) => {
       asked.push(String(request.method));
+      const name = decodeURIComponent(String(request.url).replace('/api/connections/', ''));
       if (request.method === 'DELETE') response.writeHead(204).end();
-      else response.end(JSON.stringify((looks[asked.length - 1] ?? looks.at(-1) ?? []).map((name) => ({ name }))));
+      else if (name.startsWith('username/')) {
+        look += 1;
+        response.end(JSON.stringify((looks[look] ?? looks.at(-1) ?? []).map((listed) => ({ name: listed }))));
+      } else {
+        const found = inStatistics[name];
+        response.writeHead(found === undefined ? 404 : 200).end(JSON.stringify(found ?? {}));
+      }
     });
-    const ended = endConnections(management, 'app', new ManualClock());
-    return { ended, asked };
+    return { management, asked };
+  }
+
+  async function ending(...work: Parameters<typeof listing>) {
+    const { management, asked } = await listing(...work);
+    return { ended: endConnections(management, 'app', new ManualClock()), asked };
   }
 
   it('are looked for until there have been none for a while', async () => {
-    const { ended, asked } = await listing([], [], ['late'], [], ['later', 'latest'], []);
-    expect(await ended).toBe(3);
+    const { ended, asked } = await ending([[], [], ['late'], ['later', 'latest'], []]);
+    expect(await ended).toEqual({ ended: 3, stale: 0 });
     expect(asked).toEqual(['GET', 'GET', 'GET', 'DELETE', 'GET', 'DELETE', 'GET', 'GET', 'GET', 'GET']);
   });
 
-  it('are not waited for without end', async () => {
-    const { ended } = await listing(['for ever']);
+  it.each([
+    ['the statistics have it', { user: 'app', state: 'running' }],
+    ['the broker keeps no statistics', { name: 'for ever' }],
+  ])('are not waited for without end: one lives where %s', async (_, found) => {
+    const { ended } = await ending([['of the past', 'for ever']], { 'for ever': found });
+    const fault = await faultOf(ended);
+    expect(fault).toBeInstanceOf(StillAlive);
+    expect(fault.safeMessage).toContain('2 of its connections do not end');
+  });
+
+  it('are of the past where the statistics do not have them, or have another user’s there', async () => {
+    const { ended } = await ending([['ended', 'a -> b', 'c -> d'], ['a -> b', 'c -> d']], { 'c -> d': { user: 'other' } });
+    expect(await ended).toEqual({ ended: 1, stale: 2 });
+  });
+
+  it('are not of the past while the statistics may not have them yet', async () => {
+    // Two looks at the deadline of 15 s, one every 150 ms.
+    const looks = Array.from({ length: 101 }, (_, look) => (look < 90 ? ['old'] : ['old', 'new']));
+    const { ended } = await ending(looks);
     expect(await faultOf(ended)).toBeInstanceOf(StillAlive);
+  });
+
+  it('are told from entries of the past in preflight: after one interval of the statistics they are in them', async () => {
+    const told = async (looks: readonly (readonly string[])[], ...found: Parameters<typeof listing>[1][]) => {
+      const clock = new ManualClock();
+      const before = clock.now().getTime();
+      // The first look is the caller's.
+      const [listed = [], ...others] = looks;
+      const { management, asked } = await listing(others.length === 0 ? looks : others, ...found);
+      const answer = await withoutStale(management, 'app', { listed, clock });
+      return { ...answer, asked: asked.length, waited: clock.now().getTime() - before };
+    };
+    expect(await told([[]])).toEqual({ open: [], stale: [], asked: 0, waited: 0 });
+    const live = { live: { user: 'app' } };
+    expect(await told([['live', 'past']], live)).toEqual({ open: ['live', 'past'], stale: [], asked: 1, waited: 0 });
+    expect(await told([['past']])).toEqual({ open: [], stale: ['past'], asked: 3, waited: 6_000 });
+    // The second look finds one that the statistics have by now, or may not have yet.
+    expect(await told([['past'], ['past', 'live']], live)).toMatchObject({ open: ['past', 'live'], stale: [] });
+    expect(await told([['past'], ['past', 'new']])).toMatchObject({ open: ['past', 'new'], stale: [] });
+    expect(await told([['past', 'ended'], []])).toMatchObject({ open: [], stale: [] });
   });
 });
 
@@ -223,15 +276,33 @@ const start = (mechanisms: string) =>
   frame(10, 10, Buffer.from([0, 9]), longText(''), longText(mechanisms), longText('en_US'));
 const tune = frame(10, 30, Buffer.from([0, 0, 0, 2, 0, 0, 0, 0]));
 const openOk = frame(10, 41, Buffer.from([0]));
-function close(code: number): Buffer {
-  return frame(10, 50, Buffer.from([code >> 8, code & 255, SECRET.length]), Buffer.from(SECRET), Buffer.alloc(4));
+function close(code: number, words = SECRET): Buffer {
+  return frame(10, 50, Buffer.from([code >> 8, code & 255, words.length]), Buffer.from(words), Buffer.alloc(4));
 }
+const closeOk = frame(10, 51);
 
 /** Answers each thing that a client says with the next of `answers`; then says nothing more. */
 async function amqp(...answers: readonly (Buffer | 'end')[]): Promise<number> {
   return listening(
     createServer((socket) => {
       const left = [...answers];
+      socket.on('data', () => {
+        const answer = left.shift();
+        if (answer === 'end') socket.end();
+        else if (answer !== undefined) socket.write(answer);
+      });
+    }),
+  );
+}
+
+/** The same with other answers for each connection. */
+async function amqpInTurn(...connections: readonly (readonly (Buffer | 'end')[])[]): Promise<number> {
+  let connected = 0;
+  return listening(
+    createServer((socket) => {
+      const left = [...(connections[connected] ?? [])];
+      connected += 1;
+      socket.on('error', () => undefined);
       socket.on('data', () => {
         const answer = left.shift();
         if (answer === 'end') socket.end();
@@ -280,6 +351,52 @@ describe('a broker', () => {
     expect([refused.kind, closed.kind]).toEqual(['refused', 'no vhost']);
   });
 
+  it.each([
+    ["connection refused for user 'app': user connection limit (3) is reached", { kind: 'full', limitOf: 'user' }],
+    ["access to vhost '/' refused for user 'app': connection limit (10) is reached", { kind: 'full', limitOf: 'broker' }],
+    ['connection refused: node connection limit (100) is reached', { kind: 'full', limitOf: 'broker' }],
+    // Closed to it: that is how a user is retired.
+    ["connection refused for user 'app': user connection limit (0) is reached", { kind: 'no vhost' }],
+    ["access to vhost ': connection limit (1) is reached' refused for user 'app'", { kind: 'no vhost' }],
+    ["vhost / not found", { kind: 'no vhost' }],
+    ['', { kind: 'no vhost' }],
+  ])('that closes it with "%s" is understood', async (words, expected) => {
+    const logins = new AmqpLogins(new Transport(), undefined, LIMITS);
+    const port = await amqp(start('PLAIN'), tune, close(530, words));
+    expect(await logins.login(login(port))).toMatchObject(expected);
+  });
+
+  it.each([
+    ['opens it after all', [start('PLAIN'), tune, openOk, closeOk], 'accepted'],
+    ['says nothing more', [start('PLAIN')], 'no vhost'],
+    ['ends the connection', [start('PLAIN'), 'end'], 'no vhost'],
+    ['refuses', [start('PLAIN'), close(403)], 'no vhost'],
+    ['speaks something else', [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')], 'no vhost'],
+    ['sends more than a frame', [Buffer.concat([start('PLAIN').subarray(0, 3), Buffer.alloc(64, 255)])], 'no vhost'],
+    ['sends a frame without its end', [start('PLAIN').fill(0, start('PLAIN').length - 1)], 'no vhost'],
+  ] as const)('that %s when it is asked why it keeps the virtual host closed', async (_, answers, kind) => {
+    const logins = new AmqpLogins(new Transport(), undefined, LIMITS);
+    const first: readonly (Buffer | 'end')[] = [start('PLAIN'), tune, close(530)];
+    expect(await logins.login(login(await amqpInTurn(first, answers)))).toMatchObject({ kind });
+  });
+
+  it('is understood however its answers are cut into pieces', async () => {
+    const words = "connection refused for user 'app': user connection limit (3) is reached";
+    const logins = new AmqpLogins(new Transport(), undefined, LIMITS);
+    const answers = [start('PLAIN'), tune, close(530, words)].map((answer) => [...answer].map((byte) => Buffer.of(byte)));
+    const port = await listening(
+      createServer((socket) => {
+        socket.setNoDelay(true);
+        const left = [...answers];
+        socket.on('error', () => undefined);
+        socket.on('data', () => {
+          for (const byte of left.shift() ?? []) socket.write(byte);
+        });
+      }),
+    );
+    expect(await logins.login(login(port))).toMatchObject({ kind: 'full' });
+  });
+
   it('that lets "guest" in only from its own machine is told from one that refuses', async () => {
     const port = await amqp(start('PLAIN'), close(403));
     const managementPort = await listening(
@@ -312,5 +429,37 @@ describe('a broker', () => {
       });
     expect((await faultOf(preflight('0.0.0.0'))).safeMessage).toMatch(/"guest" in only from its own machine/);
     expect((await faultOf(preflight('127.0.0.1'))).name).toBe('IncumbentRefused');
+  });
+});
+
+describe('a candidate that is one too many', () => {
+  const cause = undefined;
+  const full: LoginResult = { kind: 'full', limitOf: 'user', cause };
+  async function preheated(...results: readonly LoginResult[]) {
+    const clock = new ManualClock();
+    const before = clock.now().getTime();
+    const left = [...results];
+    const logins = { login: async () => left.shift() ?? full } as unknown as AmqpLogins;
+    const settings = { preheatSeconds: 1, healthyThreshold: 3 } as RotatorSettings;
+    const healthy = await preheat(login(1), settings, { clock, transport: new Transport(), logins });
+    return { healthy, waited: clock.now().getTime() - before, left: left.length };
+  }
+  const accepted: LoginResult = { kind: 'accepted' };
+
+  it('is waited for, and what was healthy stays so: it is the try before that is still closing', async () => {
+    const found = await preheated(accepted, full, accepted, full, accepted);
+    expect(found).toEqual({ healthy: 3, waited: 500, left: 0 });
+  });
+
+  it('counts from the start again when it is refused', async () => {
+    const refused: LoginResult = { kind: 'refused', cause };
+    const found = await preheated(accepted, accepted, refused, accepted, accepted, accepted, accepted);
+    expect(found).toEqual({ healthy: 3, waited: 250, left: 1 });
+  });
+
+  it('is not healthy when it stays so', async () => {
+    const fault = await faultOf(preheated(accepted, accepted));
+    expect(fault.name).toBe('CandidateUnproven');
+    expect(fault.safeMessage).toContain('its limit of connections is reached');
   });
 });

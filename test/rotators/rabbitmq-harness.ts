@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type ChannelModel, connect } from 'amqplib';
+import { poll } from '../../infra/local/poll.ts';
 import { type RabbitmqOptions, type RabbitmqServer, startRabbitmq } from '../../infra/local/rabbitmq-server.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { SecretText } from '../../shared/redact.ts';
@@ -133,6 +134,26 @@ export class RabbitmqHarness {
     return connection;
   }
 
+  /**
+   * Has the broker list a connection of `name` that is none, as it does when one closes right after it opens and the two
+   * events cross.
+   */
+  async listOneOfThePast(name: string, clientPort: number): Promise<void> {
+    const connection = `<<"127.0.0.1:${clientPort} -> 127.0.0.1:${this.server.port}">>`;
+    await this.server.evaluate(
+      `rabbit_connection_tracking:handle_cast({connection_created, [{name, ${connection}}, {node, node()}, {vhost, <<"/">>}, {user, <<"${name}">>}, {pid, spawn(fun() -> ok end)}, {protocol, {0, 9, 1}}, {type, network}, {peer_host, {127, 0, 0, 1}}, {peer_port, ${clientPort}}, {connected_at, 0}]}).`,
+    );
+  }
+
+  /** Comes back once the broker's statistics, which are seconds late, have a connection of `name`. */
+  async untilInStatistics(name: string): Promise<void> {
+    const isThere = async () => {
+      const all = (await this.api('GET', ['connections'])) as readonly { readonly user: string }[];
+      return all.some(({ user }) => user === name) ? true : undefined;
+    };
+    if ((await poll(isThere, { withinMilliseconds: 20_000 })) === undefined) throw new Error('no such connection');
+  }
+
   /** What the management API answers to its administrator; `undefined` where nothing is there. */
   async api(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: readonly string[], body?: unknown): Promise<unknown> {
     const { adminUser, adminPassword, managementPort } = this.server;
@@ -154,7 +175,10 @@ export class RabbitmqHarness {
 
 /** A real RabbitMQ for the shared suites: two users after one that was made by hand. */
 export async function openRabbitmq(): Promise<TargetHarness> {
-  const rabbitmq = await RabbitmqHarness.start();
+  return targetHarness(await RabbitmqHarness.start());
+}
+
+export function targetHarness(rabbitmq: RabbitmqHarness): TargetHarness {
   const stateOf = ({ name }: Adopted) => rabbitmq.stateOf(name, slotOf(name, 'a'), slotOf(name, 'b'));
   return {
     type: 'rabbitmq',

@@ -98,7 +98,24 @@ describe('preflight', () => {
     const incumbent = rabbitmq.secret({ ...parsed(adopted.incumbent), vhost: 'not there' });
     await expect(preflight({ incumbent })).rejects.toThrow(/no permissions in virtual host "not there"/);
     await rabbitmq.open(adopted.incumbent);
+    await rabbitmq.api('PUT', ['vhost-limits', '/', 'max-connections'], { value: 1 });
+    try {
+      // No candidate would get in either.
+      await expect(preflight()).rejects.toThrow(/limit of connections is reached/);
+      await expect(preflight()).rejects.toBeInstanceOf(TransientFailure);
+    } finally {
+      await rabbitmq.api('DELETE', ['vhost-limits', '/', 'max-connections']);
+    }
+  });
+
+  it('takes an incumbent for working that has as many connections open as it may, and no more than that', async () => {
+    await rabbitmq.open(adopted.incumbent);
     await rabbitmq.api('PUT', ['user-limits', name, 'max-connections'], { value: 1 });
+    expect(await preflight()).toMatchObject({ candidate: slot });
+    await rabbitmq.api('DELETE', ['permissions', '/', name]);
+    await expect(preflight()).rejects.toThrow(/no permissions in virtual host "\/"/);
+    await rabbitmq.api('PUT', ['permissions', '/', name], { configure: '', write: '', read: '' });
+    await rabbitmq.api('PUT', ['user-limits', name, 'max-connections'], { value: 0 });
     await expect(preflight()).rejects.toBeInstanceOf(TransientFailure);
   });
 
@@ -204,6 +221,8 @@ describe('the place of the candidate', () => {
     const { versionId, value } = await rotations.bringIn();
     await rabbitmq.open(value);
     await rotations.retire(versionId);
+    // The clock of this rotator does not wait for them.
+    await rabbitmq.untilInStatistics(slot);
     await expect(rotations.preflight('v1')).rejects.toThrow(/1 of its connections are still open/);
   });
 
@@ -211,6 +230,11 @@ describe('the place of the candidate', () => {
     const { versionId, value, preflight: first } = await rotations.bringIn();
     const again = await rotations.preflight(versionId);
     expect(again).toMatchObject({ candidate: first.candidate, fence: 'in use' });
+    // Whoever has another password there, or where none was stored, is somebody else.
+    const journaled = known('proposed', versionId);
+    await expect(preflight({ versionId, known: journaled })).rejects.toBeInstanceOf(SlotOccupied);
+    const candidate = rabbitmq.secret({ ...parsed(value), password: 'another' });
+    await expect(preflight({ versionId, candidate, known: journaled })).rejects.toBeInstanceOf(SlotOccupied);
     await install({ versionId, candidate: value, fence: again.fence });
     expect(await rotations.probe(value)).toBe('accepted');
   });
@@ -427,6 +451,10 @@ it('tells a credential that is refused from one whose virtual host stays closed'
   expect(await probe({ vhost: OTHER_VHOST })).toBe('accepted');
   expect(await probe({ password: 'wrong' })).toBe('refused');
   expect(await probe({ username: 'nobody' })).toBe('refused');
+  await rabbitmq.open(adopted.incumbent);
+  await rabbitmq.api('PUT', ['user-limits', name, 'max-connections'], { value: 1 });
+  expect(await probe({})).toBe('accepted');
+  expect(await probe({ password: 'wrong' })).toBe('refused');
   const closed = probe({ vhost: 'not there' });
   await expect(closed).rejects.toBeInstanceOf(Misconfigured);
   await expect(closed).rejects.toThrow(/does not open virtual host "not there"/);

@@ -8,13 +8,17 @@ import {
   Misconfigured,
   OrphanInDoubt,
   RekeyError,
+  SameAsSurvivor,
   StillAlive,
   TransientFailure,
 } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { endedHash, isEnded } from '../../shared/rotators/rabbitmq/password-hash.ts';
-import type { RetireInput } from '../../shared/rotators/rotator.ts';
-import { hashOf, OTHER_VHOST, parsed, RabbitmqHarness, slotOf } from './rabbitmq-harness.ts';
+import { rabbitmqRotator } from '../../shared/rotators/rabbitmq/rabbitmq-rotator.ts';
+import type { ChosenRotator, RetireInput } from '../../shared/rotators/rotator.ts';
+import { ChaosWorld, RECOVERIES } from '../chaos/chaos-world.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { hashOf, OTHER_VHOST, parsed, RabbitmqHarness, slotOf, targetHarness } from './rabbitmq-harness.ts';
 import { RabbitmqProxy } from './rabbitmq-proxy.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
@@ -138,6 +142,25 @@ describe('a user that is retired', () => {
     expect((await rabbitmq.user(name))?.password_hash).toBe(endedHash(name, 'by hand').passwordHash);
   });
 
+  it('is dead also where the broker goes on listing a connection that is none; the next rotation takes its place', async () => {
+    // Without a pause: nothing is there to wait for.
+    rotations = new RotationByHand(rabbitmqRotator({ clock: new ManualClock() }), adopted);
+    await rotations.rotate();
+    for (let turn = 0; turn < 2; turn += 1) {
+      const versionId = await replaced();
+      const identity = slotOf(name, turn === 0 ? 'a' : 'b');
+      await rabbitmq.listOneOfThePast(identity, turn + 1);
+      expect(await rotations.retire(versionId)).toMatchObject({
+        refusedLogin: true,
+        endedSessions: 0,
+        facts: { sessions: 'ended; 1 that the broker lists are not there' },
+      });
+      const preflight = await rotations.preflight('v1');
+      expect(preflight).toMatchObject({ candidate: identity, facts: { stale_connections: '1' } });
+    }
+    await rotations.rotate();
+  });
+
   it('may have a password of the oldest algorithm', async () => {
     await rabbitmq.api('PUT', ['users', name], {
       // MD5 of the salt 01020304 and the password "old password".
@@ -150,6 +173,21 @@ describe('a user that is retired', () => {
     expect(await rotations.probe(value)).toBe('accepted');
     expect(await rotations.retire(await replaced())).toMatchObject({ refusedLogin: true });
   });
+});
+
+it('is retired also where the survivor has as many connections open as it may', async () => {
+  await rabbitmq.api('PUT', ['user-limits', name, 'max-connections'], { value: 1 });
+  const before = await rabbitmq.open(adopted.incumbent);
+  const brought = await rotations.bringIn();
+  await rotations.test(brought);
+  const versionId = rotations.promote(brought);
+  const after = await rabbitmq.open(brought.value);
+  expect(await rotations.probe(brought.value)).toBe('accepted');
+  const closed = closing(before);
+  expect(await rotations.retire(versionId)).toMatchObject({ refusedLogin: true, endedSessions: 1 });
+  await closed;
+  await after.createChannel();
+  expect(await rotations.probe(adopted.incumbent)).toBe('refused');
 });
 
 describe('the end of a credential that comes late', () => {
@@ -213,6 +251,42 @@ describe('a credential whose value nobody has', () => {
     expect(await rabbitmq.stateOf(slotOf(name, 'a'))).toBe(before);
   });
 
+  it.each(RECOVERIES)(
+    'is still in doubt when it is met again as a debt, after a rotation that died and went on by %s',
+    async (recovery) => {
+      const person = { password: 'of-a-person', tags: 'management' };
+      const secret = `doubt${made}`;
+      const persons = slotOf(secret, 'a');
+      let before: string | undefined;
+      // Somebody makes a user of the candidate's name just after preflight has found nobody there.
+      const spoil = <Port extends object>(rotator: Port): Port => {
+        const { preflight } = rotator as unknown as ChosenRotator;
+        const meanwhile: ChosenRotator['preflight'] = async (input) => {
+          const answer = await preflight(input);
+          if (before === undefined) await rabbitmq.api('PUT', ['users', persons], person);
+          before ??= await rabbitmq.stateOf(persons);
+          return answer;
+        };
+        return { ...rotator, preflight: meanwhile };
+      };
+      // The second write is the journal's: the value is not stored yet.
+      const sabotage = { effect: 2, fault: 'killed after' } as const;
+      const world = await ChaosWorld.adopted(targetHarness(rabbitmq), secret, { recovery, sabotage, spoil });
+      await world.rotateAndRecover();
+      expect(world.saboteur.struck).toBe(true);
+      expect(world.saboteur.effects).not.toContain('install');
+      expect(before).toBeDefined();
+      expect(await rabbitmq.stateOf(persons)).toBe(before);
+      expect([...new Set(world.broken)]).toEqual([
+        expect.stringMatching(/^a retirement did not come to its end: OrphanInDoubt/),
+      ]);
+      // The person has looked at it, and has taken another name.
+      await rabbitmq.api('DELETE', ['users', persons]);
+      expect(await world.nextRotation()).toBe('rotated');
+      expect(await world.faults()).toEqual([]);
+    },
+  );
+
   it('is ended without that proof where it has been in use', async () => {
     const brought = await rotations.bringIn();
     rotations.promote(brought);
@@ -250,8 +324,19 @@ describe('nothing is ended', () => {
     await expect(retire({ versionId, survivor })).rejects.toBeInstanceOf(TransientFailure);
   });
 
+  it('for a survivor that may have no connection, or none in its virtual host', async () => {
+    const survivor = slotOf(name, 'a');
+    await rabbitmq.api('PUT', ['user-limits', survivor, 'max-connections'], { value: 0 });
+    await expect(retire({ versionId })).rejects.toBeInstanceOf(TransientFailure);
+    await rabbitmq.open(rotations.current.value).catch(() => undefined);
+    await rabbitmq.api('PUT', ['user-limits', survivor, 'max-connections'], { value: 1 });
+    await rabbitmq.open(rotations.current.value);
+    await rabbitmq.api('DELETE', ['permissions', '/', survivor]);
+    await expect(retire({ versionId })).rejects.toBeInstanceOf(TransientFailure);
+  });
+
   it('of the user that the survivor uses, or of the administrator', async () => {
-    await expect(retire({ versionId, survivor: adopted.incumbent })).rejects.toBeInstanceOf(Misconfigured);
+    await expect(retire({ versionId, survivor: adopted.incumbent })).rejects.toBeInstanceOf(SameAsSurvivor);
     const { adminUser, adminPassword } = rabbitmq.server;
     const value = rabbitmq.secret({ username: adminUser, password: adminPassword });
     await expect(retire({ versionId, identity: adminUser, value })).rejects.toBeInstanceOf(Misconfigured);

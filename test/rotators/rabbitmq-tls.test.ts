@@ -75,6 +75,14 @@ describe('a broker with TLS', () => {
     expectNoPassword(amqp, management);
   });
 
+  it('is asked by TLS, too, why it opens no virtual host', async () => {
+    const amqp = await proxyTo(secure.port);
+    await rabbitmq.open(incumbent);
+    await rabbitmq.api('PUT', ['user-limits', parsed(incumbent).username, 'max-connections'], { value: 1 });
+    expect(await probe({ port: amqp.port, tls: 'require', certificateAuthority })).toBe('accepted');
+    expectNoPassword(amqp);
+  });
+
   it.each(['prefer', 'require'] as const)('is never used unverified, with %s', async (tls) => {
     const [amqp, management] = [await proxyTo(secure.port), await proxyTo(secure.managementPort)];
     await expect(probe({ port: amqp.port, tls })).rejects.toThrow(/not trusted/);

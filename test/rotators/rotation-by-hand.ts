@@ -79,7 +79,8 @@ export class RotationByHand {
 
   preflight(versionId: string): Promise<Preflight> {
     const incumbentVersionId = this.#current.versionId;
-    return this.rotator.preflight({ ...this.#values, versionId, incumbentVersionId, known: this.known });
+    const candidate = this.#versions.find((version) => version.versionId === versionId)?.value;
+    return this.rotator.preflight({ ...this.#values, versionId, candidate, incumbentVersionId, known: this.known });
   }
 
   /**

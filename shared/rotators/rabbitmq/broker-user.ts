@@ -92,8 +92,8 @@ export async function readConnections(management: Management, name: string): Pro
 
 /**
  * Whether the broker's statistics know of this connection of the user `name`. They do from at most one interval after it
- * has been opened (`collect_statistics_interval`, 5 s by default) until it is closed; a broker without statistics answers
- * from what `readConnections` reads.
+ * has been opened (the shortest of `sample_retention_policies`, 5 s by default) until it is closed; a broker without
+ * statistics answers from what `readConnections` reads.
  */
 export async function isInStatistics(management: Management, name: string, connection: string): Promise<boolean> {
   const found = await management.read('looking for a connection', ['connections', connection], connectionSchema);

@@ -12,9 +12,11 @@ export function assertSlotFree(slot: {
   readonly user: BrokerUser | undefined;
   readonly openConnections: number;
   readonly versionId: string;
+  /** What an earlier try has stored for the place. */
+  readonly password: string | undefined;
   readonly known: readonly KnownCredential[];
 }): void {
-  const { user, openConnections } = slot;
+  const { user, openConnections, password } = slot;
   const name = JSON.stringify(slot.name);
   const here = slot.known.filter(({ identity }) => identity === slot.name);
   const others = here.filter(({ versionId }) => versionId !== slot.versionId);
@@ -30,7 +32,11 @@ export function assertSlotFree(slot: {
       `User ${name} exists (open connections: ${openConnections}), and the ledger of this secret does not know it: Rekey leaves it alone.`,
     );
   }
-  if (here.length > others.length) return; // An earlier try of this rotation: install makes sure of it.
+  if (here.length > others.length) {
+    // Not to be found out by install alone, for which the place has only changed hands.
+    if (isEnded(user) || (password !== undefined && isHashOf(user, password) === true)) return;
+    throw new SlotOccupied(`User ${name} was to be the candidate, but somebody has made a user of that name.`);
+  }
   if (!isEnded(user)) throw new SlotOccupied(`User ${name} should be retired, but somebody has given it a password.`);
   if (openConnections > 0) {
     throw new SlotOccupied(`User ${name} is retired, but ${openConnections} of its connections are still open.`);

@@ -42,7 +42,9 @@ export async function preflightTwoUsers(input: PreflightInput, broker: Broker): 
       slot !== undefined && isEnded(slot)
         ? await withoutStale(management, candidate, { listed, clock: broker.clock })
         : { open: listed, stale: [] };
-    assertSlotFree({ name: candidate, user: slot, openConnections: open.length, versionId, known });
+    const stored = input.candidate && parseCredential(input.candidate, 'candidate', settings.connection);
+    const password = stored?.username === candidate ? stored.login.password.reveal() : undefined;
+    assertSlotFree({ name: candidate, user: slot, openConnections: open.length, versionId, password, known });
     const rights = user && (await readRights(management, user));
     if (rights !== undefined) assertCanBeCopied(incumbent.username, rights);
     const tls = management.isEncrypted ? 'verified' : 'none';
