@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import type { PolicyDeclaration } from '../../shared/config/declaration.ts';
-import { CandidateUnproven, Misconfigured, type RekeyError } from '../../shared/errors.ts';
+import { CandidateUnproven, Misconfigured, type RekeyError, SameAsSurvivor } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { credentialRotator } from '../../shared/rotators/credential/credential-rotator.ts';
 import { meetsPolicy } from '../../shared/rotators/password.ts';
@@ -196,6 +196,6 @@ describe('retirement of a generated credential', () => {
 
   it('keeps the value that must go on working', async () => {
     const same = { ...retirement, value: new SecretText('new') };
-    await expect(rotator.retire(same)).rejects.toBeInstanceOf(Misconfigured);
+    await expect(rotator.retire(same)).rejects.toBeInstanceOf(SameAsSurvivor);
   });
 });

@@ -7,6 +7,7 @@ import {
   RefusedByPolicy,
   RekeyError,
   RetirementPending,
+  SameAsSurvivor,
   SlotOccupied,
   StillAlive,
   TargetUnreachable,
@@ -219,7 +220,7 @@ describe('retire', () => {
     await expect(postgres.rotator().retire(retirement)).rejects.toBeInstanceOf(IncumbentRefused);
     expect(await postgres.rotator().probe(incumbent, settings)).toBe('accepted');
     const same = { ...retirement, identity: name, survivor: incumbent };
-    await expect(postgres.rotator().retire(same)).rejects.toBeInstanceOf(Misconfigured);
+    await expect(postgres.rotator().retire(same)).rejects.toBeInstanceOf(SameAsSurvivor);
   });
 
   it('does not call a role dead that it can neither end nor try', async () => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { escapeIdentifier } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { IncumbentRefused, Misconfigured, StillAlive } from '../../shared/errors.ts';
+import { IncumbentRefused, SameAsSurvivor, StillAlive } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import type { ChosenRotator, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { parsed, PostgresHarness, SECRET_ID } from './postgresql-harness.ts';
@@ -77,7 +77,7 @@ describe.each([['by itself'], ['by an administrator']])('a single role whose pas
   it('is not left without a password', async () => {
     const retirement = { settings, admin: values.admin, identity: name, versionId: 'v0', value: incumbent };
     await expect(rotator.retire({ ...retirement, survivor: undefined })).rejects.toBeInstanceOf(StillAlive);
-    await expect(rotator.retire({ ...retirement, survivor: incumbent })).rejects.toBeInstanceOf(Misconfigured);
+    await expect(rotator.retire({ ...retirement, survivor: incumbent })).rejects.toBeInstanceOf(SameAsSurvivor);
     expect(await rotator.probe(incumbent, settings)).toBe('accepted');
     const stale = postgres.secret({ ...parsed(incumbent), password: 'no-longer-the-one' });
     await expect(rotator.preflight({ ...values, incumbent: stale, known: [] })).rejects.toBeInstanceOf(
