@@ -2,11 +2,11 @@ import {
   type AttributeValue,
   type DynamoDBClient,
   GetItemCommand,
-  QueryCommand,
-  ScanCommand,
   TransactionCanceledException,
   TransactWriteItemsCommand,
   type TransactWriteItem,
+  paginateQuery,
+  paginateScan,
 } from '@aws-sdk/client-dynamodb';
 import type { AuditEntry, AuditHead, AuditOperation, AuditTrail, ReadOptions } from '../audit/audit-trail.ts';
 import { GENESIS, type LinkedEntry, linkEntries } from '../audit/chain.ts';
@@ -16,6 +16,7 @@ import { readEntries } from '../audit/read-entries.ts';
 import type { Clock } from '../clock.ts';
 import { InternalFault, Throttled } from '../errors.ts';
 import { withAwsErrors } from './aws-errors.ts';
+import { itemsOf } from './pages.ts';
 
 /** Tries against other writers: 20, waiting 25 ms doubling to 400 ms, each times a random share: at most 7 s in all. */
 const MAX_ATTEMPTS = 20;
@@ -130,45 +131,33 @@ export class DynamoDbAuditTrail implements AuditTrail {
   }
 
   async *lines(secretId: string, { from = 1 }: ReadOptions = {}): AsyncGenerator<string> {
-    let start: Item | undefined;
-    do {
-      const page = await withAwsErrors(() =>
-        this.#client.send(
-          new QueryCommand({
-            TableName: this.#table,
-            KeyConditionExpression: 'secret_id = :secret AND #sequence >= :from',
-            ProjectionExpression: 'entry, #hash',
-            ExpressionAttributeNames: { '#sequence': 'sequence', '#hash': 'hash' },
-            // The head is at 0 and markers are in partitions of their own.
-            ExpressionAttributeValues: { ':secret': { S: secretId }, ':from': { N: String(Math.max(1, from)) } },
-            ConsistentRead: true,
-            ...(start === undefined ? {} : { ExclusiveStartKey: start }),
-          }),
-        ),
-      );
-      for (const item of page.Items ?? []) yield lineOf(item.entry?.S ?? '', item.hash?.S ?? '');
-      start = page.LastEvaluatedKey;
-    } while (start !== undefined);
+    const pages = paginateQuery(
+      { client: this.#client },
+      {
+        TableName: this.#table,
+        KeyConditionExpression: 'secret_id = :secret AND #sequence >= :from',
+        ProjectionExpression: 'entry, #hash',
+        ExpressionAttributeNames: { '#sequence': 'sequence', '#hash': 'hash' },
+        // The head is at 0 and markers are in partitions of their own.
+        ExpressionAttributeValues: { ':secret': { S: secretId }, ':from': { N: String(Math.max(1, from)) } },
+        ConsistentRead: true,
+      },
+    );
+    for await (const item of itemsOf(pages)) yield lineOf(item.entry?.S ?? '', item.hash?.S ?? '');
   }
 
   /** Reads the whole table, page by page: for people and for the daily signature, not for a rotation. */
   async *secretIds(): AsyncGenerator<string> {
-    let start: Item | undefined;
-    do {
-      const page = await withAwsErrors(() =>
-        this.#client.send(
-          new ScanCommand({
-            TableName: this.#table,
-            FilterExpression: 'attribute_exists(head_hash)',
-            ProjectionExpression: 'secret_id',
-            ConsistentRead: true,
-            ...(start === undefined ? {} : { ExclusiveStartKey: start }),
-          }),
-        ),
-      );
-      for (const item of page.Items ?? []) if (item.secret_id?.S !== undefined) yield item.secret_id.S;
-      start = page.LastEvaluatedKey;
-    } while (start !== undefined);
+    const pages = paginateScan(
+      { client: this.#client },
+      {
+        TableName: this.#table,
+        FilterExpression: 'attribute_exists(head_hash)',
+        ProjectionExpression: 'secret_id',
+        ConsistentRead: true,
+      },
+    );
+    for await (const item of itemsOf(pages)) if (item.secret_id?.S !== undefined) yield item.secret_id.S;
   }
 
   async #appendInTurn(

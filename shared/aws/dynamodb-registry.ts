@@ -4,11 +4,11 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
-  QueryCommand,
-  ScanCommand,
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
+  paginateQuery,
+  paginateScan,
 } from '@aws-sdk/client-dynamodb';
 import { hash } from 'node:crypto';
 import { RecordUnreadable } from '../errors.ts';
@@ -16,6 +16,7 @@ import { parseRecord, parseRotation, serialiseRecord, serialiseRotation } from '
 import type { AuditHead } from '../audit/audit-trail.ts';
 import type { DueRecords, Registry, RotationRecord, SaveWith, SecretRecord } from '../registry/registry.ts';
 import { withAwsErrors } from './aws-errors.ts';
+import { pagesOf } from './pages.ts';
 import type { DynamoDbAuditTrail } from './dynamodb-audit-trail.ts';
 
 /** Name of the index by due time; the table's construct uses it too. */
@@ -125,48 +126,39 @@ export class DynamoDbRegistry implements Registry {
   async #dueIn(shard: string, now: Date, limit: number): Promise<DueRecords> {
     const records: SecretRecord[] = [];
     const unreadable: string[] = [];
-    let start: Record<string, AttributeValue> | undefined;
-    do {
-      const from = start;
-      const page = await withAwsErrors(() =>
-        this.#client.send(
-          new QueryCommand({
-            TableName: this.#table,
-            IndexName: DUE_INDEX,
-            KeyConditionExpression: 'dueShard = :shard AND dueAt <= :now',
-            ExpressionAttributeValues: { ':shard': { S: shard }, ':now': { S: now.toISOString() } },
-            Limit: limit,
-            ...(from === undefined ? {} : { ExclusiveStartKey: from }),
-          }),
-        ),
-      );
-      sortOut(page.Items ?? [], records, unreadable);
-      start = page.LastEvaluatedKey;
-    } while (start !== undefined && records.length < limit);
+    const pages = paginateQuery(
+      { client: this.#client },
+      {
+        TableName: this.#table,
+        IndexName: DUE_INDEX,
+        KeyConditionExpression: 'dueShard = :shard AND dueAt <= :now',
+        ExpressionAttributeValues: { ':shard': { S: shard }, ':now': { S: now.toISOString() } },
+        Limit: limit,
+      },
+    );
+    for await (const items of pagesOf(pages)) {
+      sortOut(items, records, unreadable);
+      if (records.length >= limit) break;
+    }
     return { records, unreadable };
   }
 
   async *list(): AsyncIterable<SecretRecord> {
     const unreadable: string[] = [];
-    let start: Record<string, AttributeValue> | undefined;
-    do {
-      const from = start;
-      const page = await withAwsErrors(() =>
-        this.#client.send(
-          new ScanCommand({
-            TableName: this.#table,
-            ConsistentRead: true,
-            FilterExpression: 'sk = :state',
-            ExpressionAttributeValues: { ':state': { S: 'STATE' } },
-            ...(from === undefined ? {} : { ExclusiveStartKey: from }),
-          }),
-        ),
-      );
+    const pages = paginateScan(
+      { client: this.#client },
+      {
+        TableName: this.#table,
+        ConsistentRead: true,
+        FilterExpression: 'sk = :state',
+        ExpressionAttributeValues: { ':state': { S: 'STATE' } },
+      },
+    );
+    for await (const items of pagesOf(pages)) {
       const records: SecretRecord[] = [];
-      sortOut(page.Items ?? [], records, unreadable);
+      sortOut(items, records, unreadable);
       yield* records;
-      start = page.LastEvaluatedKey;
-    } while (start !== undefined);
+    }
     if (unreadable.length > 0) throw new RecordUnreadable(unreadable);
   }
 
@@ -217,7 +209,11 @@ function secretIdOf({ pk }: Record<string, AttributeValue>): string {
 }
 
 /** Puts records where they belong, and the names of those that cannot be read beside them. */
-function sortOut(items: readonly Record<string, AttributeValue>[], records: SecretRecord[], unreadable: string[]): void {
+function sortOut(
+  items: readonly Record<string, AttributeValue>[],
+  records: SecretRecord[],
+  unreadable: string[],
+): void {
   for (const item of items) {
     try {
       records.push(toRecord(item));

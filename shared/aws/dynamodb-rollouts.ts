@@ -4,8 +4,8 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
-  QueryCommand,
   UpdateItemCommand,
+  paginateQuery,
 } from '@aws-sdk/client-dynamodb';
 import type { Answer, Consumer } from '../rollout/consumer.ts';
 import {
@@ -25,6 +25,7 @@ import {
 import type { RolloutNotice } from '../rollout/notice.ts';
 import type { Batch, BatchAnswers, BatchId, OpenBatch, RolloutStore } from '../rollout/rollout-store.ts';
 import { withAwsErrors } from './aws-errors.ts';
+import { itemsOf } from './pages.ts';
 
 /** Batches are of use while their rotation runs; kept for `rekey status` and for people. */
 const BATCH_KEPT_SECONDS = 30 * 24 * 3600;
@@ -138,26 +139,19 @@ export class DynamoDbRollouts implements RolloutStore {
   /** Every item of the partition whose sort key begins as the given one; what cannot be read is passed over. */
   async #read<Kind>({ pk, sk }: ItemKey, read: (item: Item) => Kind | undefined): Promise<Kind[]> {
     const found: Kind[] = [];
-    let start: Item | undefined;
-    do {
-      const from = start;
-      const page = await withAwsErrors(() =>
-        this.#client.send(
-          new QueryCommand({
-            TableName: this.#table,
-            KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-            ExpressionAttributeValues: { ':pk': pk, ':prefix': sk },
-            ConsistentRead: true,
-            ...(from === undefined ? {} : { ExclusiveStartKey: from }),
-          }),
-        ),
-      );
-      for (const item of page.Items ?? []) {
-        const kind = read(item);
-        if (kind !== undefined) found.push(kind);
-      }
-      start = page.LastEvaluatedKey;
-    } while (start !== undefined);
+    const pages = paginateQuery(
+      { client: this.#client },
+      {
+        TableName: this.#table,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+        ExpressionAttributeValues: { ':pk': pk, ':prefix': sk },
+        ConsistentRead: true,
+      },
+    );
+    for await (const item of itemsOf(pages)) {
+      const kind = read(item);
+      if (kind !== undefined) found.push(kind);
+    }
     return found;
   }
 }

@@ -1,10 +1,10 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { createSecureContext, getCACertificates, type ConnectionOptions, type SecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
 import { TargetUnreachable } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
+import { trust } from '../trust.ts';
 import { connectFailure, isRefusedLogin, queryFailure } from './pg-errors.ts';
 
 const CONNECT_MILLISECONDS = 5_000;
@@ -173,7 +173,7 @@ async function open(login: Login, isEncrypted: boolean): Promise<Session> {
       }
       return login.password.reveal();
     },
-    ssl: isEncrypted ? tlsOptions(login) : false,
+    ssl: isEncrypted ? trust(login.certificateAuthority) : false,
     application_name: 'rekey',
     connectionTimeoutMillis: CONNECT_MILLISECONDS,
     query_timeout: QUERY_MILLISECONDS,
@@ -214,17 +214,4 @@ async function endOf(client: Client): Promise<void> {
   // Ended by the server already: nothing is left to end.
   await client.end().catch(() => undefined);
   clearTimeout(timer);
-}
-
-const contexts = new Map<string, SecureContext>();
-
-function tlsOptions({ certificateAuthority }: Login): ConnectionOptions {
-  if (certificateAuthority === undefined) return { rejectUnauthorized: true };
-  let secureContext = contexts.get(certificateAuthority);
-  if (secureContext === undefined) {
-    // Reading the system's 150 authorities takes milliseconds: once for each declared one.
-    secureContext = createSecureContext({ ca: [...getCACertificates('default'), certificateAuthority] });
-    contexts.set(certificateAuthority, secureContext);
-  }
-  return { rejectUnauthorized: true, secureContext };
 }
