@@ -11,6 +11,8 @@ const SUBJECT_LENGTH = 100;
 export function succeededAlert(record: SecretRecord, rotation: RotationRecord, now: Date): Alert {
   const seconds = secondsBetween(rotation.startedAt, now);
   const grace = graceOf(record, rotation);
+  // What the rotator had to say when it brought the candidate in.
+  const warning = rotation.phases.find(({ name }) => name === 'generate')?.facts['warning'];
   return alert('rotation_succeeded', record, rotation, now, {
     subject: `[rekey] Rotated ${record.secretId} (${record.environment})`,
     paragraphs: [
@@ -19,13 +21,15 @@ export function succeededAlert(record: SecretRecord, rotation: RotationRecord, n
       grace === undefined
         ? 'Still owed: nothing.'
         : `Still owed: the replaced credential "${grace.identity}" stays valid until ${iso(grace.retireAt)}, then Rekey ends it and proves it dead.`,
-      'What to do: nothing.',
+      ...(warning === undefined ? [] : [`Mind: ${warning}`]),
+      `What to do: ${warning === undefined ? 'nothing.' : 'see to what there is to mind; Rekey cannot.'}`,
     ],
     facts: {
       duration_seconds: seconds,
       consumers: rotation.rollout?.consumers ?? 0,
       version_id: rotation.rotationId,
       ...(grace?.retireAt === undefined ? {} : { retire_at: grace.retireAt.toISOString() }),
+      ...(warning === undefined ? {} : { warning }),
     },
   });
 }

@@ -21,6 +21,7 @@ export const connectionSchema = z.strictObject(
     dbname: text('dbname is the name of a database, at most 63 characters', 63).optional(),
     owner_role: text('owner_role is the name of a role, at most 63 characters', 63).optional(),
     nodes: z.array(node, { error: NODES }).min(1, { error: NODES }).max(1000, { error: NODES }).optional(),
+    users_kept_by: z.literal('provider', { error: 'users_kept_by is provider, or is left out' }).optional(),
     management_port: wholeNumber('management_port', PORTS).optional(),
     // The management API cannot address what a path reads as a step.
     vhost: text(VHOST, 255)

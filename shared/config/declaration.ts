@@ -106,6 +106,8 @@ export interface ConnectionDeclaration {
   readonly dbname?: string;
   /** `redis`: the further nodes that have users of their own, as `host:port`: every one is changed. */
   readonly nodes?: readonly string[];
+  /** `redis`: who writes users down, so that a restart keeps them, where Rekey cannot have the server do it. */
+  readonly usersKeptBy?: 'provider';
   /** `rabbitmq`: port of the management API; 15672, or 15671 with TLS. `port` is AMQP's. */
   readonly managementPort?: number;
   /** `rabbitmq`: the virtual host that a login is tried in; `/`. */

@@ -99,7 +99,7 @@ function issuingOf(
 function connectionOf(entry: SecretEntry, authorities: Authorities): ConnectionDeclaration | undefined {
   if (!entry.connection) return undefined;
   const { host, port, dbname, nodes, vhost, tls, ...more } = entry.connection;
-  const { owner_role: ownerRole, management_port: managementPort } = more;
+  const { owner_role: ownerRole, management_port: managementPort, users_kept_by: usersKeptBy } = more;
   const certificateAuthority = authorities.connection;
   return {
     host,
@@ -109,6 +109,7 @@ function connectionOf(entry: SecretEntry, authorities: Authorities): ConnectionD
     ...(ownerRole === undefined ? {} : { ownerRole }),
     ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
     ...(nodes === undefined ? {} : { nodes }),
+    ...(usersKeptBy === undefined ? {} : { usersKeptBy }),
     ...(managementPort === undefined ? {} : { managementPort }),
     ...(vhost === undefined ? {} : { vhost }),
   };

@@ -18,6 +18,7 @@ const TYPES: readonly (readonly [field: string, types: readonly Kind[]])[] = [
   // What the application is to the target: an owner role, a role that is granted, the user of a first value.
   ['connection.owner_role', [...DATABASES, 'redis', UNTYPED]],
   ['connection.nodes', ['redis']],
+  ['connection.users_kept_by', ['redis']],
   ['connection.management_port', ['rabbitmq']],
   ['connection.vhost', ['rabbitmq']],
   ['provider', ['iam', 'github_token', 'api_key']],

@@ -71,6 +71,7 @@ describe('a rotation of a Redis user', () => {
         nodes: '1',
         persistence: 'ACL SAVE',
       },
+      fence: expect.stringMatching(/^\{"127\.0\.0\.1:\d+":"[0-9a-f]{32}"\}$/) as string,
     });
     expect(parsed(value)).toEqual({ ...parsed(incumbent), password: expect.stringMatching(/^[\w-]{32}$/) as string });
     expect((await rotations.test({ value })).parity).toEqual(['user', 'commands', 'keys', 'channels', 'selectors']);
@@ -216,6 +217,39 @@ describe('install', () => {
     const late = { ...values, startedAt: new Date(), candidate };
     await expect(rotator.install(late)).rejects.toBeInstanceOf(RotationEnded);
     expect(await redis.state(adopted)).toBe(before);
+  });
+
+  it('ends when it comes late, also while its incumbent is still alive, and adds nothing', async () => {
+    const { rotator } = rotations;
+    if (rotator.kind !== 'chosen') throw new Error('chosen');
+    const versionId = crypto.randomUUID();
+    const { fence, candidate: identity } = await rotations.preflight(versionId);
+    const values = { settings: rotations.settings, admin: adopted.admin, incumbent: adopted.incumbent, versionId, fence };
+    const candidate = rotator.propose({ ...values, candidate: identity });
+    const late = { ...values, startedAt: new Date(), candidate };
+    const later = await rotations.bringIn();
+    for (const step of [() => undefined, () => rotations.promote(later)]) {
+      step();
+      const before = await redis.state(adopted);
+      await expect(rotator.install(late)).rejects.toBeInstanceOf(RotationEnded);
+      expect(await redis.state(adopted)).toBe(before);
+    }
+    expect(await redis.unaccounted(adopted, rotations.accounted)).toEqual([]);
+  });
+
+  it('may be installed twice by what one preflight saw, and again by what another saw after it', async () => {
+    const { rotator } = rotations;
+    if (rotator.kind !== 'chosen') throw new Error('chosen');
+    const versionId = crypto.randomUUID();
+    const { fence, candidate: identity } = await rotations.preflight(versionId);
+    const values = { settings: rotations.settings, admin: adopted.admin, incumbent: adopted.incumbent, versionId };
+    const input = { ...values, candidate: rotator.propose({ ...values, candidate: identity }), startedAt: new Date() };
+    await rotator.install({ ...input, fence });
+    await rotator.install({ ...input, fence });
+    const again = await rotations.preflight(versionId);
+    expect(again.fence).not.toBe(fence);
+    await rotator.install({ ...input, fence: again.fence });
+    expect(await redis.hashes(redis.server, adopted.name)).toHaveLength(2);
   });
 
   it('is tried again when somebody else has changed the user at the same time', async () => {

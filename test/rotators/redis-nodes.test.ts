@@ -4,6 +4,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { IncumbentRefused, Misconfigured, TargetUnreachable, TransientFailure } from '../../shared/errors.ts';
 import { nodesOf, onEvery, together } from '../../shared/rotators/redis/nodes.ts';
 import { hashOf, parsed, RedisHarness } from './redis-harness.ts';
+import { startProxy } from './redis-proxy.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
 
@@ -103,6 +104,19 @@ describe('a user of several servers', () => {
     expect(await passwords()).toEqual([[fresh], [fresh]]);
   });
 
+  it('takes no late candidate where one of them has another password than when its rotation began', async () => {
+    const { rotator, settings } = rotations;
+    if (rotator.kind !== 'chosen') throw new Error('chosen');
+    const versionId = crypto.randomUUID();
+    const { fence, candidate: identity } = await rotations.preflight(versionId);
+    const values = { settings, admin: adopted.admin, incumbent: adopted.incumbent, versionId, fence };
+    const candidate = rotator.propose({ ...values, candidate: identity });
+    await redis.command(second, ['ACL', 'SETUSER', adopted.name, '>of-another']);
+    const late = rotator.install({ ...values, candidate, startedAt: new Date() });
+    await expect(late).rejects.toThrow(new RegExp(`other passwords at .*:${second.port} than when`));
+    expect((await passwords())[1]).toHaveLength(2);
+  });
+
   it('goes back on every one, also where the candidate has come to one only', async () => {
     const brought = await rotations.bringIn();
     const old = hashOfCurrent();
@@ -119,6 +133,30 @@ describe('a user of several servers', () => {
     const retirement = { settings, identity, versionId: current.versionId, value: current.value, survivor: moved };
     expect(await rotator.retire({ ...retirement, admin: adopted.admin })).toMatchObject({ refusedLogin: true });
     expect((await passwords()).map(({ length }) => length)).toEqual([0, 1]);
+  });
+
+  it('acts as itself there without an administrator: the new server’s password is not shown to the old one', async () => {
+    const own = { ...(await redis.adopt(`self${made}`, '+@all ~* &*')), admin: undefined, declared: {} };
+    const proxy = await startProxy(first.port);
+    try {
+      const incumbent = redis.secret({ ...parsed(own.incumbent), port: proxy.port });
+      const moved = redis.secret({ ...parsed(own.incumbent), port: second.port, password: 'of-the-second' });
+      await redis.command(second, ['ACL', 'SETUSER', own.name, 'resetpass', '>of-the-second']);
+      const { rotator, settings, current } = new RotationByHand(redis.rotator(systemClock), { ...own, incumbent });
+      const { versionId, value } = current;
+      const identity = `${own.name}@${versionId}`;
+      const retirement = { settings, admin: undefined, identity, versionId, value, survivor: moved };
+      // Twice: an earlier try has done it.
+      for (let time = 0; time < 2; time += 1) {
+        expect(await rotator.retire(retirement)).toMatchObject({ refusedLogin: true });
+      }
+      expect(proxy.sent()).toContain(parsed(own.incumbent).password);
+      expect(proxy.sent()).not.toContain('of-the-second');
+      expect(await redis.hashes(first, own.name)).toEqual([]);
+      expect(await redis.hashes(second, own.name)).toEqual([hashOf(moved)]);
+    } finally {
+      await proxy.stop();
+    }
   });
 
   it('leaves a password that only one knows where it is', async () => {

@@ -371,7 +371,7 @@ describe('a server that answers', () => {
   it('nothing, within a time limit', async () => {
     const { host, port: own } = redis.server;
     const login = { host, port: own, username: 'u', password: new SecretText(PASSWORD), tls: 'disable' as const };
-    const hasty = new Connector(undefined, { connectMilliseconds: 1_000, answerMilliseconds: 100 });
+    const hasty = new Connector(undefined, { connectMilliseconds: 1_000, answerMilliseconds: 100, pingMilliseconds: 100 });
     const silent = await answering(undefined);
     const fault = await faultOf(hasty.login({ ...login, port: silent }));
     expect(fault).toBeInstanceOf(TargetUnreachable);

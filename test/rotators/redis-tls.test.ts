@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import { TargetUnreachable } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
+import { Connector } from '../../shared/rotators/redis/connect.ts';
 import type { ConnectionSettings, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { parsed, RedisHarness } from './redis-harness.ts';
+import { startProxy } from './redis-proxy.ts';
 
 const file = (name: string): string => fileURLToPath(new URL(`tls/${name}`, import.meta.url));
 const authority = readFileSync(file('authority.crt'), 'utf8');
@@ -74,6 +77,89 @@ describe('a server with TLS', () => {
     await expect(probe(secure, { ...trusted, tls: 'disable' })).rejects.toBeInstanceOf(TargetUnreachable);
     const value = new SecretText(JSON.stringify({ ...parsed(secure.admin), ssl: false }));
     await expect(probe(secure, trusted, value)).rejects.toBeInstanceOf(TargetUnreachable);
+  });
+});
+
+describe('whether a server has TLS', () => {
+  const LIMITS = { connectMilliseconds: 5_000, answerMilliseconds: 10_000, pingMilliseconds: 500 };
+  const PING = '*1\r\n$4\r\nPING\r\n';
+
+  /** Stands before the plain server; the first connections get `answer`, or nothing. */
+  async function gate(...answers: readonly ('silence' | 'end' | Buffer)[]) {
+    const sockets: Socket[] = [];
+    const left = [...answers];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      const answer = left.shift();
+      if (answer === 'end') socket.destroy();
+      else if (answer === undefined) {
+        const behind = connect(plain.server.port, plain.server.host);
+        sockets.push(behind);
+        behind.on('error', () => undefined);
+        socket.pipe(behind).pipe(socket);
+      } else if (answer !== 'silence') socket.once('data', () => socket.end(answer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    opened.push({ server, sockets });
+    return (server.address() as { readonly port: number }).port;
+  }
+  const opened: { readonly server: Server; readonly sockets: readonly Socket[] }[] = [];
+  afterEach(async () => {
+    for (const { server, sockets } of opened.splice(0)) {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  const login = (redis: RedisHarness, port: number) => ({
+    host: redis.server.host,
+    port,
+    username: redis.server.adminUser,
+    password: new SecretText(redis.server.adminPassword),
+    tls: 'prefer' as const,
+    certificateAuthority: authority,
+  });
+
+  it.each([
+    ['says nothing in time', 'silence'],
+    ['ends the connection', 'end'],
+    ['answers as a server with TLS does', Buffer.from([0x15, 3, 1, 0, 2, 2, 10])],
+  ] as const)('is asked again where it once %s', async (_, answer) => {
+    // The second is the one with TLS that is tried then.
+    const port = await gate(answer, 'end');
+    const connector = new Connector(undefined, LIMITS);
+    await expect(connector.probe(login(plain, port))).rejects.toBeInstanceOf(TargetUnreachable);
+    expect(await connector.probe(login(plain, port))).toBe('accepted');
+  });
+
+  it.each([
+    ['with', () => secure],
+    ['without', () => plain],
+  ] as const)('is asked once where it has been heard to speak %s', async (_, which) => {
+    const redis = which();
+    const proxy = await startProxy(redis.server.port);
+    try {
+      const connector = new Connector();
+      const values = login(redis, proxy.port);
+      for (let time = 0; time < 3; time += 1) expect(await connector.probe(values)).toBe('accepted');
+      expect(await connector.probe({ ...values, password: new SecretText('wrong') })).toBe('refused');
+      expect(proxy.sent().split(PING).length - 1).toBe(1);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('is known from a login that is refused, too', async () => {
+    const proxy = await startProxy(secure.server.port);
+    try {
+      const connector = new Connector();
+      const values = { ...login(secure, proxy.port), password: new SecretText('wrong') };
+      for (let time = 0; time < 2; time += 1) expect(await connector.probe(values)).toBe('refused');
+      expect(proxy.sent().split(PING).length - 1).toBe(1);
+    } finally {
+      await proxy.stop();
+    }
   });
 });
 

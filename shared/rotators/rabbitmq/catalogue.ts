@@ -26,6 +26,8 @@ export const RABBITMQ: CatalogueEntry = {
     'Messages whose user-id property names the user are refused once the application publishes as the other one.',
     'Permissions that a person gives to one of the two during a rotation are found by the comparison and stop it.',
     'Users of LDAP, OAuth 2, HTTP and client certificates are not rotated; nor is a user or a virtual host named `.` or `..`, which the management API cannot address.',
+    'The broker lists some connections for ever that closed right after they opened. One that has not ended after 15 s and is not in the broker’s statistics is taken for such an entry, and the facts of the retirement say so. Where statistics are off (management.disable_stats) the retirement stays owed until the broker restarts; samples must not be further apart than 6 s (sample_retention_policies, 5 s by default).',
+    'A user that has as many connections open as its max-connections allows is taken for working: the candidate may open as many again. A limit of the virtual host stops the rotation while it is reached.',
     'The broker tells neither why it refuses a login nor when a user has logged in last.',
   ],
   example: `- name: prod/orders/rabbitmq

@@ -6,7 +6,7 @@ import { speaksPlain } from './plain-server.ts';
 import { commandFailure, connectFailure, isNotAllowed, isRefusedLogin } from './redis-errors.ts';
 
 /** A server that stops answering must not hold a Lambda to its end. */
-const LIMITS = { connectMilliseconds: 5_000, answerMilliseconds: 10_000 } as const;
+const LIMITS = { connectMilliseconds: 5_000, answerMilliseconds: 10_000, pingMilliseconds: 2_000 } as const;
 
 /** One server, whoever logs in. */
 export interface Node {
@@ -49,7 +49,7 @@ export interface Refusal {
 export class Connector {
   readonly #onConnect: (outcome: LoginOutcome) => void;
   readonly #limits: Readonly<Limits>;
-  /** Whether a server speaks without TLS, by its place. */
+  /** Whether a server speaks without TLS, by its place, where it has been heard to, or to speak with it. */
   readonly #plain = new Map<string, boolean>();
 
   constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined, limits: Readonly<Limits> = LIMITS) {
@@ -63,16 +63,16 @@ export class Connector {
    */
   async login(login: Login): Promise<Session | Refusal> {
     const place = placeOf(login);
+    let isEncrypted = false;
     try {
-      const session = await open(login, {
-        place,
-        isEncrypted: await this.#isEncrypted(login, place),
-        limits: this.#limits,
-      });
+      isEncrypted = await this.#isEncrypted(login, place);
+      const session = await open(login, { place, isEncrypted, limits: this.#limits });
       this.#onConnect('accepted');
+      if (isEncrypted) this.#plain.set(place, false);
       return session;
     } catch (error) {
       const isRefused = isRefusedLogin(error);
+      if (isRefused && isEncrypted) this.#plain.set(place, false);
       this.#onConnect(isRefused ? 'refused' : 'failed');
       if (isRefused) return { refused: true, cause: error };
       throw connectFailure(error, place);
@@ -105,11 +105,8 @@ export class Connector {
   /** A port of Redis speaks either with TLS or without: one that answers without has none to offer. */
   async #isEncrypted({ tls, host, port }: Login, place: string): Promise<boolean> {
     if (tls === 'disable') return false;
-    let isPlain = this.#plain.get(place);
-    if (isPlain === undefined) {
-      isPlain = await speaksPlain(host, port);
-      this.#plain.set(place, isPlain);
-    }
+    const isPlain = this.#plain.get(place) ?? (await speaksPlain({ host, port }, this.#limits));
+    if (isPlain) this.#plain.set(place, true);
     if (isPlain && tls === 'require') {
       throw new TargetUnreachable(`${place} offers no TLS, and the configuration requires it.`);
     }
@@ -126,6 +123,8 @@ interface Limits {
   readonly connectMilliseconds: number;
   /** From one answer to the next. */
   readonly answerMilliseconds: number;
+  /** A server that has no word for `PING` in this time may speak something else. */
+  readonly pingMilliseconds: number;
 }
 
 async function open(

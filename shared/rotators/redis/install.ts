@@ -5,7 +5,8 @@ import { actorFor } from './administrator.ts';
 import type { Connector, Session } from './connect.ts';
 import { parseCredential } from './credential-json.ts';
 import { nodesOf, onEvery, together } from './nodes.ts';
-import { persist } from './persist.ts';
+import { assertNotOvertaken } from './fence.ts';
+import { assertOutlastsRestart, persist, persistenceWarning } from './persist.ts';
 import { assertRotatable } from './preflight.ts';
 
 /**
@@ -13,11 +14,12 @@ import { assertRotatable } from './preflight.ts';
  * down. Twice is harmless: Redis keeps a hash once. A server that fails leaves the others changed: the next try, or the
  * candidate's removal, goes to all of them again.
  *
- * A run that comes late, when the incumbent that it was begun with has been retired, changes nothing (`RotationEnded`).
- * One that comes before that adds a password beside others and harms none; whoever stopped it takes it back.
+ * A run that comes late, when the user has other passwords than its preflight saw, changes nothing (`RotationEnded`): a
+ * later rotation has added one, or has retired the incumbent. Where the server does not write its users down, and nobody is
+ * declared to do it, `Misconfigured`: whoever stopped the rotation takes the password back.
  */
 export async function install(input: InstallInput, connector: Connector): Promise<InstallReport> {
-  const { settings } = input;
+  const { settings, fence } = input;
   const { connection } = settings;
   const candidate = parseCredential(input.candidate, 'candidate', connection);
   const incumbent =
@@ -39,13 +41,20 @@ export async function install(input: InstallInput, connector: Connector): Promis
         `The incumbent of this rotation is no password of user ${quoted(username)} any more at ${place}.`,
       );
     }
+    assertNotOvertaken({ user, sha256, fence, username, place });
     if (!user.hashes.includes(sha256)) {
       await addPassword(session, username, sha256);
       assertSameRules(user, await readUser(session, username), place);
     }
     // Also where an earlier try has added it: it may not have come to this.
-    return persist(session);
+    const persisted = await persist(session);
+    assertOutlastsRestart(persisted, { place, connection });
+    return persisted;
   };
   const persisted = await onEvery(nodes, (node) => connector.during(actor.at(node), actor.refused, install));
-  return { facts: { user: username, nodes: String(nodes.length), persistence: together(nodes, persisted) } };
+  const persistence = together(nodes, persisted);
+  return {
+    facts: { user: username, nodes: String(nodes.length), persistence },
+    ...persistenceWarning(persisted, persistence),
+  };
 }

@@ -19,10 +19,15 @@ export function nodesOf(first: Node, connection: ConnectionSettings | undefined)
   });
   const byPlace = new Map<string, Node>();
   for (const node of [first, ...further]) {
-    const place = placeOf(node).toLowerCase();
+    const place = samePlace(node);
     if (!byPlace.has(place)) byPlace.set(place, node);
   }
   return [...byPlace.values()];
+}
+
+/** Text that is the same for the same server. */
+export function samePlace(node: Node): string {
+  return placeOf(node).toLowerCase();
 }
 
 /** A cluster may have a thousand nodes, a Lambda function a thousand open files. */

@@ -1,15 +1,26 @@
 import { ErrorReply } from '@redis/client';
-import { TransientFailure } from '../../errors.ts';
+import { Misconfigured, TransientFailure } from '../../errors.ts';
+import type { ConnectionSettings } from '../rotator.ts';
 import type { Session } from './connect.ts';
 import { commandFailure, isNotAllowed } from './redis-errors.ts';
 import type { ServerFacts } from './server-facts.ts';
 
 const NO_ACL_FILE = /not configured to use an ACL file/;
-const IN_MEMORY = 'not persisted: users are kept in memory only, a restart brings back what the server starts with';
-const BY_SOMEBODY = 'not persisted: users are kept by whoever runs the server, Rekey may not save them';
-const UNWRITABLE = 'not persisted: users are kept in the configuration file, which the server cannot rewrite';
-const UNQUOTABLE =
-  'not persisted: a user has a quote in its name or rules, with which Redis could not read its configuration file again';
+const NOT_PERSISTED = 'not persisted: ';
+const IN_MEMORY = `${NOT_PERSISTED}users are kept in memory only, a restart brings back what the server starts with`;
+const BY_SOMEBODY = `${NOT_PERSISTED}users are kept by whoever runs the server, Rekey may not save them`;
+const UNWRITABLE = `${NOT_PERSISTED}users are kept in the configuration file, which the server cannot rewrite`;
+const UNQUOTABLE = `${NOT_PERSISTED}a user has a quote in its name or rules, with which Redis could not read its configuration file again`;
+const UNKNOWN = 'unknown: Rekey may not read';
+
+/** How `persist` may have a server save its users: every command that it needs. */
+export const SAVING: Readonly<Record<'ACL SAVE' | 'CONFIG REWRITE', readonly (readonly string[])[]>> = {
+  'ACL SAVE': [['ACL', 'SAVE']],
+  'CONFIG REWRITE': [
+    ['CONFIG', 'REWRITE'],
+    ['ACL', 'LIST'],
+  ],
+};
 
 /**
  * Has the server write its users down, so that a restart keeps them: in its ACL file, else in its configuration file
@@ -38,11 +49,42 @@ export async function persist(session: Session): Promise<string> {
 export async function foreseePersistence(session: Session, server: Promise<ServerFacts | undefined>): Promise<string> {
   const asking = session.attempt('reading the configuration (CONFIG GET)', ['CONFIG', 'GET', 'aclfile']);
   const [file, facts] = await Promise.all([asking, server]);
-  if (!file.allowed || !Array.isArray(file.reply)) return 'unknown: Rekey may not read the configuration (CONFIG GET)';
+  if (!file.allowed || !Array.isArray(file.reply)) return `${UNKNOWN} the configuration (CONFIG GET)`;
   const [, path] = file.reply as readonly unknown[];
   if (typeof path === 'string' && path !== '') return 'ACL SAVE';
-  if (facts === undefined) return 'unknown: Rekey may not read about the server (INFO)';
+  if (facts === undefined) return `${UNKNOWN} about the server (INFO)`;
   return facts.configurationFile === undefined ? IN_MEMORY : 'CONFIG REWRITE';
+}
+
+/** Whether what `foreseePersistence` answered leaves it to the saving itself. */
+export function isUnknown(persisted: string): boolean {
+  return persisted.startsWith(UNKNOWN);
+}
+
+/**
+ * Throws `Misconfigured` where the server does not write its users down, unless it is declared that somebody else does: a
+ * restart would bring the retired password back and refuse the current one.
+ */
+export function assertOutlastsRestart(
+  persisted: string,
+  { place, connection }: { readonly place: string; readonly connection: ConnectionSettings | undefined },
+): void {
+  if (!isNotPersisted(persisted) || connection?.usersKeptBy !== undefined) return;
+  throw new Misconfigured(
+    `A restart of ${place} would bring the old password back and refuse the new one (${persisted}). Let the server save its users, or declare users_kept_by: provider in the connection where whoever runs it keeps them.`,
+  );
+}
+
+/** For people, where nobody but whoever runs the servers makes a rotation last; `persisted`: of each of them. */
+export function persistenceWarning(persisted: readonly string[], all: string): { readonly warning?: string } {
+  if (!persisted.some(isNotPersisted)) return {};
+  return {
+    warning: `${all}. After a restart it depends on whoever runs the server whether the new value opens it and the old one does not.`,
+  };
+}
+
+function isNotPersisted(persisted: string): boolean {
+  return persisted.startsWith(NOT_PERSISTED);
 }
 
 async function rewriteConfiguration(session: Session): Promise<string> {

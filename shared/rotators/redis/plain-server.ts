@@ -1,16 +1,17 @@
 import { connect } from 'node:net';
 
-const CONNECT_MILLISECONDS = 5_000;
-/** A server that has no word for `PING` in this time speaks something else. */
-const ANSWER_MILLISECONDS = 2_000;
 const PING = '*1\r\n$4\r\nPING\r\n';
 
 /**
  * Whether a server answers in Redis's own protocol without TLS: it is sent `PING`, no credential. A server with TLS ends
- * such a connection; one without waits for ever when it is sent a TLS handshake, so that must not be the question.
- * Throws the socket's error when nobody listens.
+ * such a connection; one without waits for ever when it is sent a TLS handshake, so that must not be the question. `false`
+ * is no proof: one that is slow, or loses the connection, has not said so either. Throws the socket's error when nobody
+ * listens.
  */
-export function speaksPlain(host: string, port: number): Promise<boolean> {
+export function speaksPlain(
+  { host, port }: { readonly host: string; readonly port: number },
+  limits: { readonly connectMilliseconds: number; readonly pingMilliseconds: number },
+): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     let isConnected = false;
@@ -18,13 +19,13 @@ export function speaksPlain(host: string, port: number): Promise<boolean> {
       socket.destroy();
       resolve(answer);
     };
-    socket.setTimeout(CONNECT_MILLISECONDS, () => {
+    socket.setTimeout(limits.connectMilliseconds, () => {
       if (isConnected) return end(false);
       socket.destroy(Object.assign(new Error('no connection in time'), { code: 'ETIMEDOUT' }));
     });
     socket.once('connect', () => {
       isConnected = true;
-      socket.setTimeout(ANSWER_MILLISECONDS);
+      socket.setTimeout(limits.pingMilliseconds);
       socket.write(PING);
     });
     // +PONG, -NOAUTH, -DENIED, -LOADING: every reply to it begins with one of the two.

@@ -1,5 +1,5 @@
 import { IncumbentRefused, Misconfigured } from '../../errors.ts';
-import type { Preflight, PreflightInput } from '../rotator.ts';
+import type { ConnectionSettings, Preflight, PreflightInput } from '../rotator.ts';
 import { assertPasswordOnce } from '../login-secret.ts';
 import { assertNotTooLong } from '../password.ts';
 import { type AclUser, hashOf, quoted, readUser } from './acl-user.ts';
@@ -8,13 +8,15 @@ import { type Connector, type Node, placeOf, type Session } from './connect.ts';
 import { type Credential, declaredNode, declaredUser, parseCredential } from './credential-json.ts';
 import { assertNoInfrastructure } from './infrastructure-links.ts';
 import { identityOf, loginAt } from './identity.ts';
-import { nodesOf, onEvery, together } from './nodes.ts';
-import { foreseePersistence } from './persist.ts';
+import { nodesOf, onEvery, placesOf, together } from './nodes.ts';
+import { fenceOf } from './fence.ts';
+import { assertOutlastsRestart, foreseePersistence, isUnknown, SAVING } from './persist.ts';
 import { deniedOf, mayNotRun } from './rights.ts';
 import { assertAllDeclared, readServer, type ServerFacts } from './server-facts.ts';
 import { clientsOf } from './sessions.ts';
 
 interface Found {
+  readonly user: AclUser;
   readonly server: ServerFacts | undefined;
   readonly persisted: string;
   readonly isEncrypted: boolean;
@@ -35,7 +37,7 @@ export async function preflight(input: PreflightInput, connector: Connector): Pr
 
   const found = await onEvery(nodes, async (node) => {
     const looking = connector.during(actor.at(node), actor.refused, (session) =>
-      look(session, username, incumbent, actor),
+      look(session, { username, incumbent, actor, connection }),
     );
     const opening = incumbent === undefined ? 'accepted' : connector.probe(loginAt(incumbent, node));
     // Both have ended before either's fault goes on; what the administrator sees goes first.
@@ -48,6 +50,9 @@ export async function preflight(input: PreflightInput, connector: Connector): Pr
     nodes,
     found.map(({ server }) => server),
   );
+  for (const [index, { persisted }] of found.entries()) {
+    assertOutlastsRestart(persisted, { place: placesOf(nodes.slice(index, index + 1)), connection });
+  }
   const version = ({ server }: Found): string => server?.version ?? 'unknown';
   return {
     candidate: identityOf(username, versionId),
@@ -64,6 +69,10 @@ export async function preflight(input: PreflightInput, connector: Connector): Pr
         found.map(({ persisted }) => persisted),
       ),
     },
+    fence: fenceOf(
+      nodes,
+      found.map(({ user }) => user),
+    ),
   };
 }
 
@@ -82,19 +91,23 @@ export function assertRotatable(user: AclUser | undefined, username: string, pla
 /** All questions at once; what the user itself says goes first. */
 async function look(
   session: Session,
-  username: string,
-  incumbent: Credential | undefined,
-  actor: Actor,
+  about: {
+    readonly username: string;
+    readonly incumbent: Credential | undefined;
+    readonly actor: Actor;
+    readonly connection: ConnectionSettings | undefined;
+  },
 ): Promise<Found> {
+  const { username, incumbent, actor, connection } = about;
   const { place, isEncrypted } = session;
   const change = ['ACL', 'SETUSER', username];
-  const save = ['ACL', 'SAVE'];
+  const saving = Object.values(SAVING).flat();
   const server = readServer(session);
   const [found, clients, persisted, denied] = await Promise.all([
     readUser(session, username),
     clientsOf(session, username),
     foreseePersistence(session, server),
-    deniedOf(session, actor.username, [change, save]),
+    deniedOf(session, actor.username, [change, ...saving]),
   ]);
   const user = assertRotatable(found, username, place);
   if (incumbent !== undefined && !user.hashes.includes(hashOf(incumbent.login.password))) {
@@ -103,10 +116,16 @@ async function look(
     );
   }
   assertNoInfrastructure(clients ?? [], username, place);
-  const needed = persisted === 'ACL SAVE' ? [change, save] : [change];
+  const needed = [change, ...(connection?.usersKeptBy === undefined ? savingFor(persisted) : [])];
   const missing = needed.find((command) => denied.includes(command));
   if (missing !== undefined) throw mayNotRun(actor.username, missing, session);
-  return { server: await server, persisted, isEncrypted };
+  return { user, server: await server, persisted, isEncrypted };
+}
+
+/** What must be allowed. Where nobody can say how the server keeps its users: that what is tried first is. */
+function savingFor(persisted: string): readonly (readonly string[])[] {
+  if (isUnknown(persisted)) return SAVING['ACL SAVE'];
+  return persisted === 'ACL SAVE' || persisted === 'CONFIG REWRITE' ? SAVING[persisted] : [];
 }
 
 function refused(username: string, node: Node): IncumbentRefused {

@@ -2,11 +2,11 @@ import type { Clock } from '../../clock.ts';
 import { IncumbentRefused, Misconfigured, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { RetireInput, RetireReport, RotatorSettings } from '../rotator.ts';
 import { hashOf, quoted, readUser, removePassword } from './acl-user.ts';
-import { actorFor } from './administrator.ts';
-import { type Connector, placeOf, type Session } from './connect.ts';
+import { type Actor, actorFor } from './administrator.ts';
+import { type Connector, type Node, placeOf, type Session } from './connect.ts';
 import { type Credential, parseCredential } from './credential-json.ts';
 import { identityOf, loginAt, userOf } from './identity.ts';
-import { nodesOf, onEvery, together } from './nodes.ts';
+import { nodesOf, onEvery, samePlace, together } from './nodes.ts';
 import { persist } from './persist.ts';
 import { type EndedSessions, endSessions, openedBefore } from './sessions.ts';
 
@@ -45,16 +45,24 @@ export async function retire(input: RetireInput, { connector, clock }: Tools): P
     );
   }
   if (survivor !== undefined) await assertOpens(survivor, { identity, connector, settings });
-  // Where it is itself, also when somebody has moved the secret to another server meanwhile.
+  // Where it is itself, also when somebody has moved the secret to another server meanwhile: what opens that one is not
+  // shown to this one.
   const nodes = nodesOf(login, connection);
-  const actor = actorFor({ admin: input.admin, self: survivor ?? retired, first: login, settings });
+  const survivorsPlaces = new Set(survivor === undefined ? [] : nodesOf(survivor.login, connection).map(samePlace));
+  const actorAt = (node: Node): { readonly actor: Actor; readonly isItself: boolean } => {
+    const isThere = survivor !== undefined && survivorsPlaces.has(samePlace(node));
+    const self = isThere ? survivor : retired;
+    const isItself = input.admin === undefined && !isThere;
+    return { actor: actorFor({ admin: input.admin, self, first: login, settings }), isItself };
+  };
 
   const until = openedBefore(input.known ?? [], { retired: versionId, survivor: input.survivorVersionId });
   const ended = await onEvery(nodes, async (node): Promise<Ended> => {
+    const { actor, isItself } = actorAt(node);
     const session = await connector.login(actor.at(node));
     if ('refused' in session) {
       // With nobody else to do it, it takes itself away: where it is refused, an earlier try has done so.
-      if (input.admin === undefined && survivor === undefined) return { persisted: 'unknown', sessions: NONE };
+      if (isItself) return { persisted: 'unknown', sessions: NONE };
       throw actor.refused(session.cause);
     }
     try {

@@ -32,6 +32,11 @@ describe('connection', () => {
       nodes: ['b:1', '[fd00::2]:65535'],
       tls: 'prefer',
     });
+    expect(connection('redis', 'host: a', 'users_kept_by: provider')).toEqual({
+      host: 'a',
+      usersKeptBy: 'provider',
+      tls: 'prefer',
+    });
     expect(connection('rabbitmq', 'host: a', 'port: 5671', 'management_port: 15671', 'vhost: /')).toEqual({
       host: 'a',
       port: 5671,
@@ -55,6 +60,12 @@ describe('connection', () => {
     [`nodes: [${'"a:1",'.repeat(1001)}]`, `8:14: found a list; ${NODES}`],
   ])('refuses %.40s', (field, expected) => {
     expect(refused('redis', field)).toEqual([expected]);
+  });
+
+  it('refuses another keeper of users than the provider', () => {
+    expect(refused('redis', 'users_kept_by: rekey')).toEqual([
+      '8:22: found "rekey"; users_kept_by is provider, or is left out',
+    ]);
   });
 
   it('takes a thousand nodes', () => {

@@ -13,6 +13,7 @@ const FIELDS: readonly (readonly [field: string, line: string, kinds: readonly K
   ['dbname', 'connection: { host: db, dbname: app }', [...DATABASES, undefined], 29],
   ['owner_role', 'connection: { host: db, owner_role: app }', [...DATABASES, 'redis', undefined], 29],
   ['nodes', 'connection: { host: db, nodes: ["b:1"] }', ['redis'], 29],
+  ['users_kept_by', 'connection: { host: db, users_kept_by: provider }', ['redis'], 29],
   ['management_port', 'connection: { host: db, management_port: 1 }', ['rabbitmq'], 29],
   ['vhost', 'connection: { host: db, vhost: orders }', ['rabbitmq'], 29],
   ['provider', 'provider: {}', ['iam', 'github_token', 'api_key'], 5],
@@ -61,7 +62,7 @@ describe('the fields of each type', () => {
   it('are named together with everything else that is wrong', () => {
     expect(problems(['type: redis', 'connection: { hosts: db, vhost: a, port: 0 }', 'permissions: [read]'])).toEqual([
       '5:17: host is missing; host is a host name or an IP address, without port',
-      '5:19: found the unknown key "hosts"; connection has host, port, dbname, owner_role, nodes, management_port, vhost, tls, certificate_authority; did you mean "host"?',
+      '5:19: found the unknown key "hosts"; connection has host, port, dbname, owner_role, nodes, users_kept_by, management_port, vhost, tls, certificate_authority; did you mean "host"?',
       '5:30: found vhost in a secret of type redis; only rabbitmq has it',
       '5:46: found a number; port is a whole number from 1 to 65535',
       '6:5: found permissions in a secret of type redis; only github_token, api_key, iam have it',

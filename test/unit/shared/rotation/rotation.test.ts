@@ -64,6 +64,49 @@ describe('a rotation', () => {
     expect(alert?.facts).toMatchObject({ kind: 'rotation_succeeded', rotation_id: input.rotationId });
   });
 
+  it('tells people with its success what the rotator had to warn of', async () => {
+    const world = await RotationWorld.adopted();
+    await world.rotate(await world.due());
+    expect(world.alerts.published.at(-1)?.body).toContain('What to do: nothing.');
+    const install = world.target.install.bind(world.target);
+    const warning = 'not persisted: it may go with a restart.';
+    world.target.install = async (input) => ({ ...(await install(input)), warning });
+    world.clock.advance(2 * 86_400);
+    await world.rotate(await world.due());
+    const alert = world.alerts.published.at(-1);
+    expect(alert?.body).toContain(`\nMind: ${warning}\n`);
+    expect(alert?.body).not.toContain('nothing.');
+    expect(alert?.facts).toMatchObject({ kind: 'rotation_succeeded', warning });
+  });
+
+  it('has in its ledger that a value was stored, once it was: also of what could not be ended', async () => {
+    const world = await RotationWorld.adopted();
+    const input = await world.due();
+    const marks = async () => (await world.record()).ledger.map(({ state, wasStored }) => [state, wasStored]);
+    const putPending = world.secretStore.putPending.bind(world.secretStore);
+    let before: unknown;
+    world.secretStore.putPending = async (...given) => {
+      before = await marks();
+      return putPending(...given);
+    };
+    await generate(input, world);
+    expect(before).toEqual([
+      ['current', true],
+      ['proposed', undefined],
+    ]);
+    const after = await marks();
+    expect(after).toEqual([
+      ['current', true],
+      ['proposed', true],
+    ]);
+    world.target.faults.add('survives');
+    await rollBack({ ...input, fault: { Error: 'CandidateUnproven' } }, world);
+    expect(await marks()).toEqual([
+      ['current', true],
+      ['grace', true],
+    ]);
+  });
+
   it('alternates between two accounts, retiring each before it is used again', async () => {
     const world = await RotationWorld.adopted();
     for (let round = 0; round < 4; round += 1) {
