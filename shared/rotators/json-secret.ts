@@ -1,23 +1,18 @@
 import type * as z from 'zod/mini';
 import { Misconfigured } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
+import { isStructured, parseLossless } from './lossless-json.ts';
 
 /** Shorter ones are in any text. */
 const TELLING_CHARACTERS = 8;
 
-/** What a text holds as JSON; `undefined` where it is none: the parser's message quotes the text, so it is not kept. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The JSON object that a secret is; `holder` is its owner in error texts ("incumbent"). Throws `Misconfigured`. */
+/**
+ * The JSON object that a secret is, every number in it as it was written (`parseLossless`): what a rotation does not change
+ * is stored again. `holder` is its owner in error texts ("incumbent"). Throws `Misconfigured`.
+ */
 export function parseJsonObject(value: SecretText, holder: string): Readonly<Record<string, unknown>> {
-  const parsed = parseJson(value.reveal());
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+  const parsed = parseLossless(value.reveal());
+  if (!isStructured(parsed) || Array.isArray(parsed)) {
     throw new Misconfigured(`The ${holder}'s secret is not a JSON object.`);
   }
   return parsed as Readonly<Record<string, unknown>>;
@@ -65,6 +60,6 @@ export function assertHeldOnce(
 /** Every text in a JSON value, the names of its keys included. */
 function textsOf(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value];
-  if (typeof value !== 'object' || value === null) return [];
+  if (!isStructured(value)) return [];
   return Object.entries(value).flatMap(([key, held]) => [key, ...textsOf(held)]);
 }

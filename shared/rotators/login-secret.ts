@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { Misconfigured } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import { assertHeldOnce } from './json-secret.ts';
+import { numberIn } from './lossless-json.ts';
 import type { ConnectionSettings } from './rotator.ts';
 
 /*
@@ -11,7 +12,10 @@ import type { ConnectionSettings } from './rotator.ts';
 
 export type Tls = ConnectionSettings['tls'];
 
-export const portSchema = z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65_535)));
+export const portSchema = z.pipe(
+  z.transform(numberIn),
+  z.pipe(z.coerce.number(), z.int().check(z.minimum(1), z.maximum(65_535))),
+);
 /** A name or an address. A leading slash would mean a Unix socket elsewhere. */
 export const hostSchema = z.string().check(z.regex(/^[^/\0\s][^\0\s]*$/), z.maxLength(255));
 /** AWS's templates take the two words as well. */

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
-import { parseJson } from '../json-secret.ts';
+import { parseLossless } from '../lossless-json.ts';
 
 const FIELDS = ['admin_key', 'api_key', 'apiKey'] as const;
 const key = z.string().check(z.minLength(1), z.maxLength(8192), z.regex(/^[\x21-\x7e]+$/));
@@ -24,6 +24,6 @@ export function parseAdminKey(admin: SecretText | undefined, secretId: string): 
 }
 
 function fromJson(text: string): string | undefined {
-  const parsed = adminSchema.safeParse(parseJson(text)).data;
+  const parsed = adminSchema.safeParse(parseLossless(text)).data;
   return parsed === undefined ? undefined : FIELDS.map((field) => parsed[field]).find((held) => held !== undefined);
 }

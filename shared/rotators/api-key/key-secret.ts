@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
-import { assertHeldOnce, parseJson } from '../json-secret.ts';
+import { assertHeldOnce } from '../json-secret.ts';
+import { parseLossless } from '../lossless-json.ts';
 import type { MadeKey } from './key-provider.ts';
 
 /** Where a secret's JSON has its key; a new secret has it in the first. */
@@ -41,7 +42,7 @@ export function parseKeySecret(value: SecretText, holder: string): KeySecret {
       `The ${holder}'s secret is no API key: empty, longer than ${LONGEST} characters, or not all of it printable ASCII.`,
     );
   }
-  const json = parseJson(text);
+  const json = parseLossless(text);
   const parsed = secretSchema.safeParse(json).data;
   const fields = FIELDS.filter((field) => parsed?.[field] !== undefined);
   const [field] = fields;

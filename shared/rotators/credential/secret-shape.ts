@@ -2,7 +2,7 @@ import type { PolicyDeclaration } from '../../config/declaration.ts';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
 import { assertHeldOnce } from '../json-secret.ts';
-import { isStructured, parseLossless } from './lossless-json.ts';
+import { isStructured, parseLossless } from '../lossless-json.ts';
 
 const DEFAULT_KEY = 'password';
 

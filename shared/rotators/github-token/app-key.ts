@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
-import { parseJson } from '../json-secret.ts';
+import { numberIn, parseLossless } from '../lossless-json.ts';
 import type { RotatorSettings } from '../rotator.ts';
 
 /** A GitHub App that may act on one installation. */
@@ -16,7 +16,7 @@ const pem = z.string().check(z.minLength(1));
 const adminSchema = z.looseObject({
   private_key: z.optional(pem),
   privateKey: z.optional(pem),
-  app_id: z.optional(z.coerce.number().check(z.int(), z.positive())),
+  app_id: z.optional(z.pipe(z.transform(numberIn), z.coerce.number().check(z.int(), z.positive()))),
 });
 
 /**
@@ -47,7 +47,7 @@ export function parseApp(admin: SecretText | undefined, { provider, secretId }: 
 function readAdmin(admin: SecretText): { readonly text: string; readonly appId?: number } {
   const text = admin.reveal().trim();
   if (!text.startsWith('{')) return { text };
-  const parsed = adminSchema.safeParse(parseJson(text));
+  const parsed = adminSchema.safeParse(parseLossless(text));
   const found = parsed.data?.private_key ?? parsed.data?.privateKey;
   if (found === undefined) {
     throw new Misconfigured(

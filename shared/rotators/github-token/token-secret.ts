@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { Misconfigured } from '../../errors.ts';
 import { SecretText } from '../../redact.ts';
-import { assertHeldOnce, parseJson } from '../json-secret.ts';
+import { assertHeldOnce } from '../json-secret.ts';
+import { parseLossless } from '../lossless-json.ts';
 
 /** GitHub promises no length (40 characters once, some 520 now); what is longer fits in no header. */
 const LONGEST = 8192;
@@ -32,7 +33,7 @@ export function parseTokenSecret(value: SecretText, holder: string): TokenSecret
   const text = value.reveal().trim();
   // What is JSON otherwise is not sent to GitHub as a token.
   if (/^[[{"]/.test(text)) {
-    const json = parseJson(text);
+    const json = parseLossless(text);
     const parsed = secretSchema.safeParse(json);
     // The object itself, not the schema's copy of it: every key is to be carried over, `__proto__` too.
     if (parsed.success) return { token: new SecretText(parsed.data.token), json: json as Record<string, unknown> };
