@@ -130,6 +130,7 @@ const SETTINGS = {
   REKEY_ENVIRONMENT: 'bench',
   REGISTRY_TABLE: 'registry',
   AUDIT_TABLE: 'audit',
+  CONSUMERS_TABLE: 'consumers',
   ALERT_TOPIC_ARN: 'arn:aws:sns:us-east-1:000000000000:alerts',
   VERSION_RETIREMENT_ARN: 'arn:aws:states:us-east-1:000000000000:stateMachine:retirement',
 };

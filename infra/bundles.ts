@@ -1,4 +1,4 @@
-import { build, type BuildOptions } from 'esbuild';
+import { build, type BuildOptions, type Metafile } from 'esbuild';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -39,14 +39,11 @@ export interface Bundle {
   readonly directory: string;
   /** JavaScript only; source maps are not loaded until something throws. */
   readonly bytes: number;
-  /** The part of `bytes` that only a later `import()` of a rotator loads: the rotator and its driver. */
+  /** The part of `bytes` that only a later `import()` loads: rotators and their drivers, each with a secret of its type. */
   readonly driverBytes: number;
   /** File names in `directory`, entry first, without source maps. */
   readonly files: readonly string[];
 }
-
-/** Chunks are named for what they were made from. */
-const DRIVER_CHUNK = /-rotator-[A-Z0-9-]+\.mjs$/;
 
 export type Bundles = Readonly<Record<FunctionName, Bundle>>;
 
@@ -120,11 +117,27 @@ async function assemble(name: FunctionName, chunks: string, directory: string): 
     .map(([path, { bytes }]) => ({ file: basename(path), bytes }))
     .sort((one, other) => Number(other.file === 'index.mjs') - Number(one.file === 'index.mjs'));
   const sum = (some: typeof outputs) => some.reduce((total, { bytes }) => total + bytes, 0);
+  const atStart = loadedAtStart(metafile);
   return {
     name,
     directory,
     bytes: sum(outputs),
-    driverBytes: sum(outputs.filter(({ file }) => DRIVER_CHUNK.test(file))),
+    driverBytes: sum(outputs.filter(({ file }) => !atStart.has(file))),
     files: outputs.map(({ file }) => file),
   };
+}
+
+/** The files that `index.mjs` imports as it starts, itself included, however deep. */
+function loadedAtStart({ outputs }: Metafile): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (path: string): void => {
+    if (found.has(basename(path))) return;
+    found.add(basename(path));
+    for (const { path: imported, kind, external } of outputs[path]?.imports ?? []) {
+      if (kind === 'import-statement' && external !== true) visit(imported);
+    }
+  };
+  const entry = Object.keys(outputs).find((path) => basename(path) === 'index.mjs');
+  if (entry !== undefined) visit(entry);
+  return found;
 }

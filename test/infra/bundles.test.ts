@@ -58,6 +58,15 @@ describe('bundleFunctions', () => {
     expect(holders).toEqual(['generate']);
   });
 
+  it('tells what a function loads at its start from what only a later import brings', async () => {
+    const bundles = await bundleFunctions(outDir(), { root: repository() });
+    const { directory, files, driverBytes } = bundles.generate;
+    const later = files.filter((file) => readFileSync(join(directory, file), 'utf8').includes('DRIVER'));
+    expect(later).not.toContain('index.mjs');
+    expect(driverBytes).toBe(later.reduce((sum, file) => sum + readFileSync(join(directory, file)).length, 0));
+    for (const name of FUNCTION_NAMES) if (name !== 'generate') expect(bundles[name].driverBytes).toBe(0);
+  });
+
   it('puts a source map without source text beside each file', async () => {
     const { generate } = await bundleFunctions(outDir(), { root: repository() });
     for (const file of javascript(generate.directory)) {

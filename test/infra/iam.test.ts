@@ -388,7 +388,9 @@ function awsCalls(): Readonly<Record<string, readonly string[]>> {
     .filter((file) => file.endsWith('.ts') && !file.startsWith('shared/openclaw/'))
     .map((file) => {
       const source = readFileSync(join(root, file), 'utf8');
-      const names = Array.from(source.matchAll(/new (\w+)Command\(/g), ([, name = '']) => name);
+      // As a command, or page by page.
+      const calls = source.matchAll(/new (\w+)Command\(|\bpaginate(\w+)\(/g);
+      const names = Array.from(calls, ([, command, paged]) => command ?? paged ?? '');
       return [file, [...new Set(names)].sort()] as const;
     });
   return Object.fromEntries(calls.filter(([, names]) => names.length > 0));
