@@ -12,6 +12,10 @@ import { removeOldLogs } from './old-logs.ts';
 import { poll } from './poll.ts';
 import { endOf, endProcessGroup } from './process-group.ts';
 
+/** For people whose machine has no RabbitMQ. */
+export const HOW_TO_GET_RABBITMQ =
+  'No RabbitMQ 3.10.7 or newer: install the package rabbitmq-server, with Erlang (Debian and Ubuntu: apt-get install rabbitmq-server).';
+
 export interface RabbitmqServer {
   readonly host: '127.0.0.1';
   readonly port: number;
@@ -49,7 +53,8 @@ interface Ports {
 
 const ADMIN_USER = 'rekey_admin';
 const NEEDED_MEGABYTES = 100;
-/** Erlang loads 1,700 modules at the start: 6 s on two idle cores. */
+const LEAST_VERSION = [3, 10, 7] as const;
+/** Erlang loads 1,700 modules at the start: 6 s on two idle cores. For all attempts together: tests give a hook 60 s. */
 const START_SECONDS = 50;
 const EVALUATION_MILLISECONDS = 30_000;
 /** Debian's package, then what the generic archive is unpacked to. */
@@ -66,8 +71,12 @@ export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rabb
   await mkdir(directory, { recursive: true });
   await assertRoom(tmpdir(), NEEDED_MEGABYTES);
   await removeOldLogs(directory, 'rabbitmq-');
-  const installed = findInstallation();
+  const installed = findRabbitmq();
+  if (installed === undefined) {
+    throw new LocalCloudFailure(`${HOW_TO_GET_RABBITMQ} Looked in ${PLACES.join(', ')}.`);
+  }
   const adminPassword = randomBytes(48).toString('base64url');
+  const deadline = performance.now() + START_SECONDS * 1_000;
   for (let attempt = 1; ; attempt++) {
     const home = await mkdtemp(join(tmpdir(), 'rekey-rabbitmq-'));
     // Also when this process ends in the middle, on Ctrl-C for example.
@@ -76,10 +85,11 @@ export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rabb
     const ports = await freePorts();
     let server: ChildProcess | undefined;
     try {
-      await configure({ home, installed, ports, adminPassword, options });
+      await configure({ home, installed: installed.home, ports, adminPassword, options });
       options.onProgress?.('RabbitMQ: starting');
       server = await launch({ home, ports, logFile });
-      if (await answers({ server, port: ports.management, adminPassword })) {
+      const withinMilliseconds = Math.max(0, deadline - performance.now());
+      if (await answers({ server, port: ports.management, adminPassword, withinMilliseconds })) {
         options.onProgress?.(`RabbitMQ: ready on 127.0.0.1:${ports.amqp}`);
         const running = server;
         return {
@@ -111,18 +121,33 @@ export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rabb
   }
 }
 
-/** The directory with `sbin` and `plugins`. Debian's own commands in PATH would change to the account `rabbitmq`. */
-function findInstallation(): string {
+/** A RabbitMQ of this machine: the directory with `sbin` and `plugins`. */
+export interface RabbitmqInstallation {
+  readonly version: string;
+  readonly home: string;
+}
+
+/** `undefined` where there is none that is new enough. Debian's own commands in PATH would change to the account `rabbitmq`. */
+export function findRabbitmq(): RabbitmqInstallation | undefined {
   for (const place of PLACES) {
     const names = existsSync(place) ? readdirSync(place) : [];
-    const found = ['.', ...names.filter((name) => name.startsWith('rabbitmq_server-'))]
-      .map((name) => join(place, name))
-      .find((home) => existsSync(join(home, 'sbin', 'rabbitmq-server')) && existsSync(join(home, 'plugins')));
-    if (found !== undefined) return found;
+    for (const name of ['.', ...names.filter((found) => found.startsWith('rabbitmq_server-'))]) {
+      const home = join(place, name);
+      const plugins = join(home, 'plugins');
+      if (!existsSync(join(home, 'sbin', 'rabbitmq-server')) || !existsSync(plugins)) continue;
+      // The broker itself is one of the plugins there.
+      const version = readdirSync(plugins).flatMap((plugin) => /^rabbit-(\d+\.\d+\.\d+)/.exec(plugin)?.[1] ?? [])[0];
+      if (version !== undefined && isNewEnough(version)) return { version, home };
+    }
   }
-  throw new LocalCloudFailure(
-    `RabbitMQ is not installed (looked in ${PLACES.join(', ')}); on Debian: apt-get install rabbitmq-server.`,
-  );
+  return undefined;
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  const [leastMajor, leastMinor, leastPatch] = LEAST_VERSION;
+  if (major !== leastMajor) return major > leastMajor;
+  return minor === leastMinor ? patch >= leastPatch : minor > leastMinor;
 }
 
 async function freePorts(): Promise<Ports> {
@@ -250,10 +275,12 @@ async function answers({
   server,
   port,
   adminPassword,
+  withinMilliseconds,
 }: {
   server: ChildProcess;
   port: number;
   adminPassword: string;
+  withinMilliseconds: number;
 }): Promise<boolean> {
   const authorization = `Basic ${Buffer.from(`${ADMIN_USER}:${adminPassword}`).toString('base64')}`;
   const answer = await poll(
@@ -265,7 +292,7 @@ async function answers({
       const health = await fetch(url, { headers: { authorization } }).catch(() => undefined);
       return health?.ok === true ? true : undefined;
     },
-    { withinMilliseconds: START_SECONDS * 1_000 },
+    { withinMilliseconds },
   );
   return answer === true;
 }

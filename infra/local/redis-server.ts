@@ -1,15 +1,31 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { hash, randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { assertRoom } from './disk-space.ts';
 import { freePort } from './free-port.ts';
 import { LocalCloudFailure } from './local-cloud-failure.ts';
 import { removeOldLogs } from './old-logs.ts';
 import { poll } from './poll.ts';
 import { endOf, endProcessGroup } from './process-group.ts';
+
+/** For people whose machine has no Redis. */
+export const HOW_TO_GET_REDIS =
+  'No Redis 6 or newer: install the package redis-server (Debian and Ubuntu: apt-get install redis-server).';
+
+/** The version of the `redis-server` on the PATH; `undefined` where there is none that is new enough. */
+export async function findRedis(): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)('redis-server', ['--version'], { timeout: 20_000 });
+    const [, version, major = '0'] = /v=((\d+)\.\d+\.\d+)/.exec(stdout) ?? [];
+    return Number(major) >= 6 ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 export interface RedisServer {
   readonly host: '127.0.0.1';
@@ -205,6 +221,6 @@ class RunningRedis {
 
 function notStarted(logFile: string): LocalCloudFailure {
   return new LocalCloudFailure(
-    `Redis did not start; the reason is at the end of ${logFile}. It needs \`redis-server\` 6 or newer on the PATH, on Debian and Ubuntu from \`apt-get install redis-server\`.`,
+    `Redis did not start; the reason is at the end of ${logFile}. Where it is that there is none: ${HOW_TO_GET_REDIS}`,
   );
 }

@@ -225,7 +225,13 @@ describe('the connections of a user that has ended', () => {
   });
 
   it('are of the past where the statistics do not have them, or have another user’s there', async () => {
-    const { ended } = await ending([['ended', 'a -> b', 'c -> d'], ['a -> b', 'c -> d']], { 'c -> d': { user: 'other' } });
+    const { ended } = await ending(
+      [
+        ['ended', 'a -> b', 'c -> d'],
+        ['a -> b', 'c -> d'],
+      ],
+      { 'c -> d': { user: 'other' } },
+    );
     expect(await ended).toEqual({ ended: 1, stale: 2 });
   });
 
@@ -353,12 +359,15 @@ describe('a broker', () => {
 
   it.each([
     ["connection refused for user 'app': user connection limit (3) is reached", { kind: 'full', limitOf: 'user' }],
-    ["access to vhost '/' refused for user 'app': connection limit (10) is reached", { kind: 'full', limitOf: 'broker' }],
+    [
+      "access to vhost '/' refused for user 'app': connection limit (10) is reached",
+      { kind: 'full', limitOf: 'broker' },
+    ],
     ['connection refused: node connection limit (100) is reached', { kind: 'full', limitOf: 'broker' }],
     // Closed to it: that is how a user is retired.
     ["connection refused for user 'app': user connection limit (0) is reached", { kind: 'no vhost' }],
     ["access to vhost ': connection limit (1) is reached' refused for user 'app'", { kind: 'no vhost' }],
-    ["vhost / not found", { kind: 'no vhost' }],
+    ['vhost / not found', { kind: 'no vhost' }],
     ['', { kind: 'no vhost' }],
   ])('that closes it with "%s" is understood', async (words, expected) => {
     const logins = new AmqpLogins(new Transport(), undefined, LIMITS);
@@ -383,7 +392,9 @@ describe('a broker', () => {
   it('is understood however its answers are cut into pieces', async () => {
     const words = "connection refused for user 'app': user connection limit (3) is reached";
     const logins = new AmqpLogins(new Transport(), undefined, LIMITS);
-    const answers = [start('PLAIN'), tune, close(530, words)].map((answer) => [...answer].map((byte) => Buffer.of(byte)));
+    const answers = [start('PLAIN'), tune, close(530, words)].map((answer) =>
+      [...answer].map((byte) => Buffer.of(byte)),
+    );
     const port = await listening(
       createServer((socket) => {
         socket.setNoDelay(true);

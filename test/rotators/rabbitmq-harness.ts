@@ -1,7 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type ChannelModel, connect } from 'amqplib';
 import { poll } from '../../infra/local/poll.ts';
-import { type RabbitmqOptions, type RabbitmqServer, startRabbitmq } from '../../infra/local/rabbitmq-server.ts';
+import {
+  findRabbitmq,
+  HOW_TO_GET_RABBITMQ,
+  type RabbitmqOptions,
+  type RabbitmqServer,
+  startRabbitmq,
+} from '../../infra/local/rabbitmq-server.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { SecretText } from '../../shared/redact.ts';
 import type { LoginOutcome } from '../../shared/rotators/rabbitmq/amqp-login.ts';
@@ -10,6 +16,11 @@ import { rabbitmqRotator } from '../../shared/rotators/rabbitmq/rabbitmq-rotator
 import type { ChosenRotator, ConnectionSettings } from '../../shared/rotators/rotator.ts';
 import { inRealTime } from '../fakes/manual-clock.ts';
 import type { Accounted, Adopted, KeptConnection, TargetHarness } from './target-harness.ts';
+
+const installed = findRabbitmq();
+export const hasRabbitmq = installed !== undefined;
+/** Title of a suite that needs RabbitMQ: where there is none, how to get one. */
+export const WITH_RABBITMQ = installed === undefined ? HOW_TO_GET_RABBITMQ : `RabbitMQ ${installed.version}`;
 
 /** Nobody listens there: it takes root to. */
 const CLOSED_PORT = 1;

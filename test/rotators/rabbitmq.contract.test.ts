@@ -1,4 +1,7 @@
-import { openRabbitmq } from './rabbitmq-harness.ts';
+import { describe } from 'vitest';
+import { hasRabbitmq, openRabbitmq, WITH_RABBITMQ } from './rabbitmq-harness.ts';
 import { rotatorContract } from './rotator.contract.ts';
 
-rotatorContract('rabbitmq', openRabbitmq, { kind: 'chosen' });
+describe.skipIf(!hasRabbitmq)(WITH_RABBITMQ, () => {
+  rotatorContract('rabbitmq', openRabbitmq, { kind: 'chosen' });
+});

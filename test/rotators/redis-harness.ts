@@ -1,12 +1,23 @@
 import { hash, randomBytes } from 'node:crypto';
 import { createClient } from '@redis/client';
-import { type RedisOptions, type RedisServer, startRedis } from '../../infra/local/redis-server.ts';
+import {
+  findRedis,
+  HOW_TO_GET_REDIS,
+  type RedisOptions,
+  type RedisServer,
+  startRedis,
+} from '../../infra/local/redis-server.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { redisRotator } from '../../shared/rotators/redis/redis-rotator.ts';
 import type { ChosenRotator } from '../../shared/rotators/rotator.ts';
 import { inRealTime } from '../fakes/manual-clock.ts';
 import type { Accounted, Adopted, KeptConnection, TargetHarness } from './target-harness.ts';
+
+const version = await findRedis();
+export const hasRedis = version !== undefined;
+/** Title of a suite that needs Redis: where there is none, how to get one. */
+export const WITH_REDIS = version === undefined ? HOW_TO_GET_REDIS : `Redis ${version}`;
 
 /** Nobody listens there: it takes root to. */
 const CLOSED_PORT = 1;

@@ -1,4 +1,7 @@
-import { openRedis } from './redis-harness.ts';
+import { describe } from 'vitest';
+import { hasRedis, openRedis, WITH_REDIS } from './redis-harness.ts';
 import { rotatorContract } from './rotator.contract.ts';
 
-rotatorContract('redis', openRedis, { kind: 'chosen', obstructs: false });
+describe.skipIf(!hasRedis)(WITH_REDIS, () => {
+  rotatorContract('redis', openRedis, { kind: 'chosen', obstructs: false });
+});

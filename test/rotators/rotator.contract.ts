@@ -236,7 +236,16 @@ export function rotatorContract(
         const { value: survivor, versionId: survivorVersionId } = rotations.current;
         const entry = { identity, versionId: lateId, state: 'proposed', wasStored: true } as const;
         const known = [...rotations.known, entry];
-        const back = { settings, admin, identity, versionId: lateId, value: candidate, survivor, survivorVersionId, known };
+        const back = {
+          settings,
+          admin,
+          identity,
+          versionId: lateId,
+          value: candidate,
+          survivor,
+          survivorVersionId,
+          known,
+        };
         await rotator.retire(back);
       } else expect(error).toBeInstanceOf(RotationEnded);
       expect(await harness.unaccounted(adopted, rotations.accounted)).toEqual([]);
@@ -364,7 +373,10 @@ export function rotatorContract(
     it.each(MALFORMED)('stops at a secret that holds %s, and does not repeat it', async (_, text) => {
       const { adopted, rotations } = await adopt();
       const before = await harness.state(adopted);
-      const broken = new RotationByHand(rotations.rotator, { ...adopted, incumbent: malformed(adopted.incumbent, text) });
+      const broken = new RotationByHand(rotations.rotator, {
+        ...adopted,
+        incumbent: malformed(adopted.incumbent, text),
+      });
       const error = await broken.preflight(crypto.randomUUID()).then(
         () => undefined,
         (reason: unknown) => reason,

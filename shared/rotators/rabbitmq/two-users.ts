@@ -150,10 +150,9 @@ function assertOpens({ username, login }: Credential, result: LoginResult, right
   // The application has opened as many as it may, with this very value. The candidate may open as many again.
   if (result.kind === 'full' && result.limitOf === 'user') return;
   const reason = result.kind === 'full' ? "the broker's limit of connections is reached" : 'it is down';
-  throw new TransientFailure(
-    `The virtual host ${vhost} is not opened to the incumbent (${name}) now: ${reason}.`,
-    { cause: result.cause },
-  );
+  throw new TransientFailure(`The virtual host ${vhost} is not opened to the incumbent (${name}) now: ${reason}.`, {
+    cause: result.cause,
+  });
 }
 
 export function requireIncumbent({ incumbent, settings }: Pick<PreflightInput, 'incumbent' | 'settings'>): Credential {

@@ -8,7 +8,9 @@ import { type Node, placeOf } from './connect.ts';
  * has there. A user has several, so no place is taken by another rotation's: only this tells that there was one.
  */
 export function fenceOf(nodes: readonly Node[], users: readonly AclUser[]): string {
-  return JSON.stringify(Object.fromEntries(nodes.map((node, index) => [placeOf(node), digestOf(users[index]?.hashes ?? [])])));
+  return JSON.stringify(
+    Object.fromEntries(nodes.map((node, index) => [placeOf(node), digestOf(users[index]?.hashes ?? [])])),
+  );
 }
 
 /**

@@ -107,7 +107,10 @@ describe('a number in a secret', () => {
   });
 
   it('is no text in which a password may be found', () => {
-    const json = parseJsonObject(new SecretText('{"password":"90071992547409930","id":90071992547409930}'), 'incumbent');
+    const json = parseJsonObject(
+      new SecretText('{"password":"90071992547409930","id":90071992547409930}'),
+      'incumbent',
+    );
     expect(refusal(json, ['90071992547409930'])).toBeUndefined();
   });
 
