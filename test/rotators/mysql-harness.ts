@@ -9,6 +9,7 @@ import type { AccountDependencies } from '../../shared/rotators/mysql/account-ro
 import { mysqlRotator } from '../../shared/rotators/mysql/mysql-rotator.ts';
 import { accountText, literal } from '../../shared/rotators/mysql/sql-text.ts';
 import type { ChosenRotator, ConnectionSettings, RotatorSettings } from '../../shared/rotators/rotator.ts';
+import { inRealTime } from '../fakes/manual-clock.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Accounted, Adopted, KeptConnection, TargetHarness } from './target-harness.ts';
 
@@ -208,7 +209,7 @@ export function targetHarness(database: DatabaseHarness): TargetHarness {
   return {
     type: database.engine,
     adopt: (name) => database.adopt(name),
-    rotator: (clock) => database.rotator({ clock }),
+    rotator: (clock) => database.rotator({ clock: inRealTime(clock) }),
     state: (adopted) => database.stateOf(...users(adopted)),
     unaccounted: async (adopted, accounted) => {
       const unknown: string[] = [];

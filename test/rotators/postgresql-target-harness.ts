@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { SecretText } from '../../shared/redact.ts';
 import { postgresqlRotator } from '../../shared/rotators/postgresql/postgresql-rotator.ts';
 import { slotsOf } from '../../shared/rotators/postgresql/role-names.ts';
+import { inRealTime } from '../fakes/manual-clock.ts';
 import { parsed, PostgresHarness } from './postgresql-harness.ts';
 import type { Accounted, Adopted, KeptConnection, TargetHarness } from './target-harness.ts';
 
@@ -24,7 +25,7 @@ export async function openPostgresql(declared: Adopted['declared'] = {}): Promis
   return {
     type: 'postgresql',
     adopt: async (name) => ({ name, declared, incumbent: await postgres.createLogin(name), admin: postgres.admin }),
-    rotator: (clock) => postgresqlRotator({ clock }),
+    rotator: (clock) => postgresqlRotator({ clock: inRealTime(clock) }),
     state: async (adopted) => JSON.stringify(await rolesOf(adopted)),
     unaccounted: async (adopted, accounted) => {
       const unknown: string[] = [];
