@@ -1,9 +1,10 @@
 import { type ChannelModel, connect } from 'amqplib';
 import { Misconfigured, RekeyError, TargetUnreachable, TransientFailure } from '../../errors.ts';
+import { trust } from '../trust.ts';
 import { connectFailure, connectionLost } from './connection-faults.ts';
 import type { Login } from './credential-json.ts';
 import { type OpeningReply, openingReply } from './opening-reply.ts';
-import { placeOf, trust, type Transport } from './transport.ts';
+import { placeOf, type Transport } from './transport.ts';
 
 /** In milliseconds: without a byte from the broker, which makes some refusals wait 3 s; and a login as a whole. */
 const TIME_LIMITS = { silence: 5_000, login: 15_000 };
@@ -107,7 +108,7 @@ async function logInOnce(login: Login, isEncrypted: boolean, limits: typeof TIME
         timeout: limits.silence,
         signal: limit.signal,
         clientProperties: { connection_name: 'rekey' },
-        ...(isEncrypted ? trust(login) : {}),
+        ...(isEncrypted ? trust(login.certificateAuthority) : {}),
       } as Parameters<typeof connect>[1],
     );
     await useOnce(connection, limit.signal);

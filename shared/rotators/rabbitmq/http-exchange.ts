@@ -1,9 +1,10 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { TransientFailure } from '../../errors.ts';
+import { trust } from '../trust.ts';
 import { connectFailure, connectionLost } from './connection-faults.ts';
 import type { Endpoint } from './credential-json.ts';
-import { placeOf, trust, type Transport } from './transport.ts';
+import { placeOf, type Transport } from './transport.ts';
 
 /** In milliseconds; a broker with thousands of connections takes its time for a list of them. */
 const TIME_LIMITS = { connect: 5_000, answer: 20_000 };
@@ -35,7 +36,7 @@ export class HttpExchange {
     this.#endpoint = endpoint;
     this.#transport = transport;
     this.#limits = limits;
-    this.#encrypted = new HttpsAgent({ keepAlive: true, ...trust(endpoint) });
+    this.#encrypted = new HttpsAgent({ keepAlive: true, ...trust(endpoint.certificateAuthority) });
   }
 
   /** Whether the last answer came by TLS. */

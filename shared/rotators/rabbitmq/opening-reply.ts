@@ -1,7 +1,7 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectEncrypted } from 'node:tls';
 import type { Login } from './credential-json.ts';
-import { trust } from './transport.ts';
+import { trust } from '../trust.ts';
 
 /*
  * The driver does not pass on why a virtual host is not opened: the broker says it in words, and the driver drops them. So
@@ -58,10 +58,10 @@ export async function openingReply(
   }
 }
 
-function connectTo({ host, port, ...endpoint }: Login, isEncrypted: boolean): Socket {
+function connectTo({ host, port, certificateAuthority }: Login, isEncrypted: boolean): Socket {
   if (!isEncrypted) return connectPlain({ host, port });
   const name = isIP(host) === 0 ? { servername: host } : {};
-  return connectEncrypted({ host, port, ...name, ...trust({ host, port, ...endpoint }) });
+  return connectEncrypted({ host, port, ...name, ...trust(certificateAuthority) });
 }
 
 interface Method {

@@ -1,4 +1,3 @@
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { TargetUnreachable } from '../../errors.ts';
 import type { Endpoint } from './credential-json.ts';
 
@@ -52,18 +51,4 @@ export function isLoopback(host: string): boolean {
 function isWithoutTls(error: unknown): boolean {
   if (!(error instanceof Error) || !('code' in error)) return false;
   return NO_TLS.test(String(error.code)) || (error.code === 'EPROTO' && NO_TLS_TEXT.test(error.message));
-}
-
-const contexts = new Map<string, SecureContext>();
-
-/** Options of a TLS connection that trusts the system's authorities and the declared one. */
-export function trust({ certificateAuthority }: Endpoint): { rejectUnauthorized: true; secureContext?: SecureContext } {
-  if (certificateAuthority === undefined) return { rejectUnauthorized: true };
-  let secureContext = contexts.get(certificateAuthority);
-  if (secureContext === undefined) {
-    // Reading the system's 150 authorities takes milliseconds: once for each declared one.
-    secureContext = createSecureContext({ ca: [...getCACertificates('default'), certificateAuthority] });
-    contexts.set(certificateAuthority, secureContext);
-  }
-  return { rejectUnauthorized: true, secureContext };
 }

@@ -1,7 +1,7 @@
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { createClient } from '@redis/client';
 import { TargetUnreachable } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
+import { trust } from '../trust.ts';
 import { speaksPlain } from './plain-server.ts';
 import { commandFailure, connectFailure, isNotAllowed, isRefusedLogin } from './redis-errors.ts';
 
@@ -139,7 +139,7 @@ async function open(
     reconnectStrategy: false as const,
   };
   const client = template().duplicate({
-    socket: isEncrypted ? { ...socket, tls: true, ...tlsOptions(login) } : socket,
+    socket: isEncrypted ? { ...socket, tls: true, ...trust(login.certificateAuthority) } : socket,
   });
   // A connection that the server ends between two commands: the next command says so.
   client.on('error', () => undefined);
@@ -185,17 +185,4 @@ function template(): ReturnType<typeof newClient> {
 /** Replies in the form that every version from 6.0 on has; and nothing is sent before the login. */
 function newClient() {
   return createClient({ RESP: 2, disableClientInfo: true, maintNotifications: 'disabled' });
-}
-
-const contexts = new Map<string, SecureContext>();
-
-function tlsOptions({ certificateAuthority }: Login): { rejectUnauthorized: true; secureContext?: SecureContext } {
-  if (certificateAuthority === undefined) return { rejectUnauthorized: true };
-  let secureContext = contexts.get(certificateAuthority);
-  if (secureContext === undefined) {
-    // Reading the system's 150 authorities takes milliseconds: once for each declared one.
-    secureContext = createSecureContext({ ca: [...getCACertificates('default'), certificateAuthority] });
-    contexts.set(certificateAuthority, secureContext);
-  }
-  return { rejectUnauthorized: true, secureContext };
 }
