@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { overTheWire } from './wire.ts';
 
 /** A server in a thread of its own, where writing is its own business. It answers with all that it has heard so far. */
@@ -14,22 +14,19 @@ const server = createServer((socket) => {
   socket.on('data', (data) => { heard += data; socket.write(heard); });
 });
 server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
-parentPort.on('message', () => { heard = ''; parentPort.postMessage('ready'); });
 `;
 
 let worker: Worker;
 let port: number;
 const opened: Socket[] = [];
 
-beforeAll(async () => {
+beforeEach(async () => {
   worker = new Worker(SERVER, { eval: true });
   [port] = (await once(worker, 'message')) as [number];
 });
-afterAll(() => worker.terminate());
 afterEach(async () => {
   for (const socket of opened.splice(0)) socket.destroy();
-  worker.postMessage('forget');
-  await once(worker, 'message');
+  await worker.terminate();
 });
 
 function open(): Socket {

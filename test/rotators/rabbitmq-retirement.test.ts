@@ -16,6 +16,7 @@ import { SecretText } from '../../shared/redact.ts';
 import { endedHash, isEnded } from '../../shared/rotators/rabbitmq/password-hash.ts';
 import { rabbitmqRotator } from '../../shared/rotators/rabbitmq/rabbitmq-rotator.ts';
 import type { ChosenRotator, RetireInput } from '../../shared/rotators/rotator.ts';
+import { spoiling } from '../chaos/broken-rotators.ts';
 import { ChaosWorld, RECOVERIES } from '../chaos/chaos-world.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import {
@@ -269,16 +270,14 @@ describe.skipIf(!hasRabbitmq)(WITH_RABBITMQ, () => {
         const persons = slotOf(secret, 'a');
         let before: string | undefined;
         // Somebody makes a user of the candidate's name just after preflight has found nobody there.
-        const spoil = <Port extends object>(rotator: Port): Port => {
-          const { preflight } = rotator as unknown as ChosenRotator;
-          const meanwhile: ChosenRotator['preflight'] = async (input) => {
-            const answer = await preflight(input);
+        const spoil = spoiling<ChosenRotator>((rotator) => ({
+          preflight: async (input) => {
+            const answer = await rotator.preflight(input);
             if (before === undefined) await rabbitmq.api('PUT', ['users', persons], person);
             before ??= await rabbitmq.stateOf(persons);
             return answer;
-          };
-          return { ...rotator, preflight: meanwhile };
-        };
+          },
+        }));
         // The second write is the journal's: the value is not stored yet.
         const sabotage = { effect: 2, fault: 'killed after' } as const;
         const world = await ChaosWorld.adopted(targetHarness(rabbitmq), secret, { recovery, sabotage, spoil });
