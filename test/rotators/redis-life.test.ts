@@ -322,6 +322,15 @@ describe.skipIf(!hasRedis)(WITH_REDIS, () => {
       expect(await redis.state(adopted)).toBe(before);
     });
 
+    it('looks for a candidate whose value was stored, and is no longer', async () => {
+      const { versionId } = await rotations.bringIn();
+      const { settings, current, known } = rotations;
+      const identity = `${adopted.name}@${versionId}`;
+      const lost = { settings, admin: adopted.admin, identity, versionId, value: undefined, survivor: current.value };
+      await expect(rotations.rotator.retire({ ...lost, known })).rejects.toBeInstanceOf(StillAlive);
+      expect(known).toContainEqual(expect.objectContaining({ versionId, state: 'proposed', wasStored: true }));
+    });
+
     it('does not call a credential dead that it cannot look for, unless no other password is left', async () => {
       const brought = await rotations.bringIn();
       const versionId = rotations.promote(brought);

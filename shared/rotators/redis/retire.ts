@@ -101,8 +101,9 @@ async function retireWithoutValue(
   survivor: Credential | undefined,
   connector: Connector,
 ): Promise<RetireReport> {
-  const state = known.find((entry) => entry.versionId === versionId)?.state;
-  if (state === undefined || state === 'proposed' || state === 'retired') {
+  const entry = known.find((other) => other.versionId === versionId);
+  const mayBeThere = entry?.wasStored === true || entry?.state === 'current' || entry?.state === 'grace';
+  if (!mayBeThere) {
     return { refusedLogin: false, endedSessions: 0, facts: { password: 'never stored, so it was never installed' } };
   }
   if (survivor === undefined) throw lost(identity, 'the secret has no other value');
