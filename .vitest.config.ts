@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-const needsCloud = ['test/fidelity/**/*.test.ts', 'test/contract/{aws,dynamodb}-*.test.ts'];
+const needsCloud = [
+  'test/fidelity/**/*.test.ts',
+  'test/contract/{aws,dynamodb}-*.test.ts',
+  'test/chaos/killed-process.test.ts',
+];
 const needsOpenClaw = ['test/openclaw/**/*.test.ts'];
 const needsDeployment = ['test/workflow/**/*.test.ts', 'test/security/**/*.test.ts'];
 

@@ -1,25 +1,16 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { ClientRequest } from 'node:http';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { startLocalCloud } from '../infra/local/local-cloud.ts';
-import { DynamoDbAuditTrail } from '../shared/aws/dynamodb-audit-trail.ts';
-import { DynamoDbRegistry } from '../shared/aws/dynamodb-registry.ts';
-import { DynamoDbRollouts } from '../shared/aws/dynamodb-rollouts.ts';
-import { SecretsManagerStore } from '../shared/aws/secrets-manager-store.ts';
 import { systemClock } from '../shared/clock.ts';
-import type { SecretType } from '../shared/config/declaration.ts';
-import { configure } from '../shared/configure/configure.ts';
-import { apply } from '../shared/rotation/apply.ts';
-import { audit } from '../shared/rotation/audit.ts';
-import { generate } from '../shared/rotation/generate.ts';
-import { notify } from '../shared/rotation/notify.ts';
-import { retire } from '../shared/rotation/retire.ts';
-import { test } from '../shared/rotation/test.ts';
 import { TARGETS } from '../test/chaos/targets.ts';
-import { RecordingAlertPublisher } from '../test/fakes/recording-alert-publisher.ts';
-import { declaration } from '../test/harness/rotation-world.ts';
-import { createAuditTable, createConsumersTable, createRegistryTable } from '../test/harness/tables.ts';
+import {
+  adoptAt,
+  createTables,
+  type RealPorts,
+  realPorts,
+  rotateWhole,
+  rotationOf,
+} from '../test/harness/real-ports.ts';
 import { ConsumerLoad } from '../test/rotators/consumer-load.ts';
 import type { TargetHarness } from '../test/rotators/target-harness.ts';
 import type { Bench } from './bench.ts';
@@ -70,25 +61,14 @@ export const benchRotators: Bench = async (note, cleanup) => {
 };
 
 async function measure(type: string, harness: TargetHarness): Promise<Row> {
-  const ports = await portsFor(harness);
+  const ports = realPorts(await createTables(), async () => harness.rotator(systemClock));
   const name = `bench_${type}`;
-  const adopted = await harness.adopt(name);
-  const adminSecret = adopted.admin === undefined ? undefined : `${name}_admin`;
-  if (adminSecret !== undefined && adopted.admin !== undefined) await ports.seed(adminSecret, adopted.admin.reveal());
-  await ports.seed(name, adopted.incumbent.reveal());
-  const secret = declaration({
-    type: type as SecretType,
-    graceSeconds: 0,
-    ...adopted.declared,
-    name,
-    ...(adminSecret === undefined ? {} : { adminSecret }),
-  });
-  await configure({ name: 'production', secrets: [secret], alerts: [] }, ports);
+  await adoptAt(harness, name, ports);
   const times: number[] = [];
   const calls: number[] = [];
   for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
     const started = performance.now();
-    const counted = await countingAwsCalls(() => rotateOnce(name, ports));
+    const counted = await countingAwsCalls(() => rotateWhole(rotationOf(name), ports));
     if (round < WARM_UP) continue;
     times.push(performance.now() - started);
     calls.push(counted + 1); // The alert, which is recorded here instead of sent.
@@ -104,7 +84,7 @@ async function measure(type: string, harness: TargetHarness): Promise<Row> {
 }
 
 /** Each replaced value is ended when every consumer has come to an end with what it was at: as after a grace period. */
-async function rotateUnderLoad(harness: TargetHarness, name: string, ports: Ports): Promise<ConsumerLoad> {
+async function rotateUnderLoad(harness: TargetHarness, name: string, ports: RealPorts): Promise<ConsumerLoad> {
   const read = async () => {
     const version = await ports.secretStore.read(name, { stage: 'AWSCURRENT' });
     if (version === undefined) throw new Error(`${name} has no value`);
@@ -114,55 +94,18 @@ async function rotateUnderLoad(harness: TargetHarness, name: string, ports: Port
   const load = new ConsumerLoad(harness, () => current);
   try {
     for (let turn = 0; turn < ROTATIONS; turn += 1) {
-      await rotateOnce(name, ports, async () => {
-        current = await read();
-        await load.everybodyOnce();
+      await rotateWhole(rotationOf(name), ports, {
+        before: async (step) => {
+          if (step !== 'retire') return;
+          current = await read();
+          await load.everybodyOnce();
+        },
       });
     }
   } finally {
     await load.stop();
   }
   return load;
-}
-
-type Ports = Awaited<ReturnType<typeof portsFor>>;
-
-async function portsFor(harness: TargetHarness) {
-  const dynamoDb = new DynamoDBClient({});
-  const secretsManager = new SecretsManagerClient({});
-  const auditTrail = new DynamoDbAuditTrail({
-    client: dynamoDb,
-    table: await createAuditTable(dynamoDb),
-    clock: systemClock,
-  });
-  return {
-    clock: systemClock,
-    registry: new DynamoDbRegistry(dynamoDb, await createRegistryTable(dynamoDb), auditTrail),
-    auditTrail,
-    secretStore: new SecretsManagerStore(secretsManager),
-    rollouts: new DynamoDbRollouts(dynamoDb, await createConsumersTable(dynamoDb)),
-    alerts: new RecordingAlertPublisher(),
-    rotatorFor: async () => harness.rotator(systemClock),
-    isRotatable: () => true,
-    seed: (Name: string, SecretString: string) => secretsManager.send(new CreateSecretCommand({ Name, SecretString })),
-  };
-}
-
-async function rotateOnce(secretId: string, ports: Ports, switched = async (): Promise<void> => undefined) {
-  const input = {
-    environment: 'production',
-    secretId,
-    rotationId: crypto.randomUUID(),
-    reason: 'manual',
-    requestedBy: 'bench',
-  } as const;
-  await generate(input, ports);
-  await test(input, ports);
-  await audit(input, ports);
-  const { retirement } = await apply(input, ports);
-  await notify(input, ports);
-  await switched();
-  if (retirement !== undefined) await retire(retirement, ports);
 }
 
 /** Signed requests that leave this process while `work` runs, retries included. */

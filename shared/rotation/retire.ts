@@ -37,18 +37,20 @@ export async function retire(input: RetirementInput, ports: RotationPorts): Prom
   const { secretId, versionId } = input;
   const before = await requireRecord(registry, secretId);
   const known = credential(before, versionId);
-  if (known === undefined || isOver(known)) return { outcome: 'retired' };
-  if (known.state === 'grace') await requireLeft(known, before, ports);
-
   const holder = `retire/${versionId}`;
+  const isDone = known === undefined || isOver(known);
+  // A try that died once it had written that down has left its lease, and what comes after it.
+  if (isDone && before.lease?.holder !== holder) return { outcome: 'retired' };
+  if (known?.state === 'grace') await requireLeft(known, before, ports);
+
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()));
   let change: Partial<LedgerCredential> = {};
   try {
-    return await retireUnderLease(input, ports, record, known);
+    return await retireUnderLease(input, ports, record, isDone ? undefined : known);
   } catch (error) {
     const now = clock.now();
     if (error instanceof OrphanInDoubt) change = { doubt: error.safeMessage };
-    if (!(error instanceof RateLimited) || waitedSeconds(known, now) >= PATIENCE_SECONDS) throw error;
+    if (!(error instanceof RateLimited) || isDone || waitedSeconds(known, now) >= PATIENCE_SECONDS) throw error;
     return { outcome: 'limited', until: retryTime(error, now).toISOString() };
   } finally {
     await updateRecord(registry, secretId, (latest) =>
@@ -82,22 +84,23 @@ function waitedSeconds({ retireAt }: LedgerCredential, now: Date): number {
   return (now.getTime() - (retireAt ?? now).getTime()) / 1000;
 }
 
+/** `known`: what is to be ended; absent, where that is done. */
 async function retireUnderLease(
   input: RetirementInput,
   ports: RotationPorts,
   record: SecretRecord,
-  known: LedgerCredential,
+  known: LedgerCredential | undefined,
 ): Promise<RetireResult> {
   const { secretId, versionId, rotationId } = input;
   const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
-  if (current?.versionId === versionId || known.state === 'current') {
+  if (known !== undefined && (current?.versionId === versionId || known.state === 'current')) {
     await keep(input, ports);
     return { outcome: 'kept' };
   }
   const admin = await adminValue(ports.secretStore, record, current?.value);
   const work = { ports, admin, survivor: current, rotationId };
-  const after = await endCredential({ ...work, record }, known);
-  const outcome = credential(after, versionId) === undefined ? 'kept' : 'retired';
+  const after = known === undefined ? record : await endCredential({ ...work, record }, known);
+  const outcome = known !== undefined && credential(after, versionId) === undefined ? 'kept' : 'retired';
   if (current !== undefined) {
     // A candidate that was rolled back is ended under its own id.
     await endCallBack(ports.rollouts, secretId, { rotationId: versionId, versionId: current.versionId });

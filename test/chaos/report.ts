@@ -77,6 +77,9 @@ its own at a real target (which, [rotators.md](rotators.md) says), with a consum
 its retirement is harmed once, at one side effect; then the system recovers by itself. The steps are the deployed ones,
 in the order of the deployed state machines, which an interpreter of Amazon States Language runs; registry, Secrets
 Manager, audit trail and table of consumers are fakes that pass the same contract suites as the adapters for AWS.
+A killed process is one in which nothing more happens. With the adapters themselves, on the local cloud, processes are
+really killed (SIGKILL) after every side effect of a rotation of three types by
+[killed-process.test.ts](../test/chaos/killed-process.test.ts).
 
 | column | what happens at the effect |
 |---|---|
