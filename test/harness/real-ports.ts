@@ -12,7 +12,7 @@ import { apply } from '../../shared/rotation/apply.ts';
 import { audit } from '../../shared/rotation/audit.ts';
 import { generate } from '../../shared/rotation/generate.ts';
 import { notify } from '../../shared/rotation/notify.ts';
-import type { RotationInput } from '../../shared/rotation/payloads.ts';
+import type { RetirementInput, RotationInput } from '../../shared/rotation/payloads.ts';
 import type { AlertingPorts, RotationPorts } from '../../shared/rotation/ports.ts';
 import { retire } from '../../shared/rotation/retire.ts';
 import { test } from '../../shared/rotation/test.ts';
@@ -92,22 +92,32 @@ export async function rotateWhole(
   ports: RealPorts,
   { from = 'generate', before = async () => undefined }: { from?: Step; before?: (step: Step) => Promise<void> } = {},
 ): Promise<void> {
+  let retirement: RetirementInput | undefined;
   const work: Readonly<Record<Step, () => Promise<unknown>>> = {
     generate: () => generate(input, ports),
     test: () => test(input, ports),
     audit: () => audit(input, ports),
-    apply: () => apply(input, ports),
+    apply: async () => {
+      ({ retirement } = await apply(input, ports));
+    },
     notify: () => notify(input, ports),
     retire: async () => {
-      // As its execution has it from its beginning, whatever the ledger says by now.
-      const { environment, secretId, rotationId } = input;
-      const versionId = (await requireRecord(ports.registry, secretId)).rotation?.incumbentVersionId;
-      const retireAt = ports.clock.now().toISOString();
-      if (versionId !== undefined) await retire({ environment, secretId, rotationId, versionId, retireAt }, ports);
+      const started = retirement ?? (from === 'generate' ? undefined : await retirementOfLast(input, ports));
+      if (started !== undefined) await retire(started, ports);
     },
   };
   for (const step of STEPS.slice(STEPS.indexOf(from))) {
     await before(step);
     await work[step]();
   }
+}
+
+/** As its execution has it from its beginning, whatever the ledger says by now. */
+async function retirementOfLast(
+  { environment, secretId, rotationId }: RotationInput,
+  { registry, clock }: RealPorts,
+): Promise<RetirementInput | undefined> {
+  const versionId = (await requireRecord(registry, secretId)).rotation?.incumbentVersionId;
+  if (versionId === undefined) return undefined;
+  return { environment, secretId, rotationId, versionId, retireAt: clock.now().toISOString() };
 }
