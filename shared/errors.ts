@@ -221,3 +221,10 @@ export class InternalFault extends RekeyError {
   override readonly name = InternalFault.errorName;
   readonly code = 'REKEY_INTERNAL';
 }
+
+/** Names of the faults that the same work may well get past when it is tried again. */
+export const PASSING_FAULTS: ReadonlySet<string> = new Set([
+  TransientFailure.errorName,
+  Throttled.errorName,
+  TargetUnreachable.errorName,
+]);

@@ -4,6 +4,7 @@ import type { RotationRecord } from '../../shared/registry/registry.ts';
 import { rotationId } from '../../shared/rotation/rotation-id.ts';
 import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment } from '../deployment.ts';
 import { systemClock } from '../../shared/clock.ts';
+import { isLeased } from '../../shared/rotation/lease.ts';
 import { CommandFailure, EXIT_CODE } from '../exit-code.ts';
 import { printable } from './printable.ts';
 import type { Output } from '../output.ts';
@@ -68,7 +69,7 @@ async function requireRotatable({ registry, environment }: Deployment, secretId:
       EXIT_CODE.finding,
     );
   }
-  if (record.lease !== undefined && record.lease.expiresAt > systemClock.now()) {
+  if (isLeased(record, systemClock.now())) {
     throw new CommandFailure(
       `"${secretId}" is being changed by another run right now ("rekey status ${secretId}" shows it); try again when it has ended.`,
       EXIT_CODE.finding,

@@ -197,19 +197,18 @@ export async function takeBack(
       known: record.ledger,
     });
   }
-  if (isIndebted) {
-    await updateRecord(ports.registry, record.secretId, (latest) => {
-      const entry = credential(latest, versionId);
-      if (entry?.state !== 'grace' || entry.identity !== identity) return latest;
-      return withCredentialChange(latest, versionId, { ...NOTHING_OWED, state: 'retired' });
-    });
-  }
   const explained = credential(record, versionId)?.issuance?.explained;
-  if (explained === undefined) return;
+  if (!isIndebted && explained === undefined) return;
   await updateRecord(ports.registry, record.secretId, (latest) => {
-    const issuance = credential(latest, versionId)?.issuance;
-    if (issuance === undefined || (issuance.explained ?? 0) >= explained) return latest;
-    return withCredentialChange(latest, versionId, { issuance: { ...issuance, explained } });
+    const entry = credential(latest, versionId);
+    const isPaid = isIndebted && entry?.state === 'grace' && entry.identity === identity;
+    const issuance = entry?.issuance;
+    const isNews = issuance !== undefined && explained !== undefined && (issuance.explained ?? 0) < explained;
+    if (!isPaid && !isNews) return latest;
+    return withCredentialChange(latest, versionId, {
+      ...(isPaid ? { ...NOTHING_OWED, state: 'retired' } : {}),
+      ...(isNews ? { issuance: { ...issuance, explained } } : {}),
+    });
   });
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { Misconfigured, RecordUnreadable } from '../errors.ts';
 import type { SecretRecord } from '../registry/registry.ts';
 import { requireRecord } from '../registry/update-record.ts';
-import { LEASE_SECONDS } from './lease.ts';
+import { isLeased, LEASE_SECONDS } from './lease.ts';
 import { type DispatchResult, REQUEST_REASONS, type RotationInput, rotationIds } from './payloads.ts';
 import type { RotationPorts } from './ports.ts';
 import { executionName, rotationId } from './rotation-id.ts';
@@ -88,7 +88,7 @@ async function pick(
   },
 ): Promise<ToStart | undefined> {
   const { secretId, dueAt } = record;
-  if (dueAt === undefined || leased(record, now)) return undefined;
+  if (dueAt === undefined || isLeased(record, now)) return undefined;
   const ahead = new Date(now.getTime() + LEASE_SECONDS * 1000);
   const fresh = await registry.get(secretId); // The index is eventually consistent; the record decides.
   if (fresh?.status !== 'active' || fresh.dueAt?.getTime() !== dueAt.getTime()) return undefined;
@@ -96,10 +96,6 @@ async function pick(
   const id = rotationId(environment, secretId, 'due', dueAt.toISOString());
   const due = toStart({ environment, secretId, rotationId: id, reason: 'scheduled', requestedBy });
   return fresh.rotation?.status === 'running' ? { ...due, input: rotationIds(fresh.rotation) } : due;
-}
-
-function leased({ lease }: SecretRecord, now: Date): boolean {
-  return lease !== undefined && lease.expiresAt > now;
 }
 
 function toStart(input: RotationInput): ToStart {

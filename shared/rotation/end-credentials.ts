@@ -1,4 +1,4 @@
-import { IncumbentRefused, SameAsSurvivor, TargetUnreachable, Throttled, TransientFailure } from '../errors.ts';
+import { IncumbentRefused, PASSING_FAULTS, SameAsSurvivor } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
@@ -21,13 +21,6 @@ export interface EndingWork {
   readonly rotationId: string;
 }
 
-/** What the same step may well get past when it is tried again. */
-const PASSING: ReadonlySet<string> = new Set([
-  TransientFailure.errorName,
-  Throttled.errorName,
-  TargetUnreachable.errorName,
-]);
-
 /**
  * Ends every credential of the secret whose grace is over and that no consumer uses, so that a retirement that was lost
  * leaves no debt. Answers the record after it. What cannot be ended blocks nothing here: it stays a debt, with a retirement
@@ -44,7 +37,7 @@ export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
     try {
       record = await endCredential({ ...work, record }, entry);
     } catch (error) {
-      if (PASSING.has((error as Error).name)) throw error;
+      if (PASSING_FAULTS.has((error as Error).name)) throw error;
       record = await requireRecord(ports.registry, secretId);
     }
   }
@@ -89,7 +82,7 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
         log.note('superseded', { superseded_by: survivor.versionId }, 'medium');
         return survivor.versionId;
       }
-      if (entry.state === 'retired' && !PASSING.has((error as Error).name)) await indebt(work, entry);
+      if (entry.state === 'retired' && !PASSING_FAULTS.has((error as Error).name)) await indebt(work, entry);
       throw error;
     }
   });

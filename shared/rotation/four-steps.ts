@@ -1,14 +1,5 @@
 import * as z from 'zod/mini';
-import {
-  LeaseHeld,
-  Misconfigured,
-  RateLimited,
-  RekeyError,
-  RotationEnded,
-  TargetUnreachable,
-  Throttled,
-  TransientFailure,
-} from '../errors.ts';
+import { LeaseHeld, Misconfigured, PASSING_FAULTS, RateLimited, RekeyError, RotationEnded } from '../errors.ts';
 import type { RotationRecord } from '../registry/registry.ts';
 import { apply } from './apply.ts';
 import { audit } from './audit.ts';
@@ -54,10 +45,8 @@ export interface FourStepResult {
 
 /** What the same step may get past when it is tried again, or what is not this rotation's: nothing is rolled back. */
 const PASSING: ReadonlySet<string> = new Set([
-  TransientFailure.errorName,
-  Throttled.errorName,
+  ...PASSING_FAULTS,
   RateLimited.errorName,
-  TargetUnreachable.errorName,
   LeaseHeld.errorName,
   RotationEnded.errorName,
 ]);

@@ -8,7 +8,7 @@ import { issueCandidate, placeCandidate, takeBack } from './bring-in.ts';
 import { adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
 import { endOverdue } from './end-credentials.ts';
 import { followLabel } from './follow-label.ts';
-import { LEASE_SECONDS, withLease } from './lease.ts';
+import { isLeased, LEASE_SECONDS, withLease } from './lease.ts';
 import { credential, withCredential, withCredentialChange, withSuperseded } from './ledger.ts';
 import type { OperationLog } from './operation-log.ts';
 import { type RotationInput, rotationIds } from './payloads.ts';
@@ -57,7 +57,7 @@ async function takeLease(input: RotationInput, ports: RotationPorts): Promise<Be
     if (record.status !== 'active') {
       throw new Misconfigured(`"${input.secretId}" is ${record.status} in secrets.yaml; Rekey does not rotate it.`);
     }
-    if (record.lease?.holder.startsWith('retire/') === true && record.lease.expiresAt > now) {
+    if (record.lease?.holder.startsWith('retire/') === true && isLeased(record, now)) {
       // Seconds: worth waiting for, where another rotation is not. A request would be lost otherwise.
       throw new TransientFailure(`A credential of "${input.secretId}" is being retired.`);
     }

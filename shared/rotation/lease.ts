@@ -8,13 +8,18 @@ import type { SecretRecord } from '../registry/registry.ts';
  */
 export const LEASE_SECONDS = 15 * 60;
 
+/** Whether somebody has the lease of this secret now. */
+export function isLeased({ lease }: Pick<SecretRecord, 'lease'>, now: Date): boolean {
+  return lease !== undefined && lease.expiresAt > now;
+}
+
 /**
  * The record with the lease given to, or renewed for, `holder`. Throws `LeaseHeld` while another one has it. Renewed it is
  * always another one, also within a millisecond: by that a step sees that another one of its rotation has begun.
  */
 export function withLease(record: SecretRecord, holder: string, now: Date): SecretRecord {
   const { lease } = record;
-  if (lease !== undefined && lease.holder !== holder && lease.expiresAt > now) {
+  if (lease !== undefined && lease.holder !== holder && isLeased(record, now)) {
     throw new LeaseHeld(`Another run is changing "${record.secretId}" until ${lease.expiresAt.toISOString()}.`);
   }
   const before = lease?.holder === holder ? lease.expiresAt.getTime() : 0;

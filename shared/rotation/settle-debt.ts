@@ -99,11 +99,8 @@ function debtOf(record: SecretRecord, versionId: string | undefined): LedgerCred
 async function proofOf(record: SecretRecord, versionId: string, ports: RotationPorts): Promise<SettleResult['proof']> {
   const value = (await ports.secretStore.read(record.secretId, { versionId }))?.value;
   if (value === undefined) return 'stated';
-  const rotator = await requireRotator(ports, record);
-  try {
-    if ((await rotator.probe(value, rotatorSettings(record))) === 'refused') return 'refused';
-  } finally {
-    await rotator.release();
-  }
+  await using afterwards = new AsyncDisposableStack();
+  const rotator = await requireRotator(ports, record, afterwards);
+  if ((await rotator.probe(value, rotatorSettings(record))) === 'refused') return 'refused';
   throw new StillAlive(`Version ${versionId} of "${record.secretId}" still opens its target: it is not settled.`);
 }
