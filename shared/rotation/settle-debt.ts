@@ -6,7 +6,7 @@ import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { requestInput } from '../rollout/payloads.ts';
 import { requireRotator, rotatorSettings } from './credential-values.ts';
 import { withLease, withoutLease } from './lease.ts';
-import { credential, NOTHING_OWED, withCredentialChange } from './ledger.ts';
+import { credential, isOver, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RotationPorts } from './ports.ts';
 
@@ -39,7 +39,9 @@ export async function settleDebt(input: SettleInput, ports: RotationPorts): Prom
   const { secretId } = input;
   assertHarmless(input.statement);
   const before = await requireRecord(registry, secretId);
-  const { versionId, identity, state } = debtOf(before, input.versionId);
+  const debt = debtOf(before, input.versionId);
+  const { versionId, identity } = debt;
+  const isDone = isOver(debt);
   const holder = `settle/${versionId}`;
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()), before);
   const log = new OperationLog(clock, {
@@ -56,7 +58,7 @@ export async function settleDebt(input: SettleInput, ports: RotationPorts): Prom
   try {
     const { answer: proof, entries } = await log.collect(auditTrail, secretId, async () => {
       const found = await proofOf(record, versionId, ports);
-      if (state !== 'retired') log.note('debt_settled', { refused_login: found === 'refused' }, 'high');
+      if (!isDone) log.note('debt_settled', { refused_login: found === 'refused' }, 'high');
       return found;
     });
     await updateRecord(
@@ -90,7 +92,7 @@ function debtOf(record: SecretRecord, versionId: string | undefined): LedgerCred
     throw new Misconfigured(`Of "${record.secretId}" ${found}.`);
   }
   const entry = credential(record, versionId);
-  if (entry !== undefined && (owed.includes(entry) || entry.state === 'retired')) return entry;
+  if (entry !== undefined && (owed.includes(entry) || isOver(entry))) return entry;
   throw new Misconfigured(
     `Version ${versionId} of "${record.secretId}" is not owed${owed.length === 0 ? '' : `; owed are: ${named}`}.`,
   );

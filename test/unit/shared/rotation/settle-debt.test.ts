@@ -114,6 +114,21 @@ describe('a debt that a person settles', () => {
     expect(await settled(world)).toHaveLength(1);
   });
 
+  it('is not what was ended and is to be proved dead once more', async () => {
+    const { world, retirement } = await indebted();
+    await updateRecord(world.registry, SECRET, (record) => ({
+      ...record,
+      ledger: record.ledger.map((entry) =>
+        entry.versionId === retirement.versionId ? { ...entry, state: 'retired' as const } : entry,
+      ),
+    }));
+    const before = (await world.record()).ledger;
+    expect(credential(await world.record(), retirement.versionId)?.retireAt).toBeDefined();
+    const request = requestOf({ versionId: retirement.versionId });
+    await expect(settleDebt(request, world)).rejects.toBeInstanceOf(Misconfigured);
+    expect((await world.record()).ledger).toEqual(before);
+  });
+
   it('is never what is current, in its grace period without a debt, or unknown', async () => {
     const { world, retirement } = await indebted();
     const { versionId } = await world.current();
