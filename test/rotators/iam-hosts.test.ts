@@ -4,7 +4,7 @@ import { TransientFailure } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import { iamRotator } from '../../shared/rotators/iam/iam-rotator.ts';
 import type { IssuedRotator, KnownCredential, RetireReport, RotatorSettings } from '../../shared/rotators/rotator.ts';
-import { InMemoryIam, type InMemoryKey, USER, valueOf } from '../fakes/in-memory-iam.ts';
+import { InMemoryIam, type InMemoryIamOptions, type InMemoryKey, USER, valueOf } from '../fakes/in-memory-iam.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
 const SETTINGS: RotatorSettings = {
@@ -22,15 +22,16 @@ const LATEST = { Active: 15_000, Inactive: 12_000, Deleted: 12_000 } as const;
 
 /** One secret whose key an `issue` has made, at an AWS with hosts that know things late. */
 class Hosts {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock;
   readonly iam: InMemoryIam;
   readonly rotator: IssuedRotator;
   readonly incumbent: SecretText;
   readonly #since: Date;
 
   /** How late each host learns of each change, which host answers, and how long that takes: one number for each question. */
-  constructor(chance: () => number = () => 0) {
+  constructor(chance: () => number = () => 0, options: Partial<InMemoryIamOptions> = {}) {
     const hosts = 3;
+    this.clock = options.clock ?? new ManualClock();
     this.iam = new InMemoryIam({
       clock: this.clock,
       hosts,
@@ -39,6 +40,7 @@ class Hosts {
         return Math.floor(chance() * hosts) % hosts;
       },
       lagMilliseconds: (status) => Math.floor(chance() * LATEST[status]),
+      ...options,
     });
     this.incumbent = this.iam.seed();
     this.rotator = iamRotator({ clock: this.clock, aws: this.iam.clients });
@@ -62,8 +64,21 @@ class Hosts {
   /** Ends the new key beside the old one, or the other way round; again while it is told to, as the workflow does. */
   async retire(
     key: InMemoryKey,
-    { hasValue = true, isNamed = true } = {},
+    options: { hasValue?: boolean; isNamed?: boolean } = {},
   ): Promise<RetireReport & { readonly seconds: number }> {
+    for (let tries = 0; tries < 5; tries += 1) {
+      const start = this.clock.now().getTime();
+      try {
+        const report = await this.retireOnce(key, options);
+        return { ...report, seconds: (this.clock.now().getTime() - start) / 1000 };
+      } catch (error) {
+        if (!(error instanceof TransientFailure)) throw error;
+      }
+    }
+    throw new Error('It came to no end.');
+  }
+
+  async retireOnce(key: InMemoryKey, { hasValue = true, isNamed = true } = {}): Promise<RetireReport> {
     const isNew = key.id !== this.#oldId;
     const survivor = isNew ? this.incumbent : valueOf(this.iam.keys[1] as InMemoryKey);
     const issuance = { since: this.#since, existing: [this.#oldId], attempts: 1, explained: isNamed ? 1 : 0 };
@@ -75,16 +90,7 @@ class Hosts {
     const identity = isNew ? newId : key.id;
     const value = hasValue ? valueOf(key) : undefined;
     const input = { settings: SETTINGS, admin: undefined, identity, versionId: isNew ? 'v2' : 'v1', survivor, known };
-    for (let tries = 0; tries < 5; tries += 1) {
-      const start = this.clock.now().getTime();
-      try {
-        const report = await this.rotator.retire({ ...input, value });
-        return { ...report, seconds: (this.clock.now().getTime() - start) / 1000 };
-      } catch (error) {
-        if (!(error instanceof TransientFailure)) throw error;
-      }
-    }
-    throw new Error('It came to no end.');
+    return this.rotator.retire({ ...input, value });
   }
 
   get #oldId(): string {
@@ -177,6 +183,38 @@ it('a key that one host lists is not gone because another does not know it', asy
   });
   await expect(retired).rejects.toBeInstanceOf(TransientFailure);
   expect(iam.alive).toContain(key);
+});
+
+describe('a lost key that IAM lists at the last moment', () => {
+  /** Of its retirement, where each request takes so long, and the key is listed so long after it was made. */
+  const retireLost = async (requestSeconds: number, listedSeconds: number) => {
+    const clock = new ManualClock();
+    let isMade = false;
+    const hosts: Hosts = new Hosts(() => 0, {
+      clock,
+      lagMilliseconds: (status) => (status === 'Active' ? listedSeconds * 1000 : 0),
+      route: () => {
+        clock.advance(isMade ? requestSeconds : 0);
+        return 0;
+      },
+    });
+    const key = await hosts.issue();
+    isMade = true;
+    return { hosts, key, retired: hosts.retireOnce(key, { hasValue: false, isNamed: false }) };
+  };
+
+  it('is found, although the looks before it took their time', async () => {
+    const { hosts, key, retired } = await retireLost(0.4, 14.9);
+    expect((await retired).facts['removed_leftovers']).toContain(key.id);
+    expect(hosts.iam.alive).not.toContain(key);
+  });
+
+  it('is not said to be gone where the time is over before it can be listed: another try finds it', async () => {
+    const { hosts, key, retired } = await retireLost(25, 55);
+    await expect(retired).rejects.toBeInstanceOf(TransientFailure);
+    const { facts } = await hosts.retireOnce(key, { hasValue: false, isNamed: false });
+    expect(facts['removed_leftovers']).toContain(key.id);
+  });
 });
 
 describe('ending a key takes', () => {

@@ -19,7 +19,7 @@ export function isSameUser(one: Caller, other: Caller): boolean {
 }
 
 /** A key that was made or used as the current one a moment ago is not refused for good before it was so long. */
-const PATIENCE = { withinMilliseconds: 10_000, everyMilliseconds: 2_000 } as const;
+const PATIENCE = { untilMilliseconds: 10_000, everyMilliseconds: 2_000 } as const;
 
 /**
  * One login with a key. On a connection of its own, because each may come to another host, and a new or changed key is
@@ -42,7 +42,7 @@ export async function callerOf({ id, secret }: AccessKey, aws: AwsClients): Prom
 
 /** As `callerOf`, of a key that ought to work: a refusal counts only when it stays. */
 export async function expectedCaller(key: AccessKey, aws: AwsClients, clock: Clock): Promise<Caller | 'refused'> {
-  const caller = await new Wait(clock, PATIENCE.withinMilliseconds).until(PATIENCE, async () => {
+  const caller = await new Wait(clock, PATIENCE.untilMilliseconds).until(PATIENCE, async () => {
     const answer = await callerOf(key, aws);
     return answer === 'refused' ? undefined : answer;
   });

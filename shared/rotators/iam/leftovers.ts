@@ -144,17 +144,21 @@ interface Leftover extends Unexplained {
 
 /**
  * IAM may list a key seconds after it was made, and know of its use later still: looks again until one is there of which
- * it says enough, or none can come any more.
+ * it says enough, or none can come any more. Throws `TransientFailure` where the work's time is over before.
  */
 async function findLeftovers(keys: UserKeys, wait: Wait, lost: LostAttempts): Promise<readonly Leftover[]> {
-  const latest = madeUntil(lost.issuance, lost.attempts);
-  const look = { withinMilliseconds: settled(wait, latest), everyMilliseconds: APART_MILLISECONDS };
+  const untilMilliseconds = settled(wait, madeUntil(lost.issuance, lost.attempts));
   let unnamed: readonly Unexplained[] = [];
-  await wait.until(look, async () => {
+  let lookedAt = 0;
+  const found = await wait.until({ untilMilliseconds, everyMilliseconds: APART_MILLISECONDS }, async () => {
+    lookedAt = wait.elapsedMilliseconds;
     const judged = await judgeUnexplained(keys, await keys.list(), lost);
     unnamed = judged.filter(({ isNamed }) => !isNamed);
     return unnamed.length === 0 || unnamed.some(({ doubt }) => doubt === USE_UNKNOWN) ? undefined : unnamed;
   });
+  if (found === undefined && lookedAt < untilMilliseconds) {
+    throw new TransientFailure(`IAM may not list yet what was made lately for "${keys.user}".`);
+  }
   return unnamed.map((one) => ({
     ...one,
     made: one.key.createdAt === undefined ? undefined : keys.time.here(one.key.createdAt),

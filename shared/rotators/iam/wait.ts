@@ -34,22 +34,21 @@ export class Wait {
   }
 
   /**
-   * Asks until the answer is not `undefined`, or `withinMilliseconds` (or the work's own time) have passed. What a question
-   * throws is thrown on.
+   * Asks until the answer is not `undefined`, or `untilMilliseconds` (of `elapsedMilliseconds`) have come, when it is asked
+   * for the last time; or the work's own time is over. What a question throws is thrown on.
    */
   async until<Answer>(
     {
-      withinMilliseconds,
+      untilMilliseconds,
       everyMilliseconds,
-    }: { readonly withinMilliseconds: number; readonly everyMilliseconds: number },
+    }: { readonly untilMilliseconds: number; readonly everyMilliseconds: number },
     question: () => Promise<Answer | undefined>,
   ): Promise<Answer | undefined> {
-    const end = this.elapsedMilliseconds + withinMilliseconds;
     for (;;) {
+      const left = untilMilliseconds - this.elapsedMilliseconds;
       const answer = await question();
       if (answer !== undefined) return answer;
-      if (this.elapsedMilliseconds + everyMilliseconds > end || !(await this.pause(everyMilliseconds)))
-        return undefined;
+      if (left <= 0 || !(await this.pause(Math.min(everyMilliseconds, left)))) return undefined;
     }
   }
 }
