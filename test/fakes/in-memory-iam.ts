@@ -161,7 +161,8 @@ export class InMemoryIam {
         key.isUsed = true;
         return [200, `<Arn>${ARN}</Arn><UserId>AIDAAPP</UserId><Account>000000000000</Account>`];
       case 'GetAccessKeyLastUsed':
-        return [200, `<AccessKeyLastUsed>${key?.isUsed === true ? lastUse(this.#told) : ''}</AccessKeyLastUsed>`];
+        if (key === undefined || statusOf(key) === 'Deleted') return [404, 'NoSuchEntity'];
+        return [200, `<AccessKeyLastUsed>${key.isUsed ? lastUse(this.#told) : ''}</AccessKeyLastUsed>`];
       case 'ListAccessKeys':
         return [200, `<AccessKeyMetadata>${this.#listed(host)}</AccessKeyMetadata>`];
       case 'CreateAccessKey':

@@ -170,6 +170,30 @@ describe('whatever somebody does to the keys of the user while a rotation runs',
   });
 });
 
+it.each(Array.from({ length: 12 }, (_, index) => 9 + index))(
+  'one that is used before request %i spares the other, which may be his then, or was disabled by then',
+  async (request) => {
+    const rotation = new Rotation({
+      hasIncumbent: false,
+      aheadSeconds: 0,
+      tries: [],
+      deeds: [
+        { request: 8, deed: 'makes a key' },
+        { request, deed: 'uses one' },
+      ],
+      retiredAfter: 0,
+    });
+    await rotation.attempt('request lost');
+    rotation.clock.advance(45);
+    await rotation.attempt('answer lost');
+    const fault = await rotation.retire();
+    const [ours, his] = rotation.iam.keys as [InMemoryKey, InMemoryKey];
+    expect(his.isUsed).toBe(fault instanceof OrphanInDoubt);
+    const kept = his.isUsed ? 'Active' : 'Deleted';
+    expect([ours, his].map(statusOf)).toEqual([kept, kept]);
+  },
+);
+
 it('where nobody else is, the retirement of a rotation that was interrupted anyhow ends well', async () => {
   await fc.assert(
     fc.asyncProperty(story(fc.constant('uses one')), async (told) => {

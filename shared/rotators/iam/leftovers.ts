@@ -115,20 +115,25 @@ export async function endLeftovers(
     }
     if (doubt !== undefined) throw inDoubt(keys, text, doubt);
   }
-  for (const { key, made } of leftovers) {
+  // The others, too, before one is deleted: a use makes them all doubtful, and so far it can be undone.
+  for (const { key } of leftovers.slice(1)) await keys.disable(key.id);
+  for (const [index, { key, made }] of leftovers.entries()) {
     const settledMilliseconds = settled(wait, made);
-    await endKey({ keys, wait, id: key.id, settledMilliseconds, beforeDeletion: () => assertUnused(keys, key) });
+    const remaining = leftovers.slice(index).map((one) => one.key);
+    await endKey({ keys, wait, id: key.id, settledMilliseconds, beforeDeletion: () => assertUnused(keys, remaining) });
   }
   return described;
 }
 
-/** Somebody may have used it between the look at it and its disabling: then it is turned on again. */
-async function assertUnused(keys: UserKeys, key: UserKey): Promise<void> {
-  const use = await keys.lastUse(key.id);
-  const doubt = doubtOfUse(use);
-  if (doubt === undefined) return;
-  if (key.status === 'Active') await keys.enable(key.id);
-  throw inDoubt(keys, describeKey(key, use), doubt);
+/** Somebody may have used one between the look at it and its disabling: then they are turned on again. */
+async function assertUnused(keys: UserKeys, disabled: readonly UserKey[]): Promise<void> {
+  for (const key of disabled) {
+    const use = await keys.lastUse(key.id);
+    const doubt = doubtOfUse(use);
+    if (doubt === undefined) continue;
+    for (const { id, status } of disabled) if (status === 'Active') await keys.enable(id);
+    throw inDoubt(keys, describeKey(key, use), doubt);
+  }
 }
 
 function inDoubt({ user }: UserKeys, described: string, doubt: string): OrphanInDoubt {
