@@ -1,5 +1,5 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import * as fc from '../harness/properties.ts';
 import { inMemoryChosen, inMemoryIssued } from './in-memory-harnesses.ts';
 import { LateWorld, type SecondFault } from './late-world.ts';
 

@@ -1,10 +1,10 @@
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CandidateUnproven, Misconfigured } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { parseScopes } from '../../shared/rotators/api-key/openai/openai-scopes.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import * as fc from '../harness/properties.ts';
 import type { Place } from '../providers/openai-server.ts';
 import { ApiKeyHarness, keyOf } from './api-key-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';

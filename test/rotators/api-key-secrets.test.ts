@@ -1,8 +1,8 @@
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Misconfigured, type RekeyError } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { assertKeyOnce, parseKeySecret, withKey } from '../../shared/rotators/api-key/key-secret.ts';
+import * as fc from '../harness/properties.ts';
 import { ApiKeyHarness, keyOf } from './api-key-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 

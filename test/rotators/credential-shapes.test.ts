@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import type { PolicyDeclaration } from '../../shared/config/declaration.ts';
@@ -7,6 +6,7 @@ import { SecretText } from '../../shared/redact.ts';
 import { credentialRotator } from '../../shared/rotators/credential/credential-rotator.ts';
 import { meetsPolicy } from '../../shared/rotators/password.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import * as fc from '../harness/properties.ts';
 
 const rotator = credentialRotator({ clock: systemClock });
 

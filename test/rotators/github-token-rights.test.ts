@@ -1,8 +1,8 @@
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CandidateUnproven, Misconfigured } from '../../shared/errors.ts';
 import { differences, narrow, parsePermissions } from '../../shared/rotators/github-token/permissions.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import * as fc from '../harness/properties.ts';
 import { GitHubTokenHarness } from './github-token-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 

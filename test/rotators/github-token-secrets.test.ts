@@ -1,8 +1,8 @@
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Misconfigured, RekeyError } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { assertTokenOnce, parseTokenSecret, withToken } from '../../shared/rotators/github-token/token-secret.ts';
+import * as fc from '../harness/properties.ts';
 import { GitHubTokenHarness, tokenOf } from './github-token-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 

@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpRequestDeclaration } from '../../shared/config/declaration.ts';
 import { Misconfigured, RekeyError } from '../../shared/errors.ts';
@@ -6,6 +5,7 @@ import { SecretText } from '../../shared/redact.ts';
 import { render } from '../../shared/rotators/http/render.ts';
 import { send } from '../../shared/rotators/http/transport.ts';
 import { adminWords, wordsFrom } from '../../shared/rotators/http/words.ts';
+import * as fc from '../harness/properties.ts';
 import { KeyServer } from '../providers/key-server.ts';
 import { HttpWorld } from './http-world.ts';
 

@@ -1,6 +1,6 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isJsonPointer, valueAt } from '../../shared/rotators/http/json-pointer.ts';
+import * as fc from '../harness/properties.ts';
 
 /** https://www.rfc-editor.org/rfc/rfc6901#section-5 */
 const DOCUMENT = {

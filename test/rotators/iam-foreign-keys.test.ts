@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OrphanInDoubt, RekeyError } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
@@ -7,6 +6,7 @@ import { iamRotator } from '../../shared/rotators/iam/iam-rotator.ts';
 import type { Issuance, IssuedRotator, KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { InMemoryIam, type InMemoryKey, statusOf, USER } from '../fakes/in-memory-iam.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import * as fc from '../harness/properties.ts';
 
 const SETTINGS: RotatorSettings = {
   secretId: 'uploader',

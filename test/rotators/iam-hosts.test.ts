@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TransientFailure } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
@@ -6,6 +5,7 @@ import { iamRotator } from '../../shared/rotators/iam/iam-rotator.ts';
 import type { IssuedRotator, KnownCredential, RetireReport, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { InMemoryIam, type InMemoryIamOptions, type InMemoryKey, USER, valueOf } from '../fakes/in-memory-iam.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import * as fc from '../harness/properties.ts';
 
 const SETTINGS: RotatorSettings = {
   secretId: 'uploader',

@@ -1,10 +1,19 @@
-import { assert, constant, constantFrom, dictionary, jsonValue, oneof, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Misconfigured, RekeyError } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { assertKeyOnce, candidateJson, isKeyId, parseAccessKey } from '../../shared/rotators/iam/access-key-json.ts';
 import { declaredUser, isUserArn } from '../../shared/rotators/iam/declared-user.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import {
+  assert,
+  constant,
+  constantFrom,
+  dictionary,
+  jsonValue,
+  oneof,
+  property,
+  string,
+} from '../harness/properties.ts';
 
 const ID = 'AKIAIOSFODNN7EXAMPLE';
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';

@@ -1,7 +1,7 @@
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Misconfigured } from '../../shared/errors.ts';
 import { accountText, identifier, literal } from '../../shared/rotators/mysql/sql-text.ts';
+import * as fc from '../harness/properties.ts';
 import { connectTo, type DatabaseHarness, faultOf, parsed } from './mysql-harness.ts';
 
 const fragment = fc.constantFrom(

@@ -1,9 +1,9 @@
-import * as fc from 'fast-check';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IncumbentRefused, Misconfigured } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
+import * as fc from '../harness/properties.ts';
 import { parsed, PostgresHarness, usernameOf } from './postgresql-harness.ts';
 
 let postgres: PostgresHarness;

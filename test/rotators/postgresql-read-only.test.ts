@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import * as fc from 'fast-check';
 import { escapeIdentifier } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CandidateUnproven, Misconfigured, SlotOccupied } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import type { KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
+import * as fc from '../harness/properties.ts';
 import { parsed, PostgresHarness, SECRET_ID, usernameOf } from './postgresql-harness.ts';
 
 let postgres: PostgresHarness;

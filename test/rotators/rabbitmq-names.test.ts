@@ -1,9 +1,9 @@
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Misconfigured, RekeyError } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
 import { candidateAfter } from '../../shared/rotators/rabbitmq/user-names.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import * as fc from '../harness/properties.ts';
 import { hasRabbitmq, parsed, RabbitmqHarness, WITH_RABBITMQ } from './rabbitmq-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 

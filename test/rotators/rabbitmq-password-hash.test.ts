@@ -1,6 +1,6 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { endedHash, hashPassword, isEnded, isHashOf } from '../../shared/rotators/rabbitmq/password-hash.ts';
+import * as fc from '../harness/properties.ts';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 40 });
 const SHA256 = 'rabbit_password_hashing_sha256';

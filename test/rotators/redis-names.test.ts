@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import { Misconfigured } from '../../shared/errors.ts';
+import * as fc from '../harness/properties.ts';
 import { hashOf, hasRedis, parsed, RedisHarness, WITH_REDIS } from './redis-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';

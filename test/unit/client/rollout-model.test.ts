@@ -1,6 +1,6 @@
-import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Secrets } from '../../../client/secrets.ts';
+import * as fc from '../../harness/properties.ts';
 import { BOUND_SECONDS, type ModelProcess, RolloutModel, settled } from './rollout-model.ts';
 
 /** One move in the script; counterexamples show its label. */
@@ -117,7 +117,6 @@ describe('consumers, Rekey and the network in any order', () => {
         // Whoever is left behind must not run on in the next script.
         for (const process of model.processes) process.isDead = true;
       }),
-      { numRuns: Number(process.env.REKEY_MODEL_RUNS ?? 100) },
     );
     // The scripts reach what they are about.
     expect(ended).toBeGreaterThan(20);

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAuthError } from '../../../client/auth-error.ts';
 import { describeFailure } from '../../../client/describe-failure.ts';
 import { SecretValue } from '../../../client/secret-value.ts';
+import * as fc from '../../harness/properties.ts';
 
 const TEXT = '{"username":"app","password":"s3cr3t/ü+\\"x","nested":[{"key":"deep-key"}]}';
 const value = new SecretValue({ name: 'prod/db', versionId: 'v1', text: TEXT });

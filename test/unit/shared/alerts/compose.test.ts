@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   failedAlert,
@@ -11,6 +10,7 @@ import {
 import { remedyFor } from '../../../../shared/alerts/remedies.ts';
 import * as errors from '../../../../shared/errors.ts';
 import type { RotationRecord, SecretRecord } from '../../../../shared/registry/registry.ts';
+import * as fc from '../../../harness/properties.ts';
 import { declaration } from '../../../harness/rotation-world.ts';
 
 const NOW = new Date('2026-03-01T12:00:10.000Z');

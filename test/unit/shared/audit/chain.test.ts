@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AuditOperation } from '../../../../shared/audit/audit-trail.ts';
 import { canonicalJson, GENESIS_HASH, linkEntries } from '../../../../shared/audit/chain.ts';
 import { lineOf, MAX_LINE_CHARACTERS, parseLine } from '../../../../shared/audit/entry-line.ts';
+import * as fc from '../../../harness/properties.ts';
 import { anyOperation, linesOf } from './generated-chain.ts';
 
 const first: AuditOperation = {

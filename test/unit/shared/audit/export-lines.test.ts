@@ -1,7 +1,7 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_LINE_CHARACTERS } from '../../../../shared/audit/entry-line.ts';
 import { exportLines, type UnreadableLine } from '../../../../shared/audit/export-lines.ts';
+import * as fc from '../../../harness/properties.ts';
 
 async function linesOf(chunks: Iterable<Uint8Array>): Promise<(string | UnreadableLine)[]> {
   const lines: (string | UnreadableLine)[] = [];

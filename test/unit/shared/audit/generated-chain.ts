@@ -1,7 +1,7 @@
-import * as fc from 'fast-check';
 import type { AuditHead, AuditOperation } from '../../../../shared/audit/audit-trail.ts';
 import { GENESIS, type LinkedEntry, linkEntries } from '../../../../shared/audit/chain.ts';
 import { lineOf } from '../../../../shared/audit/entry-line.ts';
+import * as fc from '../../../harness/properties.ts';
 
 /** Text that tries to look like the parts of a line. */
 const hostileText = fc.oneof(

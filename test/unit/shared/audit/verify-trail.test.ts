@@ -1,8 +1,8 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AuditHead, AuditTrail } from '../../../../shared/audit/audit-trail.ts';
 import { verifyTrail } from '../../../../shared/audit/verify-trail.ts';
 import { InMemoryAuditTrail } from '../../../fakes/in-memory-audit-trail.ts';
+import * as fc from '../../../harness/properties.ts';
 import { anyOperation, chainOf } from './generated-chain.ts';
 
 const operations = fc.sample(anyOperation, { numRuns: 3, seed: 5 });

@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer';
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../../../shared/audit/audit-trail.ts';
 import { canonicalJson, exportLine, hashOf } from '../../../../shared/audit/chain.ts';
 import { exportLines } from '../../../../shared/audit/export-lines.ts';
 import { ChainVerifier, type Verification, verifyChain } from '../../../../shared/audit/verify.ts';
+import * as fc from '../../../harness/properties.ts';
 import { anyChain, anyOperation, chainOf, type GeneratedChain } from './generated-chain.ts';
 
 /** A chain and a position (from 1) in it. */

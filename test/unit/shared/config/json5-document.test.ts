@@ -1,9 +1,9 @@
-import * as fc from 'fast-check';
 import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 
 import { readJson5 } from '../../../../shared/config/json5-document.ts';
 import { nodeAt, offsetOf, toPlain } from '../../../../shared/config/yaml-tree.ts';
+import * as fc from '../../../harness/properties.ts';
 
 function plain(text: string): unknown {
   const document = readJson5(text);

@@ -1,10 +1,10 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { parseOpenClaw } from '../../../../shared/config/openclaw-settings.ts';
 import { parseConfiguration } from '../../../../shared/config/parse-configuration.ts';
 import { formatProblem } from '../../../../shared/config/problem.ts';
 import { DEFAULT_SETTINGS } from '../../../../shared/config/rollout-settings.ts';
+import * as fc from '../../../harness/properties.ts';
 import { cpuMilliseconds } from './one-secret.ts';
 import { REQUEST } from './request-openclaw.ts';
 

@@ -1,9 +1,9 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { Configuration, SecretDeclaration } from '../../../../shared/config/declaration.ts';
 import { parseConfiguration } from '../../../../shared/config/parse-configuration.ts';
 import { formatProblem, formatProblems } from '../../../../shared/config/problem.ts';
+import * as fc from '../../../harness/properties.ts';
 import { cpuMilliseconds } from './one-secret.ts';
 
 const NOW = new Date('2026-01-01T00:00:00Z');

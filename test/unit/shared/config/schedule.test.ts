@@ -1,9 +1,9 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { Schedule } from '../../../../shared/config/declaration.ts';
 import { withJitter } from '../../../../shared/config/jitter.ts';
 import { approximateIntervalSeconds, isOver, nextDue, parseSchedule } from '../../../../shared/config/schedule.ts';
+import * as fc from '../../../harness/properties.ts';
 
 const DAY = 86_400;
 

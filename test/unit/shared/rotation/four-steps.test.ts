@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { verifyTrail } from '../../../../shared/audit/verify-trail.ts';
 import type { SecretDeclaration } from '../../../../shared/config/declaration.ts';
@@ -25,6 +24,7 @@ import { rollBack } from '../../../../shared/rotation/roll-back.ts';
 import { executionName } from '../../../../shared/rotation/rotation-id.ts';
 import { Saboteur } from '../../../chaos/saboteur.ts';
 import { InMemorySecretStore } from '../../../fakes/in-memory-secret-store.ts';
+import * as fc from '../../../harness/properties.ts';
 import { declaration, ENVIRONMENT, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
 
 const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;

@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Misconfigured } from '../../../../shared/errors.ts';
 import { SecretText } from '../../../../shared/redact.ts';
@@ -9,6 +8,7 @@ import * as mysql from '../../../../shared/rotators/mysql/credential-json.ts';
 import * as postgresql from '../../../../shared/rotators/postgresql/credential-json.ts';
 import * as rabbitmq from '../../../../shared/rotators/rabbitmq/credential-json.ts';
 import * as redis from '../../../../shared/rotators/redis/credential-json.ts';
+import * as fc from '../../../harness/properties.ts';
 
 const PLAIN = 'a/telling value';
 

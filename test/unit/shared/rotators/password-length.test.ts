@@ -1,5 +1,4 @@
 import { createServer, type AddressInfo } from 'node:net';
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PolicyDeclaration, SECRET_TYPES } from '../../../../shared/config/declaration.ts';
 import { Misconfigured } from '../../../../shared/errors.ts';
@@ -8,6 +7,7 @@ import { systemClock } from '../../../../shared/clock.ts';
 import { MOST_PASSWORD_BYTES, randomPassword, tooLongFor } from '../../../../shared/rotators/password.ts';
 import { rotatorFor } from '../../../../shared/rotators/rotator-for.ts';
 import type { PreflightInput } from '../../../../shared/rotators/rotator.ts';
+import * as fc from '../../../harness/properties.ts';
 
 const TYPES = Object.keys(MOST_PASSWORD_BYTES) as readonly (keyof typeof MOST_PASSWORD_BYTES)[];
 const policy = (length: number, alphabet = 'abcdefgh'): PolicyDeclaration => ({ length, alphabet, require: [] });

@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PolicyDeclaration } from '../../../../shared/config/declaration.ts';
 import { Misconfigured } from '../../../../shared/errors.ts';
@@ -9,6 +8,7 @@ import {
   type RandomInteger,
   randomPassword,
 } from '../../../../shared/rotators/password.ts';
+import * as fc from '../../../harness/properties.ts';
 
 const policy = (more: Partial<PolicyDeclaration>): PolicyDeclaration => ({ length: 16, require: [], ...more });
 

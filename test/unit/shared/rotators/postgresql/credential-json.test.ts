@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Misconfigured } from '../../../../../shared/errors.ts';
 import { SecretText } from '../../../../../shared/redact.ts';
@@ -7,6 +6,7 @@ import {
   candidateJson,
   parseCredential,
 } from '../../../../../shared/rotators/postgresql/credential-json.ts';
+import * as fc from '../../../../harness/properties.ts';
 
 const base = { engine: 'postgres', host: 'db.test', username: 'app', password: 'S3cret-value' };
 const secret = (value: unknown) => new SecretText(JSON.stringify(value));

@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import {
   isManaged,
@@ -7,6 +6,7 @@ import {
   readManaged,
   slotsOf,
 } from '../../../../../shared/rotators/postgresql/role-names.ts';
+import * as fc from '../../../../harness/properties.ts';
 
 it('names the two login roles after the owner', () => {
   expect(slotsOf('app')).toEqual(['app_a', 'app_b']);

@@ -1,6 +1,6 @@
-import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { assignment, splitNames } from '../../../../../shared/rotators/postgresql/role-settings.ts';
+import * as fc from '../../../../harness/properties.ts';
 
 it.each([
   ['statement_timeout=5s', `"statement_timeout" TO '5s'`],

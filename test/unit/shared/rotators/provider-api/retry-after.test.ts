@@ -1,6 +1,6 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { retryAfterSeconds, secondsUntil } from '../../../../../shared/rotators/provider-api/retry-after.ts';
+import * as fc from '../../../../harness/properties.ts';
 
 const NOW = new Date('2026-03-01T12:00:00.500Z');
 const DAY = 86_400;

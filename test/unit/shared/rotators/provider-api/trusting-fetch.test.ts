@@ -5,13 +5,13 @@ import { createServer as createRawServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { inspect } from 'node:util';
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { freePort } from '../../../../../infra/local/free-port.ts';
 import { connectionFault } from '../../../../../shared/rotators/provider-api/connection-faults.ts';
 import { limitedFetch } from '../../../../../shared/rotators/provider-api/limited-fetch.ts';
 import { trustingFetch } from '../../../../../shared/rotators/provider-api/trusting-fetch.ts';
+import * as fc from '../../../../harness/properties.ts';
 
 const file = (name: string) => readFileSync(join(import.meta.dirname, '../../../../rotators/tls', name), 'utf8');
 const LEAK = 'a-leaked-value';
