@@ -36,5 +36,11 @@ export function isStructured(value: unknown): value is object {
 
 /** A number that is kept as it was written, as JavaScript has it; anything else as it is. */
 export function numberIn(value: unknown): unknown {
-  return json.isRawJSON?.(value) === true ? Number((value as { readonly rawJSON: string }).rawJSON) : value;
+  const written = writtenNumber(value);
+  return written === undefined ? value : Number(written);
+}
+
+/** The text of a number that is kept as it was written. */
+export function writtenNumber(value: unknown): string | undefined {
+  return json.isRawJSON?.(value) === true ? (value as { readonly rawJSON: string }).rawJSON : undefined;
 }

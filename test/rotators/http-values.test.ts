@@ -58,6 +58,17 @@ describe('a secret that is a JSON object', () => {
     ]);
   });
 
+  it('keeps every digit of its numbers, and is revoked by the id that it has as one', async () => {
+    world.server.makeId = () => '12345678901234567891';
+    const hold = ({ id, value }: { id: string; value: string }) =>
+      `{"value":"${value}","id":${id},"tenant":9007199254740993,"rate":1.0}`;
+    const { rotations, account } = world.secret({ hold });
+    world.server.makeId = () => 'next';
+    const { value } = await rotations.rotate();
+    expect(value.reveal()).toMatch(/^\{"tenant":9007199254740993,"rate":1\.0,"value":"key_[^"]+","id":"next"\}$/);
+    expect(world.names(account)).toEqual([expect.stringMatching(/^rekey-/)]);
+  });
+
   it('is made of the captures where the secret had no value', async () => {
     const secret = world.secret();
     const { value, identity } = await world.issue(secret, 'v1', { incumbent: undefined });

@@ -1,18 +1,18 @@
 import { Misconfigured } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
+import { isStructured, parseLossless, writtenNumber } from '../lossless-json.ts';
 import { isAdminWord } from './vocabulary.ts';
 
 /** What a template stands for. Throws `Misconfigured` for a word that has no text here; `undefined` is passed on. */
 export type Words = (word: string) => string | undefined;
 
-/** A text as it is, and as the JSON object that it is, if it is one. */
+/** The JSON object that a text is, if it is one; `parseLossless` says how its numbers are. */
 export function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
-    return parsed as Record<string, unknown>;
+    const parsed = parseLossless(text);
+    return isStructured(parsed) && !Array.isArray(parsed) ? (parsed as Record<string, unknown>) : undefined;
   } catch {
-    // The parser's message quotes the text: it is not kept.
+    // Nested too deep to be read: a text like any other.
     return undefined;
   }
 }
@@ -21,7 +21,7 @@ export function jsonObject(text: string): Readonly<Record<string, unknown>> | un
 export function scalarText(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value;
   if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return String(value);
-  return undefined;
+  return writtenNumber(value);
 }
 
 /** The words of the administrator's secret: `admin` of a plain text, `admin.KEY` of a JSON object. */
