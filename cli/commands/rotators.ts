@@ -54,6 +54,7 @@ function inFull(entry: CatalogueEntry): readonly string[] {
     `Proof of death: ${entry.proofOfDeath}`,
     'Limits:',
     ...list(entry.limits),
+    `Tested at: ${entry.testedAt}`,
     'Example:',
     ...entry.example.split('\n').map((line) => `  ${line}`.trimEnd()),
     '',
@@ -82,7 +83,7 @@ export function asMarkdown(entries: readonly CatalogueEntry[]): string {
   ].join('\n');
 }
 
-function section({ type, rotates, value, needs, limits, example }: CatalogueEntry): readonly string[] {
+function section({ type, rotates, value, needs, limits, testedAt, example }: CatalogueEntry): readonly string[] {
   const list = (items: readonly string[]) => items.map((item) => `- ${item}`);
   return [
     '',
@@ -99,6 +100,8 @@ function section({ type, rotates, value, needs, limits, example }: CatalogueEntr
     'Limits:',
     '',
     ...list(limits),
+    '',
+    `Tested at: ${testedAt}`,
     '',
     '```yaml',
     'secrets:',

@@ -16,6 +16,8 @@ export interface CatalogueEntry {
   readonly proofOfDeath: string;
   /** What it does not do, or only under conditions. */
   readonly limits: readonly string[];
+  /** The targets at which the tests of this version ran, and known ones at which they did not. */
+  readonly testedAt: string;
   /** One entry of `secrets:` in `secrets.yaml`, with its leading `- `, ready to copy. */
   readonly example: string;
 }

@@ -22,6 +22,8 @@ export const API_KEY: CatalogueEntry = {
     'chat and completion cannot be told apart: both are the scope of calls of models',
     'keys of the service account that Rekey did not make are never touched, but for the adopted one',
   ],
+  testedAt:
+    'A server of Rekey’s repository that keeps the published rules, with OpenAI’s own SDK. Not at OpenAI itself.',
   example: `- name: api_key_openai
   type: api_key
   rotation: quarterly

@@ -21,6 +21,7 @@ export const CREDENTIAL: CatalogueEntry = {
     'policy: length (32 characters), alphabet (letters, digits, - and _), require (lower, upper, digit, symbol), exclude, key.',
     'JSON is written anew without blanks; numbers keep their digits.',
   ],
+  testedAt: 'Nothing: there is no target.',
   example: `- name: prod/app/cookie_signing_key
   type: credential
   rotation: 30_days

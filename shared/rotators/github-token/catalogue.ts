@@ -22,6 +22,8 @@ export const GITHUB_TOKEN: CatalogueEntry = {
     'read:all leaves out what exists as write only (workflows)',
     'the certificate of a GitHub Enterprise Server must be signed by an authority that Node.js trusts, or that certificate_authority names, beside base_url',
   ],
+  testedAt:
+    'A server of Rekey’s repository that keeps the published rules, with GitHub’s own SDK. Not at GitHub itself.',
   example: `- name: api_key_github
   type: github_token
   rotation: rate(30 minutes)

@@ -30,6 +30,7 @@ export const HTTP: CatalogueEntry = {
     'Without list, whether the administrator may create is found out by create.',
     'Parity is that the test request succeeds: let it ask for something that only the right permissions open.',
   ],
+  testedAt: 'A server of Rekey’s repository.',
   example: `- name: "prod/billing/api-key"
   type: "http"
   rotation: "30_days"

@@ -31,6 +31,7 @@ export const MARIADB: CatalogueEntry = {
     'Mode single_role is not for this type. Accounts that need a client certificate (REQUIRE X509) cannot be tried. Passwords of at most 256 bytes.',
     'The login password reaches the server as a scramble (mysql_native_password) or a signature (ed25519).',
   ],
+  testedAt: 'MariaDB 10.11. Not at RDS.',
   example: `- name: prod/app/mariadb
   type: mariadb
   rotation: 30_days

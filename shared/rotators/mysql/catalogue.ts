@@ -9,7 +9,7 @@ export const MYSQL: CatalogueEntry = {
   value:
     '{"engine": "mysql", "host": "…", "port": 3306, "username": "…", "password": "…", "dbname": "…", "ssl": true, "masterarn": "…"}; port, dbname, ssl and masterarn may be missing, without host the declared connection says where.',
   needs: [
-    'MySQL 8.0.21 or newer for two passwords on one user (Aurora MySQL 3, RDS and Percona Server included); older ones get two users.',
+    'MySQL 8.0.21 or newer for two passwords on one user (by their versions Aurora MySQL 3, RDS and Percona Server too: not tested); older ones get two users.',
     'The user has one account (one host pattern) and logs in with caching_sha2_password, sha256_password or mysql_native_password.',
     'An administrator (admin_secret, or masterarn in the value) with CREATE USER, and SELECT on mysql.user; SYSTEM_USER too where the user has it. PROCESS and CONNECTION_ADMIN (on RDS: EXECUTE on mysql.rds_kill) for ending sessions.',
     'Without an administrator the user itself needs CREATE USER, APPLICATION_PASSWORD_ADMIN and SELECT on mysql.user: dual passwords only.',
@@ -37,6 +37,8 @@ export const MYSQL: CatalogueEntry = {
     'Mode single_role is not for this type: dual passwords have no window. Accounts that need a client certificate (REQUIRE X509) cannot be tried.',
     'Passwords of at most 256 bytes. Without TLS, and not on this machine, a login that needs the password itself is refused unless tls: disable is declared.',
   ],
+  testedAt:
+    'MySQL 9.7; the branch for servers before 8.0.21 (two users) by its code on the same server. Not at Aurora MySQL, RDS or Percona Server.',
   example: `- name: prod/app/mysql
   type: mysql
   rotation: 30_days

@@ -8,7 +8,7 @@ export const POSTGRESQL: CatalogueEntry = {
   value:
     '{"engine":"postgres","host":"…","port":5432,"dbname":"…","username":"…","password":"…"}, and every other key that was there',
   needs: [
-    'PostgreSQL 12 or later, with SCRAM-SHA-256 (tested on 18).',
+    'PostgreSQL 12 or later, with SCRAM-SHA-256.',
     'two_roles: admin_secret of another login that is superuser or has CREATEROLE and, from PostgreSQL 16 on, ADMIN OPTION on the owner role and the current login.',
     'two_roles: the current login is a member of the owner role, acts as it (ALTER ROLE … SET role), or becomes the owner role itself when it is taken over.',
     'single_role: nothing but the login itself; an administrator where it may not change its own password.',
@@ -29,6 +29,7 @@ export const POSTGRESQL: CatalogueEntry = {
     'read_only: what PUBLIC may, the candidate may: temporary tables, large objects of its own, functions with SECURITY DEFINER. Where PUBLIC may write to tables or create in a schema, the test fails and says which.',
     'privileges can be changed from same to read_only and back: the next rotation brings it in.',
   ],
+  testedAt: 'PostgreSQL 18. Not at RDS or Aurora.',
   example: `- name: "pg_prod_main"
   type: "postgresql"
   rotation: "30_days"

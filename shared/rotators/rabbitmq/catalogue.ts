@@ -30,6 +30,7 @@ export const RABBITMQ: CatalogueEntry = {
     'A user that has as many connections open as its max-connections allows is taken for working: the candidate may open as many again. A limit of the virtual host stops the rotation while it is reached.',
     'The broker tells neither why it refuses a login nor when a user has logged in last.',
   ],
+  testedAt: 'RabbitMQ 3.10. Not at Amazon MQ.',
   example: `- name: prod/orders/rabbitmq
   type: rabbitmq
   rotation: 30_days

@@ -28,6 +28,7 @@ export const REDIS: CatalogueEntry = {
     'Managed services whose users are changed by an API of their own (Amazon ElastiCache and MemoryDB, Redis Cloud, Azure, Memorystore) do not offer ACL SETUSER.',
     'Consumers that find their server by Sentinel: host and nodes name the servers themselves, not the Sentinels.',
   ],
+  testedAt: 'Redis 7.0, one and two nodes. Not at Valkey.',
   example: `- name: prod/app/redis
   type: redis
   rotation: 30_days

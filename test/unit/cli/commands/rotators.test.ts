@@ -29,6 +29,12 @@ describe('rekey rotators', () => {
     });
   });
 
+  it.each(CATALOGUE)('says what $type was tested at, as text and as Markdown', async ({ type, testedAt }) => {
+    expect(testedAt).toMatch(/\.$/);
+    expect(await run(type)).toContain(`Tested at: ${testedAt}`);
+    expect(asMarkdown(CATALOGUE)).toContain(`Tested at: ${testedAt}`);
+  });
+
   it('refuses a type that there is not, and names those that there are', async () => {
     await expect(run('oracle')).rejects.toThrow('postgresql');
   });
