@@ -15,7 +15,10 @@ import { flag, isMapping, oneOf, percent, seconds, text, textLike, wholeNumber }
  */
 
 const NAME = /^[A-Za-z0-9/_+=.@-]{1,512}$/;
-const ARN = /^arn:aws[a-z-]{0,20}:secretsmanager:[a-z0-9-]{1,30}:\d{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$/;
+/** Also what AWS's services call the secrets that they make, such as `rds!db-…`: nobody else may give such a name. */
+const ADMIN_NAME = /^[A-Za-z0-9/_+=.@!-]{1,512}$/;
+const ADMIN_ARN = /^arn:aws[a-z-]{0,20}:secretsmanager:[a-z0-9-]{1,30}:\d{12}:secret:[A-Za-z0-9/_+=.@!-]{1,519}$/;
+const ADMIN = 'admin_secret is the ARN of a secret, or its name: 1 to 512 letters, digits and /_+=.@!-';
 const NO_LIST = 'secrets is a list of secrets, each beginning with - name:';
 const NO_ALERTS = 'alerts is a list of subscriptions, each one of email, sqs or https';
 
@@ -101,10 +104,8 @@ export const secretSchema = z.strictObject(
     grace: seconds('grace', { min: 0, max: 31_536_000, bounds: 'at most 365d' }).optional(),
     rotate_immediately: flag('rotate_immediately').optional(),
     admin_secret: z
-      .string({ error: 'admin_secret is the name or the ARN of a secret' })
-      .refine((value) => NAME.test(value) || ARN.test(value), {
-        error: 'admin_secret is the name or the ARN of a secret',
-      })
+      .string({ error: ADMIN })
+      .refine((value) => ADMIN_NAME.test(value) || ADMIN_ARN.test(value), { error: ADMIN })
       .optional(),
     connection: connectionSchema.optional(),
     provider: providerSchema.optional(),

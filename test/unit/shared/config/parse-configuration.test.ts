@@ -218,6 +218,12 @@ environments:
 });
 
 describe('problems', () => {
+  it('are names that only a service of AWS may give', () => {
+    expect(problems('secrets: [{ name: "rds!db-1", rotation: daily }]')).toEqual([
+      'secrets.yaml:1:19: found "rds!db-1"; name is a text of 1 to 512 letters, digits and /_+=.@-',
+    ]);
+  });
+
   it('are all named at once, in file order, with what was found and what is allowed', () => {
     const found = problems(`secrets:
   - name: "a b"

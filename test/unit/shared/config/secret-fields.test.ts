@@ -61,6 +61,31 @@ describe('permissions', () => {
   });
 });
 
+describe('admin_secret', () => {
+  const ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:';
+
+  it.each([
+    'rds!db-4f0d2a31-9f1b-4e5c-8f0e-1d2c3b4a5968',
+    'rds!cluster-4f0d2a31-9f1b-4e5c-8f0e-1d2c3b4a5968',
+    `${ARN}rds!db-4f0d2a31-9f1b-4e5c-8f0e-1d2c3b4a5968-AbCdEf`,
+    `${ARN}pg_admin-AbCdEf`,
+    'services/shop/database-admin',
+  ])('takes %s', (written) => {
+    expect(secret([`admin_secret: "${written}"`]).adminSecret).toBe(written);
+  });
+
+  it.each(['rds db', 'rds!*', `${ARN}rds!db*`, ARN, `${ARN.replace('secretsmanager', 'rds')}a`, 'a'.repeat(513)])(
+    'refuses %.70s',
+    (written) => {
+      const [found, ...more] = problems([`admin_secret: "${written}"`]);
+      expect(found).toMatch(
+        /^4:19: found ".{1,41}"; admin_secret is the ARN of a secret, or its name: 1 to 512 letters, digits and \/_\+=\.@!-$/,
+      );
+      expect(more).toEqual([]);
+    },
+  );
+});
+
 describe('scheduler', () => {
   it('is declared only where it is not Rekey', () => {
     expect(secret(['scheduler: secrets_manager']).scheduler).toBe('secrets_manager');
