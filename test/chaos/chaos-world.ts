@@ -52,7 +52,7 @@ export interface Plan {
 type Ports = WorkflowPorts & RecoveryPorts & { readonly secretStore: InMemorySecretStore };
 
 /**
- * One secret at a real target with one consumer that follows, whose rotation is harmed once, at a chosen effect, and
+ * One secret at its type's target with one consumer that follows, whose rotation is harmed once, at a chosen effect, and
  * which then recovers by itself: workflow, recovery rule, schedule and sweep, by the deployed definitions.
  */
 export class ChaosWorld {

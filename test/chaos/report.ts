@@ -73,10 +73,14 @@ export function asDocument(results: readonly RotatorResult[]): string {
   return `# Crash matrix
 
 Written by \`npm run chaos\`: **${inWords(cells)}.** Each cell is a secret of
-its own at a real target (which, [rotators.md](rotators.md) says), with a consumer that follows it. One rotation with
-its retirement is harmed once, at one side effect; then the system recovers by itself. The steps are the deployed ones,
-in the order of the deployed state machines, which an interpreter of Amazon States Language runs; registry, Secrets
-Manager, audit trail and table of consumers are fakes that pass the same contract suites as the adapters for AWS.
+its own at the target of its type, with a consumer that follows it. \`postgresql\`, \`mysql\`, \`mariadb\`, \`redis\` and
+\`rabbitmq\` are real servers (versions: [rotators.md](rotators.md)), \`iam\` is the emulator of AWS, \`github_token\`
+and \`api_key\` are servers of this repository that keep the published rules, \`http\` is one with rules of its own.
+\`credential\` has no target: its cells say nothing about what \`AWSCURRENT\` opens, only that it is a value of this secret.
+One rotation with its retirement is harmed once, at one side effect; then the system recovers by itself. The steps are
+the deployed ones, in the order of the deployed state machines, which an interpreter of Amazon States Language runs;
+registry, Secrets Manager, audit trail and table of consumers are fakes that pass the same contract suites as the
+adapters for AWS.
 A killed process is one in which nothing more happens. With the adapters themselves, on the local cloud, processes are
 really killed (SIGKILL) after every side effect of a rotation of three types by
 [killed-process.test.ts](../test/chaos/killed-process.test.ts).
