@@ -64,6 +64,8 @@ describe('a declaration of an API', () => {
     ['a status that is none', changed('revoke', { expect: [204.5] }), /^revoke\.expect/],
     ['being slowed down as success', changed('test', { expect: [429] }), /^test\.expect/],
     ['a failure as success', changed('test', { expect: [500] }), /^test\.expect/],
+    ['a 401 as accepted', changed('test', { expect: [200, 401] }), /^test\.expect must not list 401 or 403, which/],
+    ['a 403 as accepted', changed('test', { expect: [403] }), /^test\.expect must not list 401 or 403, which/],
     [
       'a refusal as a creation',
       changed('create', { expect: [201, 409] }),

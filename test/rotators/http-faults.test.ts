@@ -49,10 +49,14 @@ describe('an answer to the test request', () => {
     expect(await probe()).toBe('refused');
   });
 
-  it('of 401 is none where the API says so of credentials that it takes', async () => {
+  it('of 401 or 403 can never be declared as accepted: nothing is sent then', async () => {
     answers({ status: 401 });
     const { test } = secret.declaration;
-    expect(await probe({ http: { ...secret.declaration, test: { ...test, expect: [401] } } })).toBe('accepted');
+    const asked = world.server.received.length;
+    const http = { ...secret.declaration, test: { ...test, expect: [200, 401] } };
+    const error = await faultOf((async () => probe({ http }))());
+    expect(error).toBeInstanceOf(Misconfigured);
+    expect(world.server.received).toHaveLength(asked);
   });
 
   it.each([

@@ -12,7 +12,7 @@ export const HTTP: CatalogueEntry = {
     'certificate_authority (a PEM file) where an authority of your own signed its certificate.',
     'admin_secret: what create, list and revoke authenticate with, as plain text ({{admin}}) or JSON ({{admin.KEY}}).',
     'create: its answer is JSON and holds the value; capture names what is kept of it by JSON Pointers (RFC 6901): value always, id where revoke needs it, expires_at (RFC 3339, or seconds since 1970) where it ends by itself.',
-    'test: authenticates with {{value}}; a status of expect means accepted, 401 or 403 refused.',
+    'test: authenticates with {{value}}; a status of expect means accepted; 401 and 403 mean refused, and cannot be in expect.',
     'revoke: by {{id}}, {{value}}, {{name}} or another capture; 404 and 410 mean that it is gone.',
     'list, to make lost answers good: the API must let {{name}} be given in create, and list credentials with it; revoke must need no more than {{id}} and {{name}}.',
     'An adopted secret in plain text is revoked only where revoke needs nothing but {{value}}: else make it JSON with value and id.',

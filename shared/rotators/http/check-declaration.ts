@@ -1,4 +1,5 @@
 import type { HttpDeclaration, HttpRequestDeclaration } from '../../config/declaration.ts';
+import { isRefusal } from './answer-faults.ts';
 import { baseUrlProblem } from './base-url.ts';
 import { isJsonPointer } from './json-pointer.ts';
 import { hasUnclosedTemplate } from './template.ts';
@@ -111,6 +112,8 @@ function checkMeaning({ create, test, revoke, list }: HttpDeclaration): readonly
   const problems: string[] = [];
   const isSuccess = (status: number) => status >= 200 && status < 300;
   if (!create.expect.every(isSuccess)) problems.push('create.expect must list statuses from 200 to 299.');
+  if (test.expect.some(isRefusal))
+    problems.push('test.expect must not list 401 or 403, which say that a credential is refused.');
   if (!wordsOf(test).includes('value')) problems.push('test must authenticate with {{value}}: else it proves nothing.');
   if (!wordsOf(revoke).some((word) => !isAdminWord(word))) {
     problems.push('revoke must say which credential: by {{id}}, {{name}}, {{value}} or another capture.');

@@ -221,6 +221,11 @@ describe('requests that cannot do their work', () => {
       '    headers: { x: "{{value}}" }\n        expect: [500]',
       ['14:17: http.test.expect must list statuses from 200 to 499, without 429'],
     ],
+    [
+      7,
+      '    headers: { x: "{{value}}" }\n        expect: [200, 401]',
+      ['14:17: http.test.expect must not list 401 or 403, which say that a credential is refused'],
+    ],
   ])('are problems at their place: line %i as %s', (at, line, expected) => {
     const found = problems(lines([at, line]));
     for (const [index, text] of expected.entries()) expect(found[index]).toContain(text);
