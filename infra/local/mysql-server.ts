@@ -150,14 +150,19 @@ export async function startDatabase(kind: DatabaseKind, settings: MysqlSettings)
 /** Runs a program to its end. */
 export async function finished(command: readonly string[], cwd: string): Promise<void> {
   const [file = '', ...rest] = command;
-  const child = spawn(file, rest, { cwd, env: environment(), stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    said = `${said}${chunk.toString()}`.slice(-2_000);
-  });
-  await new Promise<void>((resolve, reject) => child.once('error', reject).once('close', () => resolve()));
-  if (endOf(child) !== 'exit code 0') {
-    throw new LocalCloudFailure(`Making an empty database failed (${endOf(child)}): ${said.trim()}`);
+  const temporary = await mkdtemp(join(tmpdir(), 'rekey-empty-'));
+  try {
+    const child = spawn(file, rest, { cwd, env: environment(temporary), stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = `${said}${chunk.toString()}`.slice(-2_000);
+    });
+    await new Promise<void>((resolve, reject) => child.once('error', reject).once('close', () => resolve()));
+    if (endOf(child) !== 'exit code 0') {
+      throw new LocalCloudFailure(`Making an empty database failed (${endOf(child)}): ${said.trim()}`);
+    }
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
   }
 }
 
@@ -207,7 +212,7 @@ async function launch(work: {
   try {
     const server = spawn('/bin/sh', ['-c', WATCHDOG, 'database-watchdog', work.home, ...work.command], {
       cwd: work.home,
-      env: environment(),
+      env: environment(work.home),
       // Its own group, so that Ctrl-C in a terminal reaches only the parent and `endProcessGroup` reaches all of it.
       detached: true,
       stdio: ['pipe', log.fd, log.fd],
@@ -223,8 +228,9 @@ async function launch(work: {
   }
 }
 
-function environment(): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
+/** A server that starts removes the temporary tables that it finds, those of others too: each has a place of its own. */
+function environment(temporary: string): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC', TMPDIR: temporary };
 }
 
 async function answers(work: {

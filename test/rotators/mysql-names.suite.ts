@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Misconfigured } from '../../shared/errors.ts';
 import { accountText, identifier, literal } from '../../shared/rotators/mysql/sql-text.ts';
@@ -117,6 +118,11 @@ export function namesSuite(start: () => Promise<DatabaseHarness>): void {
       const adopted = { name, declared: {}, incumbent, admin: database.admin };
       await expect(database.rotations(adopted).preflight('v1')).rejects.toThrow(/"url"/);
     });
+  });
+
+  it('finds a server that keeps its temporary tables to itself: another one that starts removes what it finds', async () => {
+    const [row] = await sql('SELECT @@tmpdir AS place');
+    expect(row?.['place']).toBe(dirname(database.server.dataDirectory));
   });
 
   /** In the server's default way of reading text, whatever it is set to. */
