@@ -1,7 +1,7 @@
 import type { SecretType } from './declaration.ts';
 import { brokenHttpRules } from './http-rules.ts';
 import { brokenPolicyRules, doubtfulPolicyRules } from './policy-rules.ts';
-import { brokenProviderRules, doubtfulProviderRules } from './provider-rules.ts';
+import { brokenProviderRules, doubtfulProviderRules, lifeOf } from './provider-rules.ts';
 import { quoteText } from './quote-text.ts';
 import type { RuleFinding } from './rule-finding.ts';
 import { approximateIntervalSeconds, isOver } from './schedule.ts';
@@ -72,11 +72,12 @@ export function doubtfulRules(
 
 /**
  * The grace period of a secret that names none: 1 hour, or half of the time that the incumbent has without it, where that
- * is shorter: the rotation interval, or what is left of a key's life when it is replaced.
+ * is shorter: the rotation interval, or what is left of its life when it is replaced.
  */
-export function defaultGraceSeconds({ rotation, provider }: SecretEntry): number {
-  const interval = approximateIntervalSeconds(rotation.schedule);
-  const rest = provider?.expires_in === undefined ? interval : provider.expires_in / 3;
+export function defaultGraceSeconds(entry: SecretEntry): number {
+  const interval = approximateIntervalSeconds(entry.rotation.schedule);
+  const life = lifeOf(entry)?.seconds;
+  const rest = life === undefined ? interval : life / 3;
   return Math.min(HOUR, Math.floor(Math.min(interval, rest) / 2));
 }
 

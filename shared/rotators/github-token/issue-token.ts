@@ -4,11 +4,10 @@ import type { Issuance, IssueInput, IssueReport, RotatorSettings } from '../rota
 import { parseApp } from './app-key.ts';
 import type { CreatedToken, GitHubApi } from './github-api.ts';
 import { type Narrowing, nameOf, readNarrowing } from './installation.ts';
+import { LIFETIME_SECONDS } from './lifetime.ts';
 import { describePermissions, differences } from './permissions.ts';
 import { parseTokenSecret, withToken } from './token-secret.ts';
 
-/** GitHub's own: https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app */
-const LIFETIME_SECONDS = 3600;
 /** For clocks that differ, and the time between the journal and the request. */
 const SLACK_SECONDS = 300;
 /** Longer than a phase is tried again, so that there is a time at which no attempt's token lives any more. */

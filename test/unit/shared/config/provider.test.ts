@@ -138,6 +138,8 @@ describe('provider', () => {
 
 describe('what is needed and not written', () => {
   const REGISTERED = 'the secret is registered, but not rotated';
+  const TOKEN_LIFE =
+    "3:15: found tokens that live 3600 s, as a GitHub App's do, and a rotation interval of about 86400 s; renewals come at two thirds of the life of a token, after about 2400 s";
 
   it.each([
     [['type: iam'], [`2:5: found no provider; without it ${REGISTERED}`]],
@@ -150,9 +152,10 @@ describe('what is needed and not written', () => {
     ],
     [
       ['type: github_token', 'provider: { app_id: 1, installation_id: 2 }'],
-      [`2:5: found no admin_secret; without it ${REGISTERED}`],
+      [`2:5: found no admin_secret; without it ${REGISTERED}`, TOKEN_LIFE],
     ],
-    [['type: github_token', 'provider: { app_id: 1, installation_id: 2 }', 'admin_secret: root'], []],
+    [['type: github_token', 'provider: { app_id: 1, installation_id: 2 }', 'admin_secret: root'], [TOKEN_LIFE]],
+    [['type: api_key', 'provider: { project: a, service_account: b }', 'admin_secret: root'], []],
     [['type: iam', 'provider: { user: a }'], []],
     [['type: credential'], []],
     [['type: postgresql'], []],

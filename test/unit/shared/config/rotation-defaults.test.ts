@@ -221,7 +221,7 @@ describe('the other fields of a secret whose rotation is openclaw.json’s', () 
     const lines = ['type: api_key', 'admin_secret: root', ...provider];
     expect(warnings(lines, keys('6_days'))).toEqual([]);
     expect(warnings(lines, keys('weekly'))).toEqual([
-      'secrets.yaml:8:19: found expires_in of 518400 s, and a rotation interval of about 604800 s; renewals come at two thirds of the life of a key, after about 345600 s',
+      'secrets.yaml:8:19: found expires_in of 518400 s, and a rotation interval of about 604800 s, by openclaw.json; renewals come at two thirds of the life of a key, after about 345600 s',
     ]);
   });
 });
