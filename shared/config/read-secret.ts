@@ -1,3 +1,4 @@
+import { changedNumbers } from './body-numbers.ts';
 import type { ConnectionDeclaration, SecretDeclaration } from './declaration.ts';
 import { HTTP_KEYS, httpDeclaration } from './http-schema.ts';
 import { narrowingOf } from './key-defaults.ts';
@@ -32,7 +33,7 @@ const KEYS = {
 
 /** One entry of `secrets:`, completed with defaults; undefined if something was reported, here or of `openclaw.json`. */
 export function readSecret(node: unknown, reading: Reading): SecretDeclaration | undefined {
-  const misplaced = [...fieldFindings(node), ...missingRotation(node, reading.rotations)];
+  const misplaced = [...fieldFindings(node), ...changedNumbers(node), ...missingRotation(node, reading.rotations)];
   for (const finding of misplaced) reading.report(finding);
   const written = reading.check(secretSchema, node, { what: 'a secret', keys: KEYS });
   const rotation = written && rotationOf(written, reading.rotations);

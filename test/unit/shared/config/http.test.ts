@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { render } from '../../../../shared/rotators/http/render.ts';
 import { cpuMilliseconds, parseSecret, problems, secret } from './one-secret.ts';
 
 /** From line 6 on; what differs replaces the line that begins alike, and what is new comes at the end of its request. */
@@ -260,6 +261,47 @@ describe('requests that cannot do their work', () => {
     expect(problems(['type: http', ...lines(create).slice(2), list])).toEqual([`6:7: ${found}`]);
     expect(problems(['type: http', ...lines(create).slice(2), LIST])).toEqual([]);
   });
+});
+
+describe('numbers in bodies', () => {
+  const CHANGED = 'found a number that JSON would not repeat as it is written; write it in quotes, or as JSON has it';
+
+  it.each([
+    ['12345678901234567890', '16:25'],
+    ['-9007199254740993', '16:25'],
+    ['0.1234567890123456789', '16:25'],
+    ['007', '16:25'],
+    ['1.0', '16:25'],
+    ['1e400', '16:15'],
+    ['[1, { id: 9007199254740993 }]', '16:35'],
+  ])('are a problem where their digits would change: %s', (number, place) => {
+    const found = problems(lines([10, `    body: { number: ${number}, key: "{{value}}" }`]));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(number === '1e400' ? 'no infinite numbers' : CHANGED);
+    expect(found[0]?.startsWith(`${place}: `)).toBe(true);
+  });
+
+  it.each([3, 6, 10] as const)('are looked at in each request: line %i', (line) => {
+    const kept = HTTP[line] ?? '';
+    const body = `    body: { key: "{{${line === 3 ? 'name' : 'value'}}}", number: 12345678901234567890 }`;
+    const found = problems(lines([line, line === 10 ? body : `${kept}\n    ${body}`]));
+    expect(found.filter((problem) => problem.endsWith(CHANGED))).toHaveLength(1);
+  });
+
+  it('are looked at in the list', () => {
+    const create: readonly [number, string] = [3, '    path: "/keys/{{name}}"'];
+    const list = LIST.replace('items:', 'body: [12345678901234567890], items:');
+    expect(problems([...lines(create), list])).toEqual([`17:49: ${CHANGED}`]);
+  });
+
+  it.each(['9007199254740991', '-1', '0', '1.5', '-0.25', '1e+21', '"12345678901234567890"', '"007"'])(
+    'are sent as they are written: %s',
+    (number) => {
+      const { revoke } = secret(lines([10, `    body: { number: ${number}, key: "{{value}}" }`])).http ?? {};
+      if (revoke === undefined) throw new Error('it is declared');
+      expect(render('revoke', revoke, () => 'x').body).toBe(`{"number":${number},"key":"x"}`);
+    },
+  );
 });
 
 describe('plaintext in http', () => {
