@@ -53,7 +53,10 @@ export interface SecretDeclaration {
   readonly policy?: PolicyDeclaration;
   /** `same` (default): the candidate can do what the incumbent can. `read_only` (databases): it can only read. */
   readonly privileges?: 'same' | 'read_only';
-  /** What an issued credential may do at most, in the provider's words; `permissions:`, or `api_key_management`'s. */
+  /**
+   * What an issued credential may do at most, in the provider's words; `permissions:`, or `api_key_management`'s. An access
+   * key of `iam` has the policies of its user, whatever this says.
+   */
   readonly permissions?: readonly string[];
   readonly preheatSeconds: number;
   readonly healthyThreshold: number;

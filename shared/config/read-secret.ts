@@ -2,6 +2,7 @@ import { changedNumbers } from './body-numbers.ts';
 import type { ConnectionDeclaration, SecretDeclaration } from './declaration.ts';
 import { HTTP_KEYS, httpDeclaration } from './http-schema.ts';
 import { narrowingOf } from './key-defaults.ts';
+import { doubtfulPermissionRules } from './permission-rules.ts';
 import { policyDeclaration } from './policy-schema.ts';
 import { providerDeclaration } from './provider-schema.ts';
 import { type Authorities, readAuthorities } from './read-authorities.ts';
@@ -43,7 +44,11 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
   const authorities = readAuthorities(entry, node, reading);
   const issuing = issuingOf(entry, authorities);
   const about = { missing: missingFor(issuing), now: reading.now };
-  const doubtful = [...doubtfulRules(entry, about), ...doubtfulRolloutRules(entry, settings)];
+  const doubtful = [
+    ...doubtfulRules(entry, about),
+    ...doubtfulRolloutRules(entry, settings),
+    ...doubtfulPermissionRules(entry, reading.keys),
+  ];
   for (const { at, message } of doubtful) reading.warn({ offset: offsetAt(node, at), message });
   const broken = [...brokenRules(entry), ...brokenRolloutRules(entry, settings)];
   for (const { at, message } of broken) reading.report({ offset: offsetAt(node, at), message });

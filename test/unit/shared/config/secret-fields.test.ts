@@ -40,6 +40,22 @@ describe('permissions', () => {
     expect(secret(['type: iam'])).not.toHaveProperty('permissions');
   });
 
+  it('of an access key restrict nothing, with a warning, whichever file says them', () => {
+    const iam = ['type: iam', 'provider: { user: uploader }'];
+    const NOTHING =
+      'permissions restrict nothing here, because an access key can do what the policies of its user allow';
+    const openClaw = '{ api_key_management: { aws_key: { permissions: ["s3", "ec2"] } } }';
+    expect(warnings([...iam, 'permissions: [s3, ec2]'])).toEqual([
+      `6:18: found permissions in a secret of type iam; ${NOTHING}`,
+    ]);
+    expect(warnings(iam, openClaw)).toEqual([
+      `2:5: found permissions in a secret of type iam, by openclaw.json; ${NOTHING}`,
+    ]);
+    expect(warnings(iam)).toEqual([]);
+    const others = ['type: api_key', 'provider: { project: a, service_account: b }', 'admin_secret: root'];
+    expect(warnings([...others, 'permissions: [chat]'])).toEqual([]);
+  });
+
   const LIST = 'permissions is a list of 1 to 100 texts such as "contents:read"';
   const TEXT = 'a permission is a text of at most 128 characters';
   it.each([
