@@ -16,7 +16,8 @@ Examples:
 
 An openclaw.json that lies beside a file is checked with it.
 
-Exit codes: 0 every file is valid, 1 a file has problems, 3 a file is missing.`;
+Exit codes: 0 every file is valid, 1 a file has problems, 3 a file is missing or cannot be read
+(what is to be said about the others is printed all the same).`;
 
 /** `rekey validate [FILE…]`: says what is wrong with configuration files, without touching AWS or anything else. */
 export function validateCommand(output: Output): Command {
@@ -29,29 +30,33 @@ export function validateCommand(output: Output): Command {
       const checked = (files.length > 0 ? files : [DEFAULT_FILE]).map((path) => ({ path, result: check(path) }));
       if (options.json) output.line(JSON.stringify(asDocument(checked), undefined, 2));
       else for (const { path, result } of checked) print(output, path, result);
+      const unreadable = checked.flatMap(({ result }) => ('unreadable' in result ? [result.unreadable] : []));
+      if (unreadable.length > 0) {
+        const sentence = `${unreadable.join(', ')}. Name the file to check: rekey validate FILE.`;
+        throw new CommandFailure(sentence, EXIT_CODE.environment);
+      }
       if (checked.some(({ result }) => !result.ok)) process.exitCode = EXIT_CODE.finding;
     });
 }
 
+/** A file that cannot be read is one more result: it takes nothing away from what the others have. */
+type Result = ParseResult | { readonly ok: false; readonly problems: readonly []; readonly unreadable: string };
+
 interface CheckedFile {
   readonly path: string;
-  readonly result: ParseResult;
+  readonly result: Result;
 }
 
-function check(path: string): ParseResult {
+function check(path: string): Result {
   try {
     return parseConfiguration({ path, bytes: readConfigurationFile(path) }, besideFile(path));
-  } catch (cause) {
-    if (!(cause instanceof ConfigurationUnreadable)) throw cause;
-    throw new CommandFailure(
-      `${cause.safeMessage}. Name the file to check: rekey validate FILE.`,
-      EXIT_CODE.environment,
-      { cause },
-    );
+  } catch (error) {
+    if (!(error instanceof ConfigurationUnreadable)) throw error;
+    return { ok: false, problems: [], unreadable: error.safeMessage };
   }
 }
 
-function print(output: Output, path: string, result: ParseResult): void {
+function print(output: Output, path: string, result: Result): void {
   if (!result.ok) {
     for (const line of formatProblems(result.problems)) output.line(line);
     return;
@@ -67,7 +72,13 @@ function asDocument(checked: readonly CheckedFile[]) {
     files: checked.map(({ path, result }) =>
       result.ok
         ? { path, valid: true, ...count(result), problems: [], warnings: result.warnings.map(withLine) }
-        : { path, valid: false, problems: result.problems.map(withLine), warnings: [] },
+        : {
+            path,
+            valid: false,
+            ...('unreadable' in result ? { unreadable: result.unreadable } : {}),
+            problems: result.problems.map(withLine),
+            warnings: [],
+          },
     ),
   };
 }

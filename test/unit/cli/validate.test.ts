@@ -78,6 +78,32 @@ describe('rekey validate', () => {
     expect(lines).toEqual([]);
   });
 
+  it('says all about the others when one is missing, and fails with exit code 3 then', () => {
+    const [none, bad, good] = [join(folder, 'none.yaml'), file('bad.yaml', BAD), file('good.yaml', GOOD)];
+    const missing = `${none}: there is no such file. Name the file to check: rekey validate FILE.`;
+    expect(() => validate(bad, none, good)).toThrow(expect.objectContaining({ exitCode: 3, message: missing }));
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(`${bad}:2:26: `);
+    expect(lines[1]).toMatch(`${good}: 2 secrets`);
+  });
+
+  it('has every file in the JSON document, also those that cannot be read', () => {
+    const [none, folded] = [join(folder, 'none.yaml'), folder];
+    const failure = {
+      exitCode: 3,
+      message: expect.stringMatching(/none\.yaml: .* file, .*: it is a directory\. Name/),
+    };
+    expect(() => validate('--json', none, file('good.yaml', GOOD), folded)).toThrow(expect.objectContaining(failure));
+    expect(JSON.parse(lines.join('\n'))).toEqual({
+      valid: false,
+      files: [
+        { path: none, valid: false, unreadable: `${none}: there is no such file`, problems: [], warnings: [] },
+        expect.objectContaining({ valid: true, secrets: 2 }),
+        { path: folded, valid: false, unreadable: `${folded}: it is a directory`, problems: [], warnings: [] },
+      ],
+    });
+  });
+
   it('shows examples in its help', () => {
     let help = '';
     const command = validateCommand({ line: () => {}, note: () => {}, interactive: false })
