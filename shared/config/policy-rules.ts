@@ -1,18 +1,24 @@
 import { RekeyError } from '../errors.ts';
 import { alphabetOf, randomPassword, tooLongFor } from '../rotators/password.ts';
+import { isAlphabetSameForAll } from '../rotators/postgresql/same-for-all.ts';
 import { policyDeclaration } from './policy-schema.ts';
 import type { RuleFinding } from './rule-finding.ts';
 import type { SecretEntry } from './schema.ts';
 
 /** The least security strength that NIST SP 800-131A (revision 2, section 1) accepts. */
 const ENOUGH_BITS = 112;
+const UNLIKE =
+  'found an alphabet with characters that clients of PostgreSQL prepare differently; ligatures, soft hyphens, unusual blanks, combining marks and other characters that RFC 4013 changes are not allowed';
 
 /** A policy that no text can meet, or hardly any, or whose texts the target does not take. */
 export function brokenPolicyRules({ policy, type }: Pick<SecretEntry, 'policy' | 'type'>): readonly RuleFinding[] {
   if (policy === undefined) return [];
   const fault = faultOf(policy);
   if (fault !== undefined) return [{ at: ['policy'], message: `found an impossible policy; ${fault}` }];
-  const excess = tooLongFor(type, policyDeclaration(policy));
+  const declared = policyDeclaration(policy);
+  if (type === 'postgresql' && !isAlphabetSameForAll(declared))
+    return [{ at: ['policy', 'alphabet'], message: UNLIKE }];
+  const excess = tooLongFor(type, declared);
   return excess === undefined ? [] : [{ at: ['policy', 'length'], message: `found a policy for ${excess}` }];
 }
 

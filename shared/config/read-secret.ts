@@ -2,8 +2,9 @@ import { changedNumbers } from './body-numbers.ts';
 import type { ConnectionDeclaration, SecretDeclaration } from './declaration.ts';
 import { HTTP_KEYS, httpDeclaration } from './http-schema.ts';
 import { narrowingOf } from './key-defaults.ts';
-import { doubtfulPermissionRules } from './permission-rules.ts';
+import { brokenPermissionRules, doubtfulPermissionRules } from './permission-rules.ts';
 import { policyDeclaration } from './policy-schema.ts';
+import { preheatOf } from './preheat-rules.ts';
 import { providerDeclaration } from './provider-schema.ts';
 import { type Authorities, readAuthorities } from './read-authorities.ts';
 import type { Reading } from './reading.ts';
@@ -15,11 +16,6 @@ import { type SecretEntry, secretSchema } from './schema.ts';
 import { brokenRules, defaultGraceSeconds, doubtfulRules } from './secret-rules.ts';
 import { fieldFindings } from './type-fields.ts';
 import { offsetAt } from './yaml-tree.ts';
-
-const DEFAULT_PREHEAT_SECONDS = 30;
-const DEFAULT_HEALTHY_THRESHOLD = 2;
-/** A new key is known to one host of AWS before the other, for some seconds: two successes may have met the same one. */
-const DEFAULT_HEALTHY_THRESHOLD_OF_IAM = 5;
 
 const KEYS = {
   '': Object.keys(secretSchema.shape),
@@ -50,7 +46,11 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     ...doubtfulPermissionRules(entry, reading.keys),
   ];
   for (const { at, message } of doubtful) reading.warn({ offset: offsetAt(node, at), message });
-  const broken = [...brokenRules(entry), ...brokenRolloutRules(entry, settings)];
+  const broken = [
+    ...brokenRules(entry),
+    ...brokenRolloutRules(entry, settings),
+    ...brokenPermissionRules(entry, reading.keys),
+  ];
   for (const { at, message } of broken) reading.report({ offset: offsetAt(node, at), message });
 
   if (!authorities || broken.length + misplaced.length > 0) return undefined;
@@ -71,8 +71,7 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     ...(adminSecret === undefined ? {} : { adminSecret }),
     ...(connection ? { connection } : {}),
     mode: entry.mode,
-    preheatSeconds: entry.preheat?.timeout ?? DEFAULT_PREHEAT_SECONDS,
-    healthyThreshold: entry.preheat?.health_checks ?? defaultHealthyThreshold(entry),
+    ...preheatOf(entry),
     endSessions: entry.end_sessions,
     ...settings,
     ...(entry.scheduler === 'secrets_manager' ? { scheduler: entry.scheduler } : {}),
@@ -82,10 +81,6 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
     ...(privileges === undefined ? {} : { privileges }),
     ...(permissions === undefined ? {} : { permissions }),
   };
-}
-
-function defaultHealthyThreshold({ type }: SecretEntry): number {
-  return type === 'iam' ? DEFAULT_HEALTHY_THRESHOLD_OF_IAM : DEFAULT_HEALTHY_THRESHOLD;
 }
 
 /** What an issued credential is made of. */

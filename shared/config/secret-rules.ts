@@ -1,6 +1,7 @@
 import type { SecretType } from './declaration.ts';
 import { brokenHttpRules } from './http-rules.ts';
 import { brokenPolicyRules, doubtfulPolicyRules } from './policy-rules.ts';
+import { brokenPreheatRules } from './preheat-rules.ts';
 import { brokenProviderRules, doubtfulProviderRules, lifeOf } from './provider-rules.ts';
 import { quoteText } from './quote-text.ts';
 import type { RuleFinding } from './rule-finding.ts';
@@ -19,6 +20,7 @@ export function brokenRules(entry: SecretEntry): readonly RuleFinding[] {
     ...brokenPolicyRules(entry),
     ...brokenHttpRules(entry),
     ...brokenProviderRules(entry),
+    ...brokenPreheatRules(entry),
   ];
   if (entry.grace !== undefined) {
     const interval = approximateIntervalSeconds(entry.rotation.schedule);

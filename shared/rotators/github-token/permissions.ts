@@ -22,15 +22,20 @@ export interface Asked {
 /** Reads `contents:read`, `read:contents`, `write:repo_hook`, `read:all`. Throws `Misconfigured` that names the word. */
 export function parsePermissions(words: readonly string[]): readonly Asked[] {
   return words.map((word) => {
-    const [first = '', second = '', ...more] = word.trim().toLowerCase().split(':');
-    const [access, name] = isAccess(first) ? [first, second] : [second, first];
-    if (more.length > 0 || !isAccess(access) || isAccess(name) || !/^[a-z][a-z_]*$/.test(name)) {
-      throw new Misconfigured(
-        `permissions: "${quoted(word)}" must be a permission of the GitHub App and read, write or admin, as in "contents:read" or "read:all".`,
-      );
-    }
-    return { permission: ALSO_CALLED[name] ?? name, access, word: quoted(word) };
+    const asked = parsePermission(word);
+    if (asked !== undefined) return asked;
+    throw new Misconfigured(
+      `permissions: "${quoted(word)}" must be a permission of the GitHub App and read, write or admin, as in "contents:read" or "read:all".`,
+    );
   });
+}
+
+/** One of these words; undefined for any other text. */
+export function parsePermission(word: string): Asked | undefined {
+  const [first = '', second = '', ...more] = word.trim().toLowerCase().split(':');
+  const [access, name] = isAccess(first) ? [first, second] : [second, first];
+  if (more.length > 0 || !isAccess(access) || isAccess(name) || !/^[a-z][a-z_]*$/.test(name)) return undefined;
+  return { permission: ALSO_CALLED[name] ?? name, access, word: quoted(word) };
 }
 
 /**

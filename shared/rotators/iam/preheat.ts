@@ -4,11 +4,10 @@ import type { TestInput, TestReport } from '../rotator.ts';
 import { type AccessKey, parseAccessKey } from './access-key-json.ts';
 import { type Caller, callerOf, expectedCaller, isSameUser } from './caller.ts';
 import { declaredUser, isUserArn } from './declared-user.ts';
+import { pauseMilliseconds } from './health-checks.ts';
 import type { IamContext } from './iam-context.ts';
-import { APART_MILLISECONDS } from './spread.ts';
 import { Wait } from './wait.ts';
 
-const SHORTEST_PAUSE_MILLISECONDS = 50;
 /** A user's keys differ in nothing but the key: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html */
 const COMPARED = ['user', 'policies of the user'] as const;
 
@@ -36,10 +35,7 @@ async function healthyCaller(
   { aws, clock }: IamContext,
 ): Promise<{ readonly healthy: number; readonly caller: Caller }> {
   const wait = new Wait(clock, preheatSeconds * 1000);
-  const pause = Math.min(
-    APART_MILLISECONDS,
-    Math.max(SHORTEST_PAUSE_MILLISECONDS, (preheatSeconds * 1000) / (2 * healthyThreshold)),
-  );
+  const pause = pauseMilliseconds({ preheatSeconds, healthyThreshold });
   for (let healthy = 0; ; ) {
     const checked = await check(candidate, aws);
     healthy = checked.caller === undefined ? 0 : healthy + 1;

@@ -18,6 +18,11 @@ function isSameForAll(text: string): boolean {
   return text.normalize('NFKC') === text && !LEFT_OUT.test(text) && !BLANKS.test(text);
 }
 
+/** Whether clients of PostgreSQL read every password by a policy alike. */
+export function isAlphabetSameForAll(policy: PolicyDeclaration): boolean {
+  return alphabetOf(policy).every((character) => isSameForAll(character) && !JOINING.test(character));
+}
+
 /** Throws `Misconfigured` for an incumbent's password, or a policy for new ones, that clients of PostgreSQL do not read alike. */
 export function assertSameForAll(password: string | undefined, policy: PolicyDeclaration = DEFAULT_POLICY): void {
   if (password !== undefined && !isSameForAll(password)) {
@@ -25,7 +30,7 @@ export function assertSameForAll(password: string | undefined, policy: PolicyDec
       "The incumbent's password has characters that clients of PostgreSQL prepare differently (RFC 4013): give the role another one.",
     );
   }
-  if (alphabetOf(policy).every((character) => isSameForAll(character) && !JOINING.test(character))) return;
+  if (isAlphabetSameForAll(policy)) return;
   throw new Misconfigured(
     'policy has characters in its alphabet that clients of PostgreSQL prepare differently (RFC 4013).',
   );

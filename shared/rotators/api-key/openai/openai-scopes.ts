@@ -30,6 +30,16 @@ const WORDS: Readonly<Record<string, string>> = {
   read_only: READ_EVERYTHING,
 };
 
+/** What `permissions` may say instead of a scope. */
+export const SCOPE_WORDS: readonly string[] = Object.keys(WORDS);
+
+/** The scope that a text of `permissions` is or means; undefined where it is none and means none. */
+export function scopeOf(declared: string): string | undefined {
+  const word = declared.trim();
+  if (SCOPE.test(word)) return word;
+  return Object.hasOwn(WORDS, word.toLowerCase()) ? WORDS[word.toLowerCase()] : undefined;
+}
+
 export interface Scopes {
   /** `undefined`: no restriction, as far as the service account itself may go. */
   readonly scopes: readonly string[] | undefined;
@@ -44,14 +54,13 @@ export function parseScopes(permissions: readonly string[] | undefined): Scopes 
   const mapped: string[] = [];
   const scopes = permissions.map((declared) => {
     const word = declared.trim();
-    if (SCOPE.test(word)) return word;
-    const scope = Object.hasOwn(WORDS, word.toLowerCase()) ? WORDS[word.toLowerCase()] : undefined;
+    const scope = scopeOf(word);
     if (scope === undefined) {
       throw new Misconfigured(
-        `permissions: "${word.replace(/[^\w:.-]/g, '?').slice(0, 64)}" is no scope of OpenAI ("api.model.request"), nor one of ${Object.keys(WORDS).join(', ')}.`,
+        `permissions: "${word.replace(/[^\w:.-]/g, '?').slice(0, 64)}" is no scope of OpenAI ("api.model.request"), nor one of ${SCOPE_WORDS.join(', ')}.`,
       );
     }
-    mapped.push(`${word.toLowerCase()} is ${scope}`);
+    if (scope !== word) mapped.push(`${word.toLowerCase()} is ${scope}`);
     return scope;
   });
   const unshown = [...new Set(scopes)].filter((scope) => !Object.hasOwn(SHOWN, scope));

@@ -82,6 +82,24 @@ describe('policy', () => {
   });
 
   it.each([
+    ['a ligature', 'alphabet: "abcdefﬁ"'],
+    ['a blank that is not the usual one', 'alphabet: "abcdef\\u00a0"'],
+    ['a soft hyphen', 'alphabet: "abcdef\\u00ad", length: 64'],
+    ['a mark that joins', 'alphabet: "abcdef\\u0301"'],
+  ])('is refused where clients of PostgreSQL prepare its texts differently: %s', (_, fields) => {
+    expect(problems(['type: postgresql', `policy: { ${fields} }`])).toEqual([
+      '5:25: found an alphabet with characters that clients of PostgreSQL prepare differently; ligatures, soft hyphens, unusual blanks, combining marks and other characters that RFC 4013 changes are not allowed',
+    ]);
+    expect(problems(['type: mysql', `policy: { ${fields} }`])).toEqual([]);
+    expect(problems([`policy: { ${fields} }`])).toEqual([]);
+  });
+
+  it('is well for PostgreSQL with such characters excluded, and with others beyond ASCII', () => {
+    expect(problems(['type: postgresql', 'policy: { alphabet: "abcdeﬁ", exclude: "ﬁ", length: 64 }'])).toEqual([]);
+    expect(problems(['type: postgresql', 'policy: { alphabet: "abcdeéß€", length: 64 }'])).toEqual([]);
+  });
+
+  it.each([
     ['mysql', 'length: 257', 'passwords of 257 bytes; mysql takes at most 256'],
     ['mariadb', 'length: 129, alphabet: "abcé"', 'passwords of up to 258 bytes; mariadb takes at most 256'],
     ['rabbitmq', 'length: 2049', 'passwords of 2049 bytes; rabbitmq takes at most 2048'],

@@ -29,11 +29,12 @@ describe('privileges', () => {
 });
 
 describe('permissions', () => {
-  it.each(['github_token', 'api_key', 'iam'])('are kept in order for %s', (type) => {
-    expect(secret([`type: ${type}`, 'permissions: [read:all, "write:repo_hook"]']).permissions).toEqual([
-      'read:all',
-      'write:repo_hook',
-    ]);
+  it.each([
+    ['github_token', ['read:all', 'write:repo_hook']],
+    ['api_key', ['completion', 'chat']],
+    ['iam', ['s3', 'ec2']],
+  ])('are kept in order for %s', (type, words) => {
+    expect(secret([`type: ${type}`, `permissions: ${JSON.stringify(words)}`]).permissions).toEqual(words);
   });
 
   it('are absent where nothing is written', () => {
@@ -72,7 +73,7 @@ describe('permissions', () => {
   });
 
   it('may be a hundred of 128 characters', () => {
-    const permissions = `[${`${'a'.repeat(128)},`.repeat(100)}]`;
+    const permissions = `[${`api.${'a'.repeat(124)},`.repeat(100)}]`;
     expect(secret(['type: api_key', `permissions: ${permissions}`]).permissions).toHaveLength(100);
   });
 });
