@@ -28,13 +28,32 @@ const KEYS = {
   reload: Object.keys(secretSchema.shape.reload.unwrap().shape),
 };
 
+/** Fields without which the others say the same: a wrong one does not keep the rest from being judged. */
+const DISPENSABLE: readonly (keyof typeof secretSchema.shape)[] = [
+  'scope',
+  'rotation',
+  'access_level',
+  'grace',
+  'rotate_immediately',
+  'connection',
+  'provider',
+  'http',
+  'policy',
+  'privileges',
+  'scheduler',
+  'preheat',
+  'end_sessions',
+  'apply',
+];
+
 /** One entry of `secrets:`, completed with defaults; undefined if something was reported, here or of `openclaw.json`. */
 export function readSecret(node: unknown, reading: Reading): SecretDeclaration | undefined {
+  const reported = reading.problems.length;
   const misplaced = [...fieldFindings(node), ...changedNumbers(node), ...missingRotation(node, reading.rotations)];
   for (const finding of misplaced) reading.report(finding);
-  const written = reading.check(secretSchema, node, { what: 'a secret', keys: KEYS });
-  const rotation = written && rotationOf(written, reading.rotations);
-  if (!rotation) return undefined;
+  const written = reading.check(secretSchema, node, { what: 'a secret', keys: KEYS, dispensable: DISPENSABLE });
+  if (!written) return undefined;
+  const { rotation, isKnown } = rotationOf(written, { node, defaults: reading.rotations });
   const entry = { ...written, rotation };
   const settings = settingsOf(entry, reading.defaults);
   const authorities = readAuthorities(entry, node, reading);
@@ -53,7 +72,7 @@ export function readSecret(node: unknown, reading: Reading): SecretDeclaration |
   ];
   for (const { at, message } of broken) reading.report({ offset: offsetAt(node, at), message });
 
-  if (!authorities || broken.length + misplaced.length > 0) return undefined;
+  if (!authorities || !isKnown || reading.problems.length > reported) return undefined;
   const connection = connectionOf(entry, authorities);
   const { name, privileges } = entry;
   const { type, adminSecret, provider, http } = issuing;

@@ -13,6 +13,8 @@ export interface SchemaLabel {
   readonly what: string;
   /** The keys that each level of it may have. */
   readonly keys: Readonly<Record<string, readonly string[]>>;
+  /** Fields that may be missing without a change to what the others say: where one is wrong, the rest is read without it. */
+  readonly dispensable?: readonly string[];
 }
 
 /** One reading of one file: what it may look at, and everything that it has to say, in no order yet. */
@@ -53,12 +55,32 @@ export class Reading {
     this.warnings.push(finding);
   }
 
-  /** The node as the schema reads it; undefined, with every issue reported at its place, if it does not. */
+  /**
+   * The node as the schema reads it. If it does not, every issue is reported at its place, and what comes back is the node
+   * without unknown keys and what is dispensable and wrong; undefined where that is not enough, or nothing is dispensable.
+   */
   check<Schema extends z.ZodType>(schema: Schema, node: unknown, label: SchemaLabel): z.output<Schema> | undefined {
     const result = schema.safeParse(toPlain(node));
     if (result.success) return result.data;
+    const { issues } = result.error;
     const context = { node, complained: this.#complained, ...label };
-    for (const issue of result.error.issues) this.problems.push(...describeIssue(issue, context));
-    return undefined;
+    for (const issue of issues) this.problems.push(...describeIssue(issue, context));
+    const { dispensable } = label;
+    return dispensable && schema.safeParse(without(issues, toPlain(node), dispensable)).data;
   }
+}
+
+/** Plain data without unknown keys, and without those of the given fields that have other issues. */
+function without(issues: readonly z.core.$ZodIssue[], plain: unknown, dispensable: readonly string[]): unknown {
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    const level = issue.path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], plain);
+    for (const key of issue.keys) Reflect.deleteProperty(level as object, key);
+  }
+  for (const { code, path } of issues) {
+    const [field] = path;
+    if (code !== 'unrecognized_keys' && typeof field === 'string' && dispensable.includes(field))
+      Reflect.deleteProperty(plain as object, field);
+  }
+  return plain;
 }

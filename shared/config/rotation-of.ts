@@ -8,11 +8,27 @@ import { typeOf } from './type-fields.ts';
 import type { Finding } from './yaml-tokens.ts';
 import { findPair, offsetOf } from './yaml-tree.ts';
 
-/** A secret's own `rotation`, or the default of its type; undefined where there is neither. */
-export function rotationOf(secret: WrittenSecret, defaults: RotationDefaults): SecretEntry['rotation'] | undefined {
-  if (secret.rotation !== undefined) return { ...secret.rotation, isDefault: false };
-  const found = defaultRotation(secret.type, defaults);
-  return found === undefined ? undefined : { ...found, isDefault: true };
+/** Longer than any grace period and any life, so that no rule finds anything by it. */
+const UNKNOWN: SecretEntry['rotation'] = {
+  written: '10_years',
+  schedule: { kind: 'months', months: 120 },
+  isDefault: true,
+};
+
+/**
+ * A secret's own `rotation`, or the default of its type. Where there is neither, and where its own (in `node`) is wrong,
+ * a stand-in: the rest of it is judged, and it is no declaration.
+ */
+export function rotationOf(
+  secret: WrittenSecret,
+  { node, defaults }: { readonly node: unknown; readonly defaults: RotationDefaults },
+): { readonly rotation: SecretEntry['rotation']; readonly isKnown: boolean } {
+  if (secret.rotation !== undefined) return { rotation: { ...secret.rotation, isDefault: false }, isKnown: true };
+  const isWrong = isMap(node) && findPair(node, 'rotation') !== undefined;
+  const found = isWrong ? undefined : defaultRotation(secret.type, defaults);
+  return found === undefined
+    ? { rotation: UNKNOWN, isKnown: false }
+    : { rotation: { ...found, isDefault: true }, isKnown: true };
 }
 
 /**
