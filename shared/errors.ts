@@ -222,9 +222,10 @@ export class InternalFault extends RekeyError {
   readonly code = 'REKEY_INTERNAL';
 }
 
-/** Names of the faults that the same work may well get past when it is tried again. */
+/** Names of the faults that the same work may well get past when it is tried again, `RateLimited` not before its time. */
 export const PASSING_FAULTS: ReadonlySet<string> = new Set([
   TransientFailure.errorName,
   Throttled.errorName,
   TargetUnreachable.errorName,
+  RateLimited.errorName,
 ]);

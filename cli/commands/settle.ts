@@ -4,6 +4,7 @@ import { DEFAULT_ENVIRONMENT, type Deployment, openDeployment, outputOf } from '
 import { invokeFunction } from '../invoke-function.ts';
 import type { Output } from '../output.ts';
 import { requestedBy } from '../requested-by.ts';
+import { printable } from './printable.ts';
 
 interface Dependencies {
   readonly open?: (environment: string) => Promise<Deployment>;
@@ -37,18 +38,16 @@ export function settleCommand(
     )
     .action(async (secretId: string, versionId: string | undefined, { environment, statement, json }: Options) => {
       const { outputs } = await open(environment);
-      const settled = await invoke(outputOf(outputs, 'SettleDebtFunction'), {
-        environment,
-        secretId,
-        requestId: crypto.randomUUID(),
-        requestedBy: requestedBy(),
-        ...(versionId === undefined ? {} : { versionId }),
-        statement,
-      });
-      const { identity, proof } = settled;
+      const settle = outputOf(outputs, 'SettleDebtFunction');
+      const request = { environment, secretId, requestId: crypto.randomUUID(), requestedBy: requestedBy(), statement };
+      // Named in any case: the request may be repeated when its answer is lost, and something else be owed by then.
+      const debt = versionId ?? (await invoke(settle, request)).versionId;
+      const settled = await invoke(settle, { ...request, debt });
+      const { proof } = settled;
+      const identity = printable(settled.identity);
       if (json === true) {
         output.line(
-          JSON.stringify({ secret_id: secretId, version_id: settled.versionId, credential: identity, proof }),
+          JSON.stringify({ secret_id: secretId, version_id: settled.versionId, credential: settled.identity, proof }),
         );
         return;
       }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { LeaseHeld, Misconfigured, PASSING_FAULTS, RateLimited, RekeyError, RotationEnded } from '../errors.ts';
+import { LeaseHeld, Misconfigured, PASSING_FAULTS, RekeyError, RotationEnded } from '../errors.ts';
 import type { RotationRecord } from '../registry/registry.ts';
 import { apply } from './apply.ts';
 import { audit } from './audit.ts';
@@ -44,12 +44,7 @@ export interface FourStepResult {
 }
 
 /** What the same step may get past when it is tried again, or what is not this rotation's: nothing is rolled back. */
-const PASSING: ReadonlySet<string> = new Set([
-  ...PASSING_FAULTS,
-  RateLimited.errorName,
-  LeaseHeld.errorName,
-  RotationEnded.errorName,
-]);
+const PASSING: ReadonlySet<string> = new Set([...PASSING_FAULTS, LeaseHeld.errorName, RotationEnded.errorName]);
 
 /**
  * AWS's contract for rotation functions, over the phases: `createSecret` is Generate (journal, `AWSPENDING` and

@@ -145,10 +145,14 @@ async function bringIn({
   const { current, admin } = stored;
   const settings = rotatorSettings(record);
   log.note('lease_taken');
-  // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
-  const dead = current !== undefined && credential(record, current.versionId)?.state === 'retired';
   const replaced = current?.versionId === versionId ? undefined : current;
-  const incumbent = dead ? undefined : replaced;
+  // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
+  // An old one that people have made work again does.
+  const isDead =
+    replaced !== undefined &&
+    credential(record, replaced.versionId)?.state === 'retired' &&
+    (await rotator.probe(replaced.value, settings)) === 'refused';
+  const incumbent = isDead ? undefined : replaced;
 
   const followed =
     incumbent === undefined

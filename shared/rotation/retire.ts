@@ -1,12 +1,13 @@
 import { HeldTooLong, OrphanInDoubt, RateLimited, StillHeld } from '../errors.ts';
-import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
+import type { Lease, LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { holders } from '../rollout/holders.ts';
 import { endCallBack, settle } from '../rollout/notices.ts';
 import { named } from '../rollout/presence.ts';
-import { adminValue } from './credential-values.ts';
+import type { SecretVersion } from '../secret-store.ts';
+import { adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
-import { withLease, withoutLease } from './lease.ts';
+import { withLease, withLeaseGivenBack } from './lease.ts';
 import { credential, isOver, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
 import type { RetirementInput } from './payloads.ts';
@@ -27,43 +28,55 @@ export type RetireResult =
  * version, whose it is from now on), so it lives on; `limited`: its provider is to be asked again later (for an hour after
  * the grace period; after that, `RateLimited` is thrown).
  *
- * Twice is harmless: a credential that the ledger has as retired for good, or no longer has, is done; ending a dead one changes
- * nothing. Holds the secret's lease meanwhile, so no rotation re-uses the credential's place. Throws `LeaseHeld` while a
- * rotation runs, `StillHeld` (after an hour `HeldTooLong`) while consumers use the credential, and what the target says
+ * Twice is harmless: a credential that the ledger has as retired for good, or no longer has, is done; ending a dead one
+ * changes nothing. Holds the secret's lease meanwhile, also for another try that may still be at work, so no rotation
+ * re-uses the credential's place. Throws `LeaseHeld` while a rotation runs, `StillHeld` (after an hour `HeldTooLong`) while consumers use the credential, and what the target says
  * when it cannot be proved dead.
  */
 export async function retire(input: RetirementInput, ports: RotationPorts): Promise<RetireResult> {
   const { registry, clock } = ports;
   const { secretId, versionId } = input;
-  const before = await requireRecord(registry, secretId);
-  const known = credential(before, versionId);
+  const seen = await requireRecord(registry, secretId);
   const holder = `retire/${versionId}`;
-  const isDone = known === undefined || isOver(known);
   // A try that died once it had written that down has left its lease, and what comes after it.
-  if (isDone && before.lease?.holder !== holder) return { outcome: 'retired' };
-  if (known?.state === 'grace') await requireLeft(known, before, ports);
+  if (isDone(seen, versionId) && seen.lease?.holder !== holder) return { outcome: 'retired' };
+  await requireLeft(seen, versionId, ports);
 
-  const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()));
+  let before: Lease | undefined;
+  const record = await updateRecord(registry, secretId, (latest) => {
+    before = latest.lease;
+    return withLease(latest, holder, clock.now());
+  });
+  const lease = { mine: record.lease as Lease, before };
+  // As it is now: while nobody had the lease, somebody may have gone back to it.
+  const known = isDone(record, versionId) ? undefined : credential(record, versionId);
   let change: Partial<LedgerCredential> = {};
   try {
-    return await retireUnderLease(input, ports, record, isDone ? undefined : known);
+    return await retireUnderLease(input, ports, record, known);
   } catch (error) {
     const now = clock.now();
     if (error instanceof OrphanInDoubt) change = { doubt: error.safeMessage };
-    if (!(error instanceof RateLimited) || isDone || waitedSeconds(known, now) >= PATIENCE_SECONDS) throw error;
+    const isPatient = known !== undefined && waitedSeconds(known, now) < PATIENCE_SECONDS;
+    if (!(error instanceof RateLimited) || !isPatient) throw error;
     return { outcome: 'limited', until: retryTime(error, now).toISOString() };
   } finally {
     await updateRecord(registry, secretId, (latest) =>
-      withCredentialChange(withoutLease(latest, holder), versionId, change),
+      withCredentialChange(withLeaseGivenBack(latest, lease, clock.now()), versionId, change),
     );
   }
 }
 
+function isDone(record: SecretRecord, versionId: string): boolean {
+  const known = credential(record, versionId);
+  return known === undefined || isOver(known);
+}
+
 /** Nobody takes the version up again: only what carries AWSCURRENT, or is being rolled out, is handed to consumers. */
-async function requireLeft(known: LedgerCredential, record: SecretRecord, ports: RotationPorts): Promise<void> {
+async function requireLeft(record: SecretRecord, versionId: string, ports: RotationPorts): Promise<void> {
   const { rollouts, clock, secretStore } = ports;
   const { secretId, declaration } = record;
-  const { versionId, identity } = known;
+  const known = credential(record, versionId);
+  if (known?.state !== 'grace') return;
   const now = clock.now();
   const held = await holders(rollouts, { secretId, versionId, now });
   if (held.length === 0) return;
@@ -76,7 +89,7 @@ async function requireLeft(known: LedgerCredential, record: SecretRecord, ports:
     // Whoever started between the plan and the switch has been told nothing yet.
     await settle(rollouts, secretId, { rotationId: carries, versionId: carries });
   }
-  const text = `${held.length} consumers still use "${identity}" of "${secretId}": ${named(held)}.`;
+  const text = `${held.length} consumers still use "${known.identity}" of "${secretId}": ${named(held)}.`;
   throw waitedSeconds(known, now) < PATIENCE_SECONDS ? new StillHeld(text) : new HeldTooLong(text);
 }
 
@@ -93,20 +106,42 @@ async function retireUnderLease(
 ): Promise<RetireResult> {
   const { secretId, versionId, rotationId } = input;
   const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
-  if (known !== undefined && (current?.versionId === versionId || known.state === 'current')) {
+  const isDead = known !== undefined && current !== undefined && (await isFirstAndDead(known, record, current, ports));
+  if (!isDead && known !== undefined && (current?.versionId === versionId || known.state === 'current')) {
     await keep(input, ports);
     return { outcome: 'kept' };
   }
+  const survivor = isDead ? undefined : current;
   const admin = await adminValue(ports.secretStore, record, current?.value);
-  const work = { ports, admin, survivor: current, rotationId };
+  const work = { ports, admin, survivor, rotationId };
   const after = known === undefined ? record : await endCredential({ ...work, record }, known);
   const outcome = known !== undefined && credential(after, versionId) === undefined ? 'kept' : 'retired';
-  if (current !== undefined) {
+  if (survivor !== undefined) {
     // A candidate that was rolled back is ended under its own id.
-    await endCallBack(ports.rollouts, secretId, { rotationId: versionId, versionId: current.versionId });
+    await endCallBack(ports.rollouts, secretId, { rotationId: versionId, versionId: survivor.versionId });
   }
-  await endOverdue({ ...work, record: after });
+  try {
+    await endOverdue({ ...work, record: after });
+  } catch (error) {
+    // Their provider is to be asked later: each has a retirement of its own that will.
+    if (!(error instanceof RateLimited)) throw error;
+  }
   return { outcome };
+}
+
+/** A first value that was rolled back keeps the label, which cannot be taken off: that says nothing of what it opens. */
+async function isFirstAndDead(
+  { state, versionId }: LedgerCredential,
+  record: SecretRecord,
+  current: SecretVersion,
+  ports: RotationPorts,
+): Promise<boolean> {
+  const { rotation } = record;
+  const isRolledBack = rotation?.rotationId === versionId && rotation.status === 'rolled_back';
+  if (state === 'current' || current.versionId !== versionId || !(state === 'retired' || isRolledBack)) return false;
+  await using afterwards = new AsyncDisposableStack();
+  const rotator = await requireRotator(ports, record, afterwards);
+  return (await rotator.probe(current.value, rotatorSettings(record))) === 'refused';
 }
 
 async function keep({ secretId, versionId, rotationId }: RetirementInput, ports: RotationPorts): Promise<void> {

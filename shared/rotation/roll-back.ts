@@ -20,8 +20,8 @@ import type { RotationPorts } from './ports.ts';
  * Where the switch had happened and the new value opens the target, going on is the way out: `completed`. Otherwise
  * `AWSCURRENT` is (or goes) back on the incumbent, the candidate is ended at the target, `AWSPENDING` is taken off:
  * `rolled_back`. Consumers that have taken the candidate are told to go back; while they have it, or when it cannot be
- * ended now (the target is down), it stays in the ledger, and the answer holds its retirement. So it does when a function
- * of the rotation may still run, which would make the candidate alive again: it is proved dead once more after that.
+ * ended now (the target is down), it stays in the ledger. The answer holds its retirement: also where it was ended, because
+ * a function of the rotation that still runs would make it alive again; it is proved dead once more after that.
  *
  * Twice is harmless: what it does is decided by where the label is, and an ended rotation answers its outcome again.
  */
@@ -57,16 +57,11 @@ export async function rollBack(input: RollBackInput, ports: RotationPorts): Prom
  */
 type Removal = 'undone' | 'candidate_held' | 'candidate_owed' | Date | OrphanInDoubt;
 
-/** After so long no function runs any more that had begun before: each is stopped after 60 s. */
-const LATE_SECONDS = 120;
-
 /**
- * Whether the function of the step that failed may still run. Only one that has thrown has surely ended: its errors' names
- * have no dot; those of Step Functions, of Lambda and of the recovery rule have.
+ * After so long no function runs any more that had begun before: each is stopped after 60 s. That the last try of a step
+ * has thrown says nothing of an earlier one, of which the workflow had lost sight.
  */
-function mayGoOn(fault: string): boolean {
-  return fault.includes('.');
-}
+const LATE_SECONDS = 120;
 
 /** The effects of going back, each idempotent; entries and books are written after them. */
 async function undo(
@@ -229,7 +224,7 @@ function end(
       },
       rotationId,
       removal === 'undone'
-        ? { state: 'retired', retireAt: mayGoOn(fault) ? new Date(now.getTime() + LATE_SECONDS * 1000) : undefined }
+        ? { state: 'retired', retireAt: new Date(now.getTime() + LATE_SECONDS * 1000) }
         : {
             state: 'grace',
             retireAt: removal instanceof Date ? removal : now,

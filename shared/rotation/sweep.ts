@@ -76,8 +76,9 @@ async function sweepOne(
   environment: string,
 ): Promise<Omit<SweepResult, 'secrets'>> {
   const now = ports.clock.now();
-  const orphans = isAtWork(record, now) ? [] : await orphansOf(record, ports);
-  const swept = orphans.length === 0 ? record : await takeIn(record, orphans, ports);
+  const found = isAtWork(record, now) ? [] : await orphansOf(record, ports);
+  const taken = found.length === 0 ? undefined : await takeIn(record, found, ports);
+  const [swept, orphans] = taken === undefined ? [record, []] : [taken, found];
   const isOrphan = ({ versionId }: LedgerCredential) => orphans.some((entry) => entry.versionId === versionId);
   const result = { orphans: 0, restarted: 0 };
   for (const entry of swept.ledger) {
@@ -110,12 +111,15 @@ async function orphansOf(
   return [...proposed.filter((entry) => !isLabelled(entry)), ...(current.length < 2 ? [] : surplus)];
 }
 
-/** Makes debts of them, due at once; what was current has the secret's grace period. A rotation is over with its candidate. */
+/**
+ * Makes debts of them, due at once; what was current has the secret's grace period. A rotation is over with its candidate.
+ * `undefined`, and nothing is written, where the record says something else by now.
+ */
 async function takeIn(
   record: SecretRecord,
   orphans: readonly LedgerCredential[],
   { registry, auditTrail, clock }: Pick<RecoveryPorts, 'registry' | 'auditTrail' | 'clock'>,
-): Promise<SecretRecord> {
+): Promise<SecretRecord | undefined> {
   const now = clock.now();
   const log = new OperationLog(clock, {
     scope: `sweep/${orphans.map(({ versionId }) => versionId).join('/')}`,
@@ -130,15 +134,22 @@ async function takeIn(
   });
   const indebted = (latest: SecretRecord) =>
     orphans.reduce((before, { versionId, state }) => {
-      // Somebody else has seen to it since, or is about to.
-      if (isAtWork(latest, now) || credential(before, versionId)?.state !== state) return before;
+      if (isAtWork(latest, now) || credential(before, versionId)?.state !== state) throw new SeenTo();
       const books = withoutDead(before, versionId, now);
       const graceSeconds = state === 'current' ? latest.declaration.graceSeconds : 0;
       const retireAt = new Date(now.getTime() + graceSeconds * 1000);
       return withCredentialChange(books, versionId, { state: 'grace', retireAt });
     }, latest);
-  return updateRecord(registry, record.secretId, indebted, record, entries);
+  try {
+    return await updateRecord(registry, record.secretId, indebted, record, entries);
+  } catch (error) {
+    if (error instanceof SeenTo) return undefined;
+    throw error;
+  }
 }
+
+/** Somebody else has seen to an orphan since it was found, or is about to: what is left is there at the next sweep. */
+class SeenTo extends Error {}
 
 /** The record whose running rotation, if it is `rotationId`, is over: nobody goes on with it. */
 function withoutDead(record: SecretRecord, rotationId: string, now: Date): SecretRecord {

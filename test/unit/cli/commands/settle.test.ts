@@ -29,7 +29,7 @@ it('asks for what was said, and says how it was settled', async () => {
       secretId: 'billing',
       requestId: expect.any(String),
       requestedBy: expect.stringMatching(/^cli:/),
-      versionId: 'v1',
+      debt: 'v1',
       statement: 'gone',
     },
   ]);
@@ -38,15 +38,22 @@ it('asks for what was said, and says how it was settled', async () => {
   ]);
 });
 
-it('leaves the version to the function where none is named, and answers machines', async () => {
+it('asks which one is owed where none is named, and names that; answers machines', async () => {
   const { lines, asked } = await settle(['billing', '-s', 'gone', '--json'], { ...STATED, proof: 'refused' });
-  expect(asked[0]).not.toHaveProperty('versionId');
+  expect(asked).toHaveLength(2);
+  expect(asked[0]).not.toHaveProperty('debt');
+  expect(asked[1]).toEqual({ ...asked[0], debt: 'v1' });
   expect(JSON.parse(lines[0] ?? '')).toEqual({
     secret_id: 'billing',
     version_id: 'v1',
     credential: 'key-1',
     proof: 'refused',
   });
+});
+
+it('shows no name that would write over what stands there', async () => {
+  const { lines } = await settle(['billing', 'v1', '-s', 'gone'], { ...STATED, identity: 'a\u001b[2K\u202eb' });
+  expect(lines.join('')).not.toMatch(/[\u001b\u202e]/);
 });
 
 it('is not asked without a statement', async () => {

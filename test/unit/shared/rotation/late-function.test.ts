@@ -1,5 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RotationEnded, StillAlive, TargetUnreachable, TransientFailure } from '../../../../shared/errors.ts';
+import {
+  AdminRefused,
+  RotationEnded,
+  StillAlive,
+  TargetUnreachable,
+  TransientFailure,
+} from '../../../../shared/errors.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import { owed } from '../../../../shared/rotation/owed.ts';
 import type { RetirementInput, RollBackResult, RotationInput } from '../../../../shared/rotation/payloads.ts';
@@ -162,13 +168,22 @@ describe.each([
     expect(copy.alive()).toHaveLength(before.length + 1);
   });
 
-  it('is not feared for where the step itself has said that it failed', async () => {
-    late.within('after', () => Promise.reject(new TargetUnreachable('The target does not answer.')));
-    await expect(generate(late.input, late.world)).rejects.toBeInstanceOf(TargetUnreachable);
-    await rollItBack('TargetUnreachable')();
-    expect(rolledBack).toEqual({ outcome: 'rolled_back' });
-    expect(await entryOf(late)).toMatchObject({ state: 'retired' });
-    expect((await entryOf(late))?.retireAt).toBeUndefined();
+  it('is feared for although a later try of the step has said that it failed', async () => {
+    late.within('after', () => Promise.reject(new Killed('killed')));
+    late.within('before', async () => {
+      // The workflow has lost sight of it, and tries the step again.
+      const { preflight } = late.rotator;
+      late.rotator.preflight = () => Promise.reject(new AdminRefused('The administrator is refused.'));
+      await expect(generate(late.input, late.world)).rejects.toBeInstanceOf(AdminRefused);
+      late.rotator.preflight = preflight;
+      await rollItBack('AdminRefused')();
+    });
+    await expect(generate(late.input, late.world)).rejects.toBeInstanceOf(Killed);
+    expect(late.alive()).toHaveLength(before.length + 1);
+    late.world.clock.advance(120);
+    expect(await retire(rolledBack.retirement as RetirementInput, late.world)).toEqual({ outcome: 'retired' });
+    expect(late.alive()).toEqual(before);
+    expect(await sweepAndRetire(late.world)).toBe(0);
   });
 
   it('that is alive again and cannot be ended becomes a debt that people are told of', async () => {

@@ -2,9 +2,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { RateLimited } from '../../../../shared/errors.ts';
 import { parseRecord, serialiseRecord } from '../../../../shared/registry/record-schema.ts';
 import { apply } from '../../../../shared/rotation/apply.ts';
+import { updateRecord } from '../../../../shared/registry/update-record.ts';
 import { audit } from '../../../../shared/rotation/audit.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import type { RetirementInput, RotationInput } from '../../../../shared/rotation/payloads.ts';
+import { NOTHING_OWED } from '../../../../shared/rotation/ledger.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
 import { rollBack } from '../../../../shared/rotation/roll-back.ts';
 import { test } from '../../../../shared/rotation/test.ts';
@@ -14,10 +16,11 @@ import { declaration, RotationWorld, SECRET } from '../../../harness/rotation-wo
 import { runSecretRotation, runVersionRetirement } from '../../../harness/workflow.ts';
 
 const LIMIT_SECONDS = 2400;
+const DAY = 86_400;
 
 /** A provider that answers, after `limit()`, only when its time has come; and counts what it is asked before that. */
 class LimitingWorld extends RotationWorld {
-  readonly issuer = new InMemoryIssuer(new Map(), 'deployer');
+  readonly issuer = new InMemoryIssuer(new Map(), 'deployer', 4);
   readonly asked: string[] = [];
   #until = 0;
   override readonly isRotatable = () => true;
@@ -182,5 +185,45 @@ describe('a provider that says when it answers again', () => {
       name: 'RateLimited',
       retryAt,
     });
+  });
+
+  it('is asked no more by a rotation, once it has said so when an overdue credential was to be ended', async () => {
+    await world.rotate(input);
+    world.clock.advance(2 * DAY);
+    const next = await world.due();
+    world.limit();
+    await expect(generate(next, world)).rejects.toBeInstanceOf(RateLimited);
+    expect(world.asked).toEqual(['retire']);
+  });
+
+  it('makes no debt of what was proved dead, and is to be proved so once more', async () => {
+    await generate(input, world);
+    const { retirement } = await rollBack({ ...input, fault: { Error: 'States.Timeout' } }, world);
+    world.clock.advance(121);
+    world.limit();
+    expect(await retire(retirement as RetirementInput, world)).toMatchObject({ outcome: 'limited' });
+    const { ledger } = await world.record();
+    expect(ledger.find(({ versionId }) => versionId === input.rotationId)?.state).toBe('retired');
+  });
+
+  it('keeps no retirement from its end that has still to end others', async () => {
+    const { retirement } = await world.rotate(input);
+    world.clock.advance(2 * DAY);
+    const overdue = {
+      ...NOTHING_OWED,
+      identity: 'another',
+      versionId: 'v0',
+      state: 'grace',
+      retireAt: world.clock.now(),
+    } as const;
+    await updateRecord(world.registry, SECRET, (record) => ({ ...record, ledger: [...record.ledger, overdue] }));
+    const end = world.issuer.retire.bind(world.issuer);
+    world.issuer.retire = async (given) => {
+      const report = await end(given);
+      world.limit();
+      return report;
+    };
+    expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    expect(world.asked).toEqual(['retire']);
   });
 });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { SecretDeclaration } from '../../../../shared/config/declaration.ts';
-import { Misconfigured, RetirementPending, StillHeld, Throttled } from '../../../../shared/errors.ts';
+import { IncumbentRefused, Misconfigured, RetirementPending, StillHeld, Throttled } from '../../../../shared/errors.ts';
 import { SecretText } from '../../../../shared/redact.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import type { RetirementInput, RotationInput } from '../../../../shared/rotation/payloads.ts';
@@ -260,4 +260,38 @@ describe('an overdue credential that cannot be ended', () => {
     world.target.retire = () => Promise.reject(new Throttled('Not so fast.'));
     await expect(generate(await world.due(), world)).rejects.toBeInstanceOf(Throttled);
   });
+});
+
+it('an old version, retired long ago, that people make work again and put in force is followed, and ended in its turn', async () => {
+  const world = await RotationWorld.adopted();
+  const old = await world.current();
+  for (const _ of ['first', 'second']) {
+    const { retirement } = await world.rotate(await world.due());
+    world.clock.advance(2 * HOUR);
+    await retire(retirement as RetirementInput, world);
+    world.clock.advance(DAY);
+  }
+  const { username, password } = JSON.parse(old.value) as { readonly username: string; readonly password: string };
+  world.target.accounts.set(username, { password, sessions: 0 });
+  await world.secretStore.promote(SECRET, { from: (await world.current()).versionId, to: old.versionId });
+  const { retirement } = await world.rotate(await world.due());
+  expect(retirement?.versionId).toBe(old.versionId);
+  world.clock.advance(2 * HOUR);
+  await retire(retirement as RetirementInput, world);
+  await sweepAndRetire(world);
+  expect(await world.currentOpensTarget()).toBe(true);
+  expect(world.target.opens(old.value)).toBe(false);
+  expect(Object.values(await states(world)).filter((state) => state !== 'retired')).toEqual(['current']);
+});
+
+it('an earlier version with the label is kept, although it opens nothing: the next rotation says what is wrong', async () => {
+  const world = await RotationWorld.adopted();
+  const old = await world.current();
+  const { retirement } = await world.rotate(await world.due());
+  await world.secretStore.promote(SECRET, { from: (await world.current()).versionId, to: old.versionId });
+  world.target.accounts.delete((JSON.parse(old.value) as { readonly username: string }).username);
+  world.clock.advance(2 * HOUR);
+  expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'kept' });
+  world.clock.advance(DAY);
+  await expect(generate(await world.due(), world)).rejects.toBeInstanceOf(IncumbentRefused);
 });

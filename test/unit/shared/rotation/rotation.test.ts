@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CurrentVersionMoved, LeaseHeld, RotationEnded, TransientFailure } from '../../../../shared/errors.ts';
+import { AdminRefused, CurrentVersionMoved, LeaseHeld, RotationEnded, TransientFailure } from '../../../../shared/errors.ts';
 import { apply } from '../../../../shared/rotation/apply.ts';
 import { audit } from '../../../../shared/rotation/audit.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
@@ -167,9 +167,11 @@ describe('every step may run twice', () => {
     const input = await world.due();
     await generate(input, world);
     const fault = { Error: 'CandidateUnproven' };
-    expect(await rollBack({ ...input, fault }, world)).toEqual({ outcome: 'rolled_back' });
+    const answer = await rollBack({ ...input, fault }, world);
+    // To be proved dead once more, when no function of the rotation can still run.
+    expect(answer).toMatchObject({ outcome: 'rolled_back', retirement: { versionId: input.rotationId } });
     const record = await world.record();
-    expect(await rollBack({ ...input, fault }, world)).toEqual({ outcome: 'rolled_back' });
+    expect(await rollBack({ ...input, fault }, world)).toEqual(answer);
     expect(await world.record()).toEqual(record);
   });
 
@@ -422,6 +424,48 @@ describe('a secret that has no value yet', () => {
     await world.rotate(await world.due());
     expect(await world.currentOpensTarget()).toBe(true);
   });
+
+  it.each([
+    ['is dead, also once that was proved again', 'dead'],
+    ['is what a function that went on has made of it', 'alive'],
+  ])('keeps the label after its first rotation failed, and %s: the next replaces it', async (_, end) => {
+    const world = new RotationWorld();
+    await world.configure([declaration()]);
+    const input = await world.due();
+    await generate(input, world);
+    const { value } = await world.current();
+    const { retirement } = await rollBack({ ...input, fault: { Error: 'States.Timeout' } }, world);
+    const { username, password } = JSON.parse(value) as { readonly username: string; readonly password: string };
+    if (end === 'alive') world.target.accounts.set(username, { password, sessions: 0 });
+    world.clock.advance(120);
+    expect(await retire(retirement as RetirementInput, world)).toEqual({
+      outcome: end === 'alive' ? 'kept' : 'retired',
+    });
+    expect((await world.record()).ledger).toEqual([
+      expect.objectContaining({ identity: username, state: end === 'alive' ? 'current' : 'retired' }),
+    ]);
+    expect((await world.record()).ledger[0]?.retireAt).toBeUndefined();
+    world.clock.advance(86_400);
+    const next = await world.rotate(await world.due());
+    expect(next.retirement?.versionId).toBe(end === 'alive' ? input.rotationId : undefined);
+    expect(await world.currentOpensTarget()).toBe(true);
+  });
+
+  it('that could not be ended after its first rotation failed is ended when it can be, although it keeps the label', async () => {
+    const world = new RotationWorld();
+    await world.configure([declaration()]);
+    const input = await world.due();
+    await generate(input, world);
+    const end = world.target.retire.bind(world.target);
+    world.target.retire = () => Promise.reject(new AdminRefused('The administrator is refused.'));
+    const { retirement } = await rollBack({ ...input, fault: { Error: 'States.Timeout' } }, world);
+    expect((await world.record()).ledger[0]?.state).toBe('grace');
+    world.target.retire = end;
+    const { value } = await world.current();
+    world.target.accounts.delete((JSON.parse(value) as { readonly username: string }).username);
+    expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    expect((await world.record()).ledger[0]?.state).toBe('retired');
+  });
 });
 
 function another(input: RotationInput): RotationInput {
@@ -442,7 +486,7 @@ async function failAndRollBack(world: RotationWorld, input: RotationInput, name:
     (error: unknown) => error,
   );
   expect(failure).toMatchObject({ name });
-  expect(await rollBack({ ...input, fault: { Error: name } }, world)).toEqual({ outcome: 'rolled_back' });
+  expect(await rollBack({ ...input, fault: { Error: name } }, world)).toMatchObject({ outcome: 'rolled_back' });
   expect(await notify(input, world)).toEqual({ outcome: 'rolled_back' });
 }
 
@@ -530,6 +574,8 @@ describe('a function that goes on although its execution was stopped', () => {
       world.clock.advance(2 * 86_400);
       beforeRetire(world, async () => {
         await retire(retirement as RetirementInput, world);
+        // The other has run for longer than a function may.
+        world.clock.advance(66);
         await world.rotate(await world.due());
       });
       await retire(retirement as RetirementInput, world);

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { LeaseHeld, Misconfigured, StillAlive } from '../../../../shared/errors.ts';
+import { SecretText } from '../../../../shared/redact.ts';
 import type { LedgerCredential } from '../../../../shared/registry/registry.ts';
 import { updateRecord } from '../../../../shared/registry/update-record.ts';
 import { withLease } from '../../../../shared/rotation/lease.ts';
-import { credential } from '../../../../shared/rotation/ledger.ts';
+import { credential, NOTHING_OWED, withCredentialChange } from '../../../../shared/rotation/ledger.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
 import { settleDebt, settleInput } from '../../../../shared/rotation/settle-debt.ts';
 import { ENVIRONMENT, RotationWorld, SECRET } from '../../../harness/rotation-world.ts';
@@ -13,6 +14,7 @@ const STATEMENT = 'it is not in the list of the provider';
 
 const requestOf = (more: object = {}) =>
   settleInput.parse({
+    debt: LOST,
     environment: ENVIRONMENT,
     secretId: SECRET,
     requestId: crypto.randomUUID(),
@@ -83,14 +85,16 @@ describe('a debt that a person settles', () => {
     const incumbent = await world.secretStore.read(SECRET, { versionId: retirement.versionId });
     const { username } = JSON.parse(incumbent?.value.reveal() ?? '') as { readonly username: string };
     world.target.accounts.delete(username);
-    expect(await settleDebt(requestOf(), world)).toMatchObject({ versionId: retirement.versionId, proof: 'refused' });
+    const request = requestOf({ debt: retirement.versionId });
+    expect(await settleDebt(request, world)).toMatchObject({ versionId: retirement.versionId, proof: 'refused' });
     expect(credential(await world.record(), retirement.versionId)?.state).toBe('retired');
   });
 
   it('stays a debt while its value opens the target, and what was tried is in the audit trail', async () => {
     const { world, retirement } = await indebted('incumbent');
     const before = (await world.record()).ledger;
-    await expect(settleDebt(requestOf(), world)).rejects.toBeInstanceOf(StillAlive);
+    const request = requestOf({ debt: retirement.versionId });
+    await expect(settleDebt(request, world)).rejects.toBeInstanceOf(StillAlive);
     const record = await world.record();
     expect(record.ledger).toEqual(before);
     expect(record.lease).toBeUndefined();
@@ -99,19 +103,45 @@ describe('a debt that a person settles', () => {
     expect(retirement.versionId).toBe(before.find(({ owedSince }) => owedSince !== undefined)?.versionId);
   });
 
-  it('must be named where several are owed; the error says which they are', async () => {
-    const { world, retirement } = await indebted('incumbent', 'lost');
-    await expect(settleDebt(requestOf(), world)).rejects.toThrow(
-      `several are owed, say which: ${retirement.versionId} ("app"), ${LOST} ("a key that nobody knows")`,
-    );
-    expect(await settleDebt(requestOf({ versionId: LOST }), world)).toMatchObject({ proof: 'stated' });
+  it('is told where it was not named, and nothing is settled: what is asked twice may be something else by then', async () => {
+    const { world } = await indebted('lost');
+    const before = await world.record();
+    expect(await settleDebt(requestOf({ debt: undefined }), world)).toEqual({
+      versionId: LOST,
+      identity: 'a key that nobody knows',
+      proof: 'owed',
+    });
+    expect(await world.record()).toEqual(before);
+    expect(await settled(world)).toEqual([]);
   });
 
-  it('twice is once: a settled version is settled, without another entry', async () => {
+  it('must be named where several are owed; the error says which they are', async () => {
+    const { world, retirement } = await indebted('incumbent', 'lost');
+    await expect(settleDebt(requestOf({ debt: undefined }), world)).rejects.toThrow(
+      `several are owed, say which: ${retirement.versionId} ("app"), ${LOST} ("a key that nobody knows")`,
+    );
+    expect(await settleDebt(requestOf(), world)).toMatchObject({ proof: 'stated' });
+  });
+
+  it('twice is once: the same answer, without another entry', async () => {
     const { world } = await indebted('lost');
-    await settleDebt(requestOf(), world);
-    expect(await settleDebt(requestOf({ versionId: LOST }), world)).toMatchObject({ versionId: LOST });
+    const request = requestOf();
+    const answer = await settleDebt(request, world);
+    expect(await settleDebt(request, world)).toEqual(answer);
     expect(await settled(world)).toHaveLength(1);
+  });
+
+  it('that was settled, and opens the target all the same, is owed again', async () => {
+    const { world, retirement } = await indebted();
+    const { versionId } = retirement;
+    await updateRecord(world.registry, SECRET, (record) =>
+      withCredentialChange(record, versionId, { ...NOTHING_OWED, state: 'retired' }),
+    );
+    await expect(settleDebt(requestOf({ debt: versionId }), world)).rejects.toThrow(/still opens its target/);
+    const record = await world.record();
+    expect(credential(record, versionId)).toMatchObject({ state: 'grace', retireAt: world.clock.now() });
+    expect(record.lease).toBeUndefined();
+    expect(await retire(retirement, world)).toEqual({ outcome: 'retired' });
   });
 
   it('is not what was ended and is to be proved dead once more', async () => {
@@ -124,7 +154,7 @@ describe('a debt that a person settles', () => {
     }));
     const before = (await world.record()).ledger;
     expect(credential(await world.record(), retirement.versionId)?.retireAt).toBeDefined();
-    const request = requestOf({ versionId: retirement.versionId });
+    const request = requestOf({ debt: retirement.versionId });
     await expect(settleDebt(request, world)).rejects.toBeInstanceOf(Misconfigured);
     expect((await world.record()).ledger).toEqual(before);
   });
@@ -132,8 +162,8 @@ describe('a debt that a person settles', () => {
   it('is never what is current, in its grace period without a debt, or unknown', async () => {
     const { world, retirement } = await indebted();
     const { versionId } = await world.current();
-    for (const one of [versionId, retirement.versionId, 'unknown', undefined]) {
-      await expect(settleDebt(requestOf({ versionId: one }), world)).rejects.toBeInstanceOf(Misconfigured);
+    for (const debt of [versionId, retirement.versionId, 'unknown', undefined]) {
+      await expect(settleDebt(requestOf({ debt }), world)).rejects.toBeInstanceOf(Misconfigured);
     }
     expect(await settled(world)).toEqual([]);
   });
@@ -156,4 +186,41 @@ describe('a debt that a person settles', () => {
       expect(await settleDebt(requestOf({ statement: key }), world)).toMatchObject({ proof: 'stated' });
     },
   );
+
+  it('is not taken with a statement that has a part of the secret in it, which nobody repeats or keeps', async () => {
+    const { world, retirement } = await indebted('incumbent', 'lost');
+    const values = [world.current(), world.secretStore.read(SECRET, { versionId: retirement.versionId })];
+    for (const found of await Promise.all(values)) {
+      const text = typeof found?.value === 'string' ? found.value : (found?.value.reveal() ?? '');
+      const { password, host } = JSON.parse(text) as { readonly password: string; readonly host: string };
+      const request = requestOf({ debt: retirement.versionId, statement: `${host} refuses ${password} now` });
+      const fault = await settleDebt(request, world).catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(Misconfigured);
+      expect((fault as Misconfigured).safeMessage).not.toContain(password);
+      for await (const entry of world.auditTrail.read(SECRET)) expect(JSON.stringify(entry)).not.toContain(password);
+    }
+    expect((await world.record()).lease).toBeUndefined();
+  });
+
+  it('is not asked for by a text that is in no ledger, which may be anything, and which nobody repeats', async () => {
+    const { world } = await indebted('lost');
+    const { password } = JSON.parse((await world.current()).value) as { readonly password: string };
+    const fault = await settleDebt(requestOf({ debt: password }), world).catch((error: unknown) => error);
+    expect(fault).toBeInstanceOf(Misconfigured);
+    expect((fault as Misconfigured).safeMessage).toMatch(/^The version that was named is not in the ledger/);
+    expect((fault as Misconfigured).safeMessage).not.toContain(password);
+  });
+
+  it('may be told of by the names of places and users, its own among them', async () => {
+    const { world } = await indebted('lost');
+    const value = {
+      username: 'somebody_else',
+      password: 'a-password-of-it',
+      host: 'db.shop.example',
+      key: 'a key that nobody knows',
+    };
+    await world.secretStore.putPending(SECRET, LOST, new SecretText(JSON.stringify(value)));
+    const statement = 'a key that nobody knows: somebody_else is not at db.shop.example';
+    expect(await settleDebt(requestOf({ statement }), world)).toMatchObject({ proof: 'refused' });
+  });
 });

@@ -4,6 +4,8 @@ import type { LedgerCredential } from '../../../../shared/registry/registry.ts';
 import { updateRecord } from '../../../../shared/registry/update-record.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import type { RetirementInput } from '../../../../shared/rotation/payloads.ts';
+import { withLease } from '../../../../shared/rotation/lease.ts';
+import { NOTHING_OWED } from '../../../../shared/rotation/ledger.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
 import { sweep } from '../../../../shared/rotation/sweep.ts';
 import { RolloutWorld } from '../../../harness/rollout-world.ts';
@@ -187,4 +189,22 @@ describe('the sweep', () => {
       '1 of 1 secrets could not be swept',
     );
   });
+});
+
+it('the sweep writes of no orphan that somebody else has begun to see to', async () => {
+  const { world } = await rotated();
+  const orphan = { ...NOTHING_OWED, identity: 'app_b', versionId: crypto.randomUUID(), state: 'proposed' } as const;
+  await updateRecord(world.registry, SECRET, (record) => ({ ...record, ledger: [...record.ledger, orphan] }));
+  const look = world.secretStore.describe.bind(world.secretStore);
+  world.secretStore.describe = async (secretId) => {
+    world.secretStore.describe = look;
+    await updateRecord(world.registry, SECRET, (record) => withLease(record, 'somebody', world.clock.now()));
+    return look(secretId);
+  };
+  expect(await swept(world)).toMatchObject({ result: { orphans: 0 }, started: [] });
+  expect((await world.actions()).filter((action) => action.includes('orphan'))).toEqual([]);
+  // Nor does it forget it.
+  world.clock.advance(2 * HOUR);
+  expect((await swept(world)).result.orphans).toBe(1);
+  expect((await world.actions()).filter((action) => action.includes('orphan'))).toHaveLength(1);
 });
