@@ -104,6 +104,13 @@ describe('known forms', () => {
     expect(hasSecretForm(text)).toBe(false);
   });
 
+  it('are found in the order in which they stand, whatever they are', () => {
+    const text = FORMS.join('\n');
+    const lines = findSecretForms(text).map((offset) => text.slice(0, offset).split('\n').length);
+    expect(new Set(lines)).toEqual(new Set(FORMS.map((_, index) => index + 1)));
+    expect(lines).toEqual([...lines].sort((one, other) => one - other));
+  });
+
   it('are named in the documentation, each provider', () => {
     const text = readFileSync(join(import.meta.dirname, '../../../../docs/configuration.md'), 'utf8');
     const list = /known forms are ([^.]*)\./.exec(text.replaceAll('\n', ' '))?.[1] ?? '';
