@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { OrphanInDoubt, RekeyError } from '../../shared/errors.ts';
+import { OrphanInDoubt, RekeyError, TransientFailure } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
 import { hasMadeNothing } from '../../shared/rotation/bring-in.ts';
 import { iamRotator } from '../../shared/rotators/iam/iam-rotator.ts';
 import type { Issuance, IssuedRotator, KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
-import { InMemoryIam, type InMemoryKey, statusOf, USER } from '../fakes/in-memory-iam.ts';
+import { InMemoryIam, type InMemoryIamOptions, type InMemoryKey, statusOf, USER } from '../fakes/in-memory-iam.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import * as fc from '../harness/properties.ts';
 
@@ -193,6 +193,125 @@ it.each(Array.from({ length: 12 }, (_, index) => 9 + index))(
     expect([ours, his].map(statusOf)).toEqual([kept, kept]);
   },
 );
+
+describe('a key that came in the time of an attempt whose answer was lost', () => {
+  /** The retirement of that attempt, of which `keys` came; each request takes 0.1 s. */
+  function lostAttempt(options: Partial<InMemoryIamOptions>, attempts = 1) {
+    const clock = new ManualClock();
+    const iam = new InMemoryIam({
+      clock,
+      ...options,
+      meanwhile: (action) => {
+        clock.advance(0.1);
+        options.meanwhile?.(action);
+      },
+    });
+    const issuance = { since: clock.now(), existing: [], attempts };
+    const retire = () =>
+      iamRotator({ clock, aws: iam.clients })
+        .retire({
+          settings: SETTINGS,
+          admin: undefined,
+          identity: 'new key',
+          versionId: 'v2',
+          value: undefined,
+          survivor: undefined,
+          known: [{ identity: 'new key', versionId: 'v2', state: 'proposed', issuance }],
+        })
+        .catch((error: unknown) => error);
+    return { clock, iam, retire };
+  }
+
+  it('and was used when Rekey had disabled it, and was cut off: the next try says that it may have been Rekey', async () => {
+    let his: InMemoryKey | undefined;
+    let hasDisabled = false;
+    const { clock, iam, retire } = lostAttempt({
+      meanwhile: (action) => {
+        if (action === 'UpdateAccessKey' && his !== undefined && !hasDisabled) {
+          hasDisabled = true;
+          his.isUsed = true;
+        } else if (hasDisabled && action === 'GetAccessKeyLastUsed' && !wasCut) {
+          wasCut = true;
+          throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+        }
+      },
+    });
+    let wasCut = false;
+    clock.advance(2);
+    his = iam.makeByHand() as InMemoryKey;
+    clock.advance(60);
+    expect(await retire()).toBeInstanceOf(TransientFailure);
+    const doubt = await retire();
+    expect(doubt).toBeInstanceOf(OrphanInDoubt);
+    expect((doubt as OrphanInDoubt).safeMessage).toMatch(/It is disabled, by somebody or by an earlier try/);
+    // Who has disabled it, nobody can say: Rekey turns nothing on that a person may have turned off.
+    expect(statusOf(his)).toBe('Inactive');
+  });
+
+  it.each([
+    ['does not know it yet', OrphanInDoubt, 'Active'],
+    ['cannot be reached', TransientFailure, 'Inactive'],
+  ] as const)(
+    'and was used when Rekey had disabled it is turned on again; where a host %s, not at once',
+    async (host, fault, status) => {
+      let his: InMemoryKey | undefined;
+      let updates = 0;
+      let last = '';
+      const { clock, iam, retire } = lostAttempt({
+        hosts: 2,
+        meanwhile: (action) => {
+          last = action;
+          if (action === 'UpdateAccessKey') updates += 1;
+          if (updates === 1 && his !== undefined) his.isUsed = true;
+          if (updates !== 2 || action !== 'UpdateAccessKey') return;
+          if (host === 'does not know it yet') {
+            for (const { knownAt } of his?.changes ?? []) knownAt.splice(1, 1, clock.now().getTime() + 2000);
+            return;
+          }
+          throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+        },
+        // The second host is asked to turn it on.
+        route: () => (last === 'UpdateAccessKey' && updates === 2 ? 1 : 0),
+      });
+      clock.advance(2);
+      his = iam.makeByHand() as InMemoryKey;
+      expect(await retire()).toBeInstanceOf(fault);
+      expect(statusOf(his)).toBe(status);
+    },
+  );
+
+  it('is not deleted before another is disabled, whichever host does not know that one yet', async () => {
+    let keys: readonly InMemoryKey[] = [];
+    let updates = 0;
+    let last = '';
+    const { clock, iam, retire } = lostAttempt(
+      {
+        hosts: 2,
+        meanwhile: (action) => {
+          last = action;
+          if (action === 'UpdateAccessKey') updates += 1;
+          const [first, second] = keys;
+          if (first !== undefined && statusOf(first) === 'Deleted' && second !== undefined) {
+            second.isUsed ||= statusOf(second) === 'Active';
+          }
+        },
+        // The second host is asked to disable the second key.
+        route: () => (last === 'UpdateAccessKey' && updates === 1 ? 1 : 0),
+      },
+      2,
+    );
+    clock.advance(2);
+    const first = iam.makeByHand() as InMemoryKey;
+    clock.advance(76);
+    const second = iam.makeByHand() as InMemoryKey;
+    second.changes[0]?.knownAt.splice(1, 1, clock.now().getTime() + 8000);
+    keys = [first, second];
+    clock.advance(1);
+    expect(await retire()).toMatchObject({ refusedLogin: false });
+    expect(second.isUsed).toBe(false);
+    expect(keys.map(statusOf)).toEqual(['Deleted', 'Deleted']);
+  });
+});
 
 it('where nobody else is, the retirement of a rotation that was interrupted anyhow ends well', async () => {
   await fc.assert(

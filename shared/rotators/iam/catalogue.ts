@@ -23,6 +23,7 @@ export const IAM: CatalogueEntry = {
     "Between rotations the user's second place must stay free: while the key before is in its grace period, the next rotation waits.",
     "The last use in the audit trail is what IAM knows, which may be late; Rekey's own checks count as a use by sts.",
     "Keys have no names, so one whose answer was lost is known by its time: it is deleted when, by IAM's own clock, it was made within the 30 s in which it was asked for (75 s more for each further attempt), IAM knows of no use of it, and there are no more such keys than lost answers. Anything else is left alone and told (OrphanInDoubt). What remains: when IAM did not make the key that Rekey asked for, one that somebody makes by hand within those seconds is taken for it, unless IAM knows of a use by then (it may learn of one late). Do not make keys of this user by hand while a rotation runs; what was deleted stands in the audit trail (removed_leftovers).",
+    'A doubtful key that was used after Rekey had looked at it, and before it had disabled it, is turned on again. Where that try is cut off in between, it stays disabled: the alert (OrphanInDoubt) says so, and who knows the key turns it on.',
     'Temporary credentials (with a session token), keys of the root user and what is computed from a key (SES SMTP passwords) are not rotated.',
   ],
   testedAt: 'The emulator of AWS, with the rules of test/fidelity/iam.test.ts. Not at AWS itself.',

@@ -9,7 +9,7 @@ export interface EndedKey {
   readonly lastUse: LastUse;
 }
 
-export interface EndingWork {
+export interface KeyWork {
   readonly keys: UserKeys;
   readonly wait: Wait;
   readonly id: string;
@@ -18,6 +18,9 @@ export interface EndingWork {
    * that it is refused says nothing: it may come alive yet.
    */
   readonly settledMilliseconds: number;
+}
+
+export interface EndingWork extends KeyWork {
   /** One login with its value; absent where nobody has that. */
   readonly isRefused?: () => Promise<boolean>;
   /** When it is disabled: a last look, which throws where it must not be deleted. */
@@ -42,9 +45,12 @@ export async function endKey(work: EndingWork): Promise<EndedKey> {
   return { wasThere, lastUse };
 }
 
-/** `gone` counts at once of a key that is long known; of a young one when it stays so, and the list does not show it. */
-async function insist(
-  { keys, wait, id, settledMilliseconds }: EndingWork,
+/**
+ * `gone` counts at once of a key that is long known; of a young one when it stays so, and the list does not show it. Throws
+ * `TransientFailure` where that cannot be told within the time of the work.
+ */
+export async function insist(
+  { keys, wait, id, settledMilliseconds }: KeyWork,
   change: () => Promise<'done' | 'gone'>,
 ): Promise<'done' | 'gone'> {
   const isYoung = wait.elapsedMilliseconds < settledMilliseconds;

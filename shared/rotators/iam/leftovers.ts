@@ -3,7 +3,7 @@ import type { Issuance, KnownCredential } from '../rotator.ts';
 import { isKeyId } from './access-key-json.ts';
 import { madeUntil } from './attempts.ts';
 import { TOLD_WITHIN_MILLISECONDS } from './aws-time.ts';
-import { endKey } from './end-key.ts';
+import { endKey, insist, type KeyWork } from './end-key.ts';
 import { APART_MILLISECONDS, settled } from './spread.ts';
 import { describeKey, type LastUse, type UserKey, type UserKeys } from './user-keys.ts';
 import type { Wait } from './wait.ts';
@@ -108,37 +108,48 @@ export async function endLeftovers(
   const leftovers = uncertainAttempts(lost) === 0 ? [] : await findLeftovers(keys, wait, lost);
   const described: string[] = [];
   for (const { key, doubt, made } of leftovers) {
-    const text = describeKey(key, await keys.lastUse(key.id));
-    described.push(text);
+    const use = await keys.lastUse(key.id);
+    described.push(describeKey(key, use));
     if (began !== undefined && made !== undefined && made > began.getTime()) {
       throw new TransientFailure(`Another attempt of this rotation is having a key made for "${keys.user}".`);
     }
-    if (doubt !== undefined) throw inDoubt(keys, text, doubt);
+    if (doubt !== undefined) throw inDoubt(keys, key, use, doubt);
   }
+  const works = leftovers.map(
+    ({ key, made }): LeftoverWork => ({ keys, wait, key, id: key.id, settledMilliseconds: settled(wait, made) }),
+  );
   // The others, too, before one is deleted: a use makes them all doubtful, and so far it can be undone.
-  for (const { key } of leftovers.slice(1)) await keys.disable(key.id);
-  for (const [index, { key, made }] of leftovers.entries()) {
-    const settledMilliseconds = settled(wait, made);
-    const remaining = leftovers.slice(index).map((one) => one.key);
-    await endKey({ keys, wait, id: key.id, settledMilliseconds, beforeDeletion: () => assertUnused(keys, remaining) });
+  for (const one of works.slice(1)) await insist(one, () => keys.disable(one.id));
+  for (const [index, one] of works.entries()) {
+    await endKey({ ...one, beforeDeletion: () => assertUnused(works.slice(index)) });
   }
   return described;
 }
 
+interface LeftoverWork extends KeyWork {
+  /** As it was listed, before it was disabled. */
+  readonly key: UserKey;
+}
+
 /** Somebody may have used one between the look at it and its disabling: then they are turned on again. */
-async function assertUnused(keys: UserKeys, disabled: readonly UserKey[]): Promise<void> {
-  for (const key of disabled) {
+async function assertUnused(disabled: readonly LeftoverWork[]): Promise<void> {
+  for (const { keys, key } of disabled) {
     const use = await keys.lastUse(key.id);
     const doubt = doubtOfUse(use);
     if (doubt === undefined) continue;
-    for (const { id, status } of disabled) if (status === 'Active') await keys.enable(id);
-    throw inDoubt(keys, describeKey(key, use), doubt);
+    const active = disabled.filter((one) => one.key.status === 'Active');
+    const enabled = await Promise.allSettled(active.map((one) => insist(one, () => keys.enable(one.id))));
+    const failed = enabled.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    throw inDoubt(keys, key, use, doubt);
   }
 }
 
-function inDoubt({ user }: UserKeys, described: string, doubt: string): OrphanInDoubt {
+/** Nothing says by whom a key was disabled: a try that was cut off may not have turned it on again. */
+function inDoubt({ user }: UserKeys, key: UserKey, use: LastUse, doubt: string): OrphanInDoubt {
+  const disabled = key.status === 'Active' ? '' : ' It is disabled, by somebody or by an earlier try that was cut off.';
   return new OrphanInDoubt(
-    `Access key ${described} of IAM user "${user}" may be what a lost attempt of this rotation made, but ${doubt}: Rekey leaves it alone.`,
+    `Access key ${describeKey(key, use)} of IAM user "${user}" may be what a lost attempt of this rotation made, but ${doubt}: Rekey leaves it alone.${disabled}`,
   );
 }
 

@@ -53,7 +53,7 @@ it('asks which one is owed where none is named, and names that; answers machines
 
 it('shows no name that would write over what stands there', async () => {
   const { lines } = await settle(['billing', 'v1', '-s', 'gone'], { ...STATED, identity: 'a\u001b[2K\u202eb' });
-  expect(lines.join('')).not.toMatch(/[\u001b\u202e]/);
+  for (const sign of ['\u001b', '\u202e']) expect(lines.join('')).not.toContain(sign);
 });
 
 it('is not asked without a statement', async () => {

@@ -172,7 +172,7 @@ describe.each([
     late.within('after', () => Promise.reject(new Killed('killed')));
     late.within('before', async () => {
       // The workflow has lost sight of it, and tries the step again.
-      const { preflight } = late.rotator;
+      const preflight = late.rotator.preflight.bind(late.rotator);
       late.rotator.preflight = () => Promise.reject(new AdminRefused('The administrator is refused.'));
       await expect(generate(late.input, late.world)).rejects.toBeInstanceOf(AdminRefused);
       late.rotator.preflight = preflight;
