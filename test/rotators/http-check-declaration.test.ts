@@ -25,6 +25,10 @@ describe('a declaration of an API', () => {
     ['on a loopback address without TLS', { ...RIGHT, baseUrl: 'http://localhost:8080' }],
     ['on another one', { ...RIGHT, baseUrl: 'http://127.1.2.3' }],
     ['on the one of IPv6', { ...RIGHT, baseUrl: 'http://[::1]:8080/' }],
+    [
+      'whose credential is refused once it has ended itself',
+      changed('revoke', { path: '/revoke', body: { token: '{{value}}' }, expect: [200, 401] }),
+    ],
     ['that revokes by the value', changed('revoke', { path: '/revoke', body: { token: '{{value}}' } })],
     [
       'that revokes by another capture',
@@ -65,6 +69,11 @@ describe('a declaration of an API', () => {
     ['being slowed down as success', changed('test', { expect: [429] }), /^test\.expect/],
     ['a failure as success', changed('test', { expect: [500] }), /^test\.expect/],
     ['a 401 as accepted', changed('test', { expect: [200, 401] }), /^test\.expect must not list 401 or 403, which/],
+    [
+      'a refused administrator as revoked',
+      changed('revoke', { expect: [204, 403] }),
+      /^revoke\.expect must not list 401/,
+    ],
     ['a 403 as accepted', changed('test', { expect: [403] }), /^test\.expect must not list 401 or 403, which/],
     [
       'a refusal as a creation',

@@ -114,6 +114,9 @@ function checkMeaning({ create, test, revoke, list }: HttpDeclaration): readonly
   if (!create.expect.every(isSuccess)) problems.push('create.expect must list statuses from 200 to 299.');
   if (test.expect.some(isRefusal))
     problems.push('test.expect must not list 401 or 403, which say that a credential is refused.');
+  if (revoke.expect.some(isRefusal) && !wordsOf(revoke).includes('value')) {
+    problems.push('revoke.expect must not list 401 or 403: an administrator who is refused has ended nothing.');
+  }
   if (!wordsOf(test).includes('value')) problems.push('test must authenticate with {{value}}: else it proves nothing.');
   if (!wordsOf(revoke).some((word) => !isAdminWord(word))) {
     problems.push('revoke must say which credential: by {{id}}, {{name}}, {{value}} or another capture.');

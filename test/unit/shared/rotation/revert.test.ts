@@ -25,6 +25,8 @@ describe('a rollback on demand', () => {
 
     const [retirement] = started;
     if (retirement === undefined) throw new Error('the newer version is to be retired');
+    const { graceSeconds } = (await world.record()).declaration;
+    expect(Date.parse(retirement.retireAt) - world.clock.now().getTime()).toBe(graceSeconds * 1000);
     await expect(retire(retirement, world)).rejects.toBeInstanceOf(StillHeld);
     await world.everybodyLooks();
     expect(world.followers.map(({ holds }) => holds)).toEqual([before.versionId, before.versionId]);
