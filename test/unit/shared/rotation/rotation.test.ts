@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { AdminRefused, CurrentVersionMoved, LeaseHeld, RotationEnded, TransientFailure } from '../../../../shared/errors.ts';
+import {
+  AdminRefused,
+  CurrentVersionMoved,
+  LeaseHeld,
+  RotationEnded,
+  TransientFailure,
+} from '../../../../shared/errors.ts';
 import { apply } from '../../../../shared/rotation/apply.ts';
 import { audit } from '../../../../shared/rotation/audit.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
