@@ -4,26 +4,30 @@
  * https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml
  */
 
-/** Follows a prefix with which the name of a secret could begin, too: a capital, or a long run without - and _. */
-const UNLIKE_WORDS = '(?=[a-z0-9_-]{0,100}[A-Z]|[a-z0-9]{16})';
+/**
+ * Follows a prefix with which the name of a secret could begin, too: a capital and a digit, capitals as no word has them, or
+ * a long run without capitals, - and _.
+ */
+const UNLIKE_WORDS = String.raw`(?=[a-z0-9_-]{0,100}[A-Z])(?:(?=[A-Za-z_-]{0,100}\d)|(?=[A-Za-z_-]{0,100}[A-Z][a-z][A-Z][a-z][A-Z]))`;
+const UNLIKE_NAMES = `(?:${UNLIKE_WORDS}|(?=[a-z0-9]{16}))`;
 
 /** Beginnings that a provider gives to nothing but its secrets, behind a character that is no letter and no digit. */
 const PREFIXES: Readonly<Record<string, string>> = {
   GitHub: String.raw`gh[pousr]_(?=[A-Za-z]{0,40}\d|[A-Za-z0-9]{16})[A-Za-z0-9]{8,255}|github_pat_[A-Za-z0-9_]{8,255}`,
-  GitLab: `gl(?:pat|ptt|rt|dt|ft|soat|cbt|imt|oas|ffct|agent)-${UNLIKE_WORDS}[A-Za-z0-9_-]{20,255}`,
+  GitLab: `gl(?:pat|ptt|rt|dt|ft|soat|cbt|imt|oas|ffct|agent)-${UNLIKE_NAMES}[A-Za-z0-9_-]{20,255}`,
   'OpenAI and Anthropic': String.raw`(?<![_-])sk-(?=[A-Za-z_-]{0,100}\d)[A-Za-z0-9_-]{12,255}`,
   Slack: String.raw`xox[abeoprs]-[A-Za-z0-9-]{8,255}|xapp-\d-[A-Z0-9]{1,64}-\d{1,64}-[a-z0-9]`,
-  Stripe: `[sr]k_(?:live|test|prod)_${UNLIKE_WORDS}[A-Za-z0-9]{10,255}|whsec_${UNLIKE_WORDS}[A-Za-z0-9+/]{20,255}`,
+  Stripe: `[sr]k_(?:live|test|prod)_${UNLIKE_NAMES}[A-Za-z0-9]{10,255}|whsec_${UNLIKE_NAMES}[A-Za-z0-9+/]{20,255}`,
   AWS: 'A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9])|ABSK[A-Za-z0-9+/]{80,300}',
   Google: 'AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])',
-  npm: `npm_${UNLIKE_WORDS}[A-Za-z0-9]{36}(?![A-Za-z0-9])`,
+  npm: `npm_${UNLIKE_NAMES}[A-Za-z0-9]{36}(?![A-Za-z0-9])`,
   PyPI: 'pypi-AgE[A-Za-z0-9_-]{16,255}',
   RubyGems: 'rubygems_[a-f0-9]{48}',
   SendGrid: String.raw`SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}`,
-  'Hugging Face': `hf_${UNLIKE_WORDS}[A-Za-z0-9]{34}(?![A-Za-z0-9])`,
+  'Hugging Face': `hf_${UNLIKE_NAMES}[A-Za-z0-9]{34}(?![A-Za-z0-9])`,
   Databricks: 'dapi[a-f0-9]{32}(?![A-Za-z0-9])',
   DigitalOcean: 'do[opr]_v1_[a-f0-9]{64}',
-  Grafana: `glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}|glc_${UNLIKE_WORDS}[A-Za-z0-9+/]{32,400}`,
+  Grafana: `glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}|glc_${UNLIKE_NAMES}[A-Za-z0-9+/]{32,400}`,
   'HashiCorp Vault': String.raw`hv[sb]\.[A-Za-z0-9_-]{80,300}`,
   Linear: 'lin_api_[A-Za-z0-9]{40}',
   Notion: String.raw`ntn_\d{11}[A-Za-z0-9]{35}`,

@@ -1,4 +1,4 @@
-import { IncumbentRefused, PASSING_FAULTS, SameAsSurvivor } from '../errors.ts';
+import { IncumbentRefused, PASSING_FAULTS, RateLimited, SameAsSurvivor } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
@@ -24,7 +24,8 @@ export interface EndingWork {
 /**
  * Ends every credential of the secret whose grace is over and that no consumer uses, so that a retirement that was lost
  * leaves no debt. Answers the record after it. What cannot be ended blocks nothing here: it stays a debt, with a retirement
- * of its own that tells people, and whether it stands in a rotation's way, preflight says. Throws only passing faults.
+ * of its own that tells people, and whether it stands in a rotation's way, preflight says. A provider that is to be asked
+ * later is asked for no more of them: what is current may have to be replaced before. Throws only the other passing faults.
  */
 export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
   let { record } = work;
@@ -37,6 +38,7 @@ export async function endOverdue(work: EndingWork): Promise<SecretRecord> {
     try {
       record = await endCredential({ ...work, record }, entry);
     } catch (error) {
+      if (error instanceof RateLimited) break;
       if (PASSING_FAULTS.has((error as Error).name)) throw error;
       record = await requireRecord(ports.registry, secretId);
     }
@@ -53,7 +55,8 @@ export async function endCredential(work: EndingWork, entry: LedgerCredential): 
   const { ports, record, admin, survivor, rotationId } = work;
   const { versionId, identity } = entry;
   const log = new OperationLog(ports.clock, {
-    scope: `retire/${versionId}`,
+    // One that people have made work again is ended again, at another time.
+    scope: `retire/${versionId}/${entry.retireAt?.toISOString() ?? ''}`,
     step: 'retire',
     reason: 'the grace period is over',
     facts: { rotation_id: rotationId, version_id: versionId, credential: identity },

@@ -7,6 +7,7 @@ import type { SecretVersion } from '../secret-store.ts';
 import { issueCandidate, placeCandidate, takeBack } from './bring-in.ts';
 import { adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
 import { endOverdue } from './end-credentials.ts';
+import { isDeadFirst } from './first-value.ts';
 import { followLabel } from './follow-label.ts';
 import { isLeased, LEASE_SECONDS, withLease } from './lease.ts';
 import { credential, withCredential, withCredentialChange, withSuperseded } from './ledger.ts';
@@ -148,10 +149,7 @@ async function bringIn({
   const replaced = current?.versionId === versionId ? undefined : current;
   // A first value that never worked keeps AWSCURRENT (the label cannot be taken off): it replaces nothing that lives.
   // An old one that people have made work again does.
-  const isDead =
-    replaced !== undefined &&
-    credential(record, replaced.versionId)?.state === 'retired' &&
-    (await rotator.probe(replaced.value, settings)) === 'refused';
+  const isDead = replaced !== undefined && (await isDeadFirst(record, replaced, ports));
   const incumbent = isDead ? undefined : replaced;
 
   const followed =

@@ -44,8 +44,7 @@ export function withLeaseGivenBack(
   const { lease } = record;
   if (lease?.holder !== mine.holder || lease.expiresAt.getTime() !== mine.expiresAt.getTime()) return record;
   if (before?.holder !== mine.holder) return { ...record, lease: undefined };
-  const taken = mine.expiresAt.getTime() - LEASE_SECONDS * 1000;
-  const ended = Math.min(before.expiresAt.getTime(), taken + ENDED_SECONDS * 1000);
+  const ended = before.expiresAt.getTime() + (ENDED_SECONDS - LEASE_SECONDS) * 1000;
   return { ...record, lease: ended > now.getTime() ? { ...lease, expiresAt: new Date(ended) } : undefined };
 }
 

@@ -4,9 +4,9 @@ import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import { holders } from '../rollout/holders.ts';
 import { endCallBack, settle } from '../rollout/notices.ts';
 import { named } from '../rollout/presence.ts';
-import type { SecretVersion } from '../secret-store.ts';
-import { adminValue, requireRotator, rotatorSettings } from './credential-values.ts';
+import { adminValue } from './credential-values.ts';
 import { endCredential, endOverdue } from './end-credentials.ts';
+import { isDeadFirst } from './first-value.ts';
 import { withLease, withLeaseGivenBack } from './lease.ts';
 import { credential, isOver, NOTHING_OWED, withCredentialChange } from './ledger.ts';
 import { OperationLog } from './operation-log.ts';
@@ -19,14 +19,15 @@ const PATIENCE_SECONDS = 3600;
 
 export type RetireResult =
   | { readonly outcome: 'retired' | 'kept' }
-  /** The provider answers again at `until`; nothing is asked of it before. */
+  /** Nothing is done before `until`: the provider answers again then, or the grace period is over. */
   | { readonly outcome: 'limited'; readonly until: string };
 
 /**
  * Ends a replaced credential at the target, and every other one of the secret that is overdue, and proves them dead.
  * `retired`: it is; `kept`: it carries `AWSCURRENT` again (somebody moved the label back, or put its value back as another
- * version, whose it is from now on), so it lives on; `limited`: its provider is to be asked again later (for an hour after
- * the grace period; after that, `RateLimited` is thrown).
+ * version, whose it is from now on), so it lives on; `limited`: it is not time yet (somebody has gone back to it since, and
+ * it has another grace period), or its provider is to be asked again later (for an hour after the grace period; after that,
+ * `RateLimited` is thrown).
  *
  * Twice is harmless: a credential that the ledger has as retired for good, or no longer has, is done; ending a dead one
  * changes nothing. Holds the secret's lease meanwhile, also for another try that may still be at work, so no rotation
@@ -105,8 +106,11 @@ async function retireUnderLease(
   known: LedgerCredential | undefined,
 ): Promise<RetireResult> {
   const { secretId, versionId, rotationId } = input;
+  const retireAt = known?.state === 'grace' ? known.retireAt : undefined;
+  if (retireAt !== undefined && retireAt > ports.clock.now())
+    return { outcome: 'limited', until: retireAt.toISOString() };
   const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
-  const isDead = known !== undefined && current !== undefined && (await isFirstAndDead(known, record, current, ports));
+  const isDead = known !== undefined && current?.versionId === versionId && (await isDeadFirst(record, current, ports));
   if (!isDead && known !== undefined && (current?.versionId === versionId || known.state === 'current')) {
     await keep(input, ports);
     return { outcome: 'kept' };
@@ -120,28 +124,8 @@ async function retireUnderLease(
     // A candidate that was rolled back is ended under its own id.
     await endCallBack(ports.rollouts, secretId, { rotationId: versionId, versionId: survivor.versionId });
   }
-  try {
-    await endOverdue({ ...work, record: after });
-  } catch (error) {
-    // Their provider is to be asked later: each has a retirement of its own that will.
-    if (!(error instanceof RateLimited)) throw error;
-  }
+  await endOverdue({ ...work, record: after });
   return { outcome };
-}
-
-/** A first value that was rolled back keeps the label, which cannot be taken off: that says nothing of what it opens. */
-async function isFirstAndDead(
-  { state, versionId }: LedgerCredential,
-  record: SecretRecord,
-  current: SecretVersion,
-  ports: RotationPorts,
-): Promise<boolean> {
-  const { rotation } = record;
-  const isRolledBack = rotation?.rotationId === versionId && rotation.status === 'rolled_back';
-  if (state === 'current' || current.versionId !== versionId || !(state === 'retired' || isRolledBack)) return false;
-  await using afterwards = new AsyncDisposableStack();
-  const rotator = await requireRotator(ports, record, afterwards);
-  return (await rotator.probe(current.value, rotatorSettings(record))) === 'refused';
 }
 
 async function keep({ secretId, versionId, rotationId }: RetirementInput, ports: RotationPorts): Promise<void> {

@@ -31,8 +31,8 @@ export class RolloutWorld extends RotationWorld {
     const world = new RolloutWorld();
     await world.adopt(changes);
     const { retirement } = await world.rotate(await world.due());
-    if (retirement !== undefined) await retire(retirement, world);
     world.clock.advance(2 * 86_400);
+    if (retirement !== undefined) await retire(retirement, world);
     for (const [index, manner] of manners.entries()) await world.join(`consumer-${index}`, manner);
     return world;
   }

@@ -401,6 +401,19 @@ describe('retire', () => {
     });
   });
 
+  it.each([401, 403, 500])('is proved again where the API answers %i for what it has revoked', async (status) => {
+    const { rotations, key, admin, incumbent } = world.secret();
+    const { value: survivor } = await rotations.bringIn();
+    const { settings, known } = rotations;
+    const retirement = { settings, admin, identity: key.id, versionId: 'v0', value: incumbent, known };
+    expect(await world.rotator.retire({ ...retirement, survivor })).toMatchObject({ refusedLogin: true });
+    world.server.interfere = ({ method, path }) =>
+      method === 'DELETE' && path.endsWith(key.id) ? { status } : undefined;
+    expect(await world.rotator.retire({ ...retirement, survivor })).toMatchObject({ refusedLogin: true });
+    // What refuses everybody proves nothing of one: without a survivor it is not taken for it.
+    await expect(world.rotator.retire({ ...retirement, survivor: undefined })).rejects.toThrow();
+  });
+
   it('may be done by the credential itself: that it is refused then is no fault of the administrator', async () => {
     const { rotations, account } = world.secret({
       declare: (http) => ({

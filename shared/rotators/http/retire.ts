@@ -1,4 +1,12 @@
-import { IncumbentRefused, Misconfigured, OrphanInDoubt, SameAsSurvivor, StillAlive } from '../../errors.ts';
+import {
+  AdminRefused,
+  IncumbentRefused,
+  Misconfigured,
+  OrphanInDoubt,
+  SameAsSurvivor,
+  StillAlive,
+  TransientFailure,
+} from '../../errors.ts';
 import { ownEnd } from '../provider-api/own-end.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import { type Api, apiOf, type HttpDependencies, opens } from './api.ts';
@@ -74,7 +82,7 @@ async function endStored(
     assertNoDoubt(input);
     return { revoke: 'not needed: it is refused' };
   }
-  const answer = await revokeOrSeeRefused(api, words, stored);
+  const answer = await revokeOrSeeRefused(api, words, { stored, survivor });
   await proveRefused(api, stored, answer);
   const { attempts = 0 } = issuanceOf(input) ?? {};
   if (attempts < 2) return { revoke: answer };
@@ -98,16 +106,22 @@ function assertNoDoubt(input: RetireInput): void {
   if (names.length > 0) throw new OrphanInDoubt(inDoubt(names));
 }
 
-/** An API that revokes only once has its own status for it; whatever that says, a refused value is the proof. */
+/**
+ * An API that revokes only once has its own status for it; whatever that says, a refused value is the proof. (Where it says
+ * that it refuses the administrator, or what it says to anybody, only if it has just accepted the survivor.)
+ */
 async function revokeOrSeeRefused(
   api: Api,
   words: Parameters<typeof revoke>[1],
-  stored: StoredCredential,
+  { stored, survivor }: { readonly stored: StoredCredential; readonly survivor: StoredCredential | undefined },
 ): Promise<string> {
   try {
     return await revoke(api, words);
   } catch (error) {
-    if (error instanceof Misconfigured && (await opens(api, stored)) === 'refused') return 'not needed: it is refused';
+    const isOwn = error instanceof Misconfigured;
+    const isOther = error instanceof AdminRefused || error instanceof TransientFailure;
+    if (!isOwn && !(isOther && survivor !== undefined)) throw error;
+    if ((await opens(api, stored)) === 'refused') return 'not needed: it is refused';
     throw error;
   }
 }

@@ -137,10 +137,12 @@ async function assertUnused(disabled: readonly LeftoverWork[]): Promise<void> {
     const use = await keys.lastUse(key.id);
     const doubt = doubtOfUse(use);
     if (doubt === undefined) continue;
-    const active = disabled.filter((one) => one.key.status === 'Active');
-    const enabled = await Promise.allSettled(active.map((one) => insist(one, () => keys.enable(one.id))));
-    const failed = enabled.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    const failures: unknown[] = [];
+    for (const one of disabled) {
+      if (one.key.status !== 'Active') continue;
+      await insist(one, () => keys.enable(one.id)).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
     throw inDoubt(keys, key, use, doubt);
   }
 }

@@ -90,6 +90,8 @@ describe('known forms', () => {
     'glrt_runner_production',
     'sk_test_environment1',
     'sk_live_keys',
+    'sk_live_PaymentsService',
+    'glpat-Deploy-token-production',
     'task_live_4eC39HqLyjWDarjtT1zdp7dc',
     'whsec_of_the_billing_service_in_production',
     'npm_registry_token_of_the_build_in_production',

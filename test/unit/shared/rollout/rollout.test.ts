@@ -128,7 +128,7 @@ describe('a rollout', () => {
   });
 
   it('tells consumers of a switch that happened before anybody was there, when their version is to be retired', async () => {
-    const world = await RolloutWorld.withConsumers([]);
+    const world = await RolloutWorld.withConsumers([], { graceSeconds: 0 });
     const before = await world.current();
     world.secretStore.onPromote = async () => {
       await world.join('latecomer');
@@ -144,7 +144,7 @@ describe('a rollout', () => {
   });
 
   it('waits for a consumer that has announced that it is starting, and not for one past its bound', async () => {
-    const world = await RolloutWorld.withConsumers(many(1));
+    const world = await RolloutWorld.withConsumers(many(1), { graceSeconds: 0 });
     const { retirements } = await world.rotateWithWorkflow();
     const [retirement] = retirements;
     if (retirement === undefined) throw new Error('the incumbent is to be retired');
@@ -214,7 +214,7 @@ describe('the flags of a rollout', () => {
 
   it('hot_reload: false tells running consumers nothing, and waits for them before it retires what they have', async () => {
     const reloadSettings = { hotReload: false, backwardsCompat: true, rollbackOnError: true };
-    const world = await RolloutWorld.withConsumers(many(3), { reload: reloadSettings });
+    const world = await RolloutWorld.withConsumers(many(3), { reload: reloadSettings, graceSeconds: 0 });
     const { retirements } = await world.rotateWithWorkflow();
     const [retirement] = retirements;
     if (retirement === undefined) throw new Error('the incumbent is to be retired');

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { SlotOccupied, TransientFailure } from '../../../../shared/errors.ts';
+import { AdminRefused, SlotOccupied, TransientFailure } from '../../../../shared/errors.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
 import { rollBack } from '../../../../shared/rotation/roll-back.ts';
@@ -135,3 +135,25 @@ async function losesAnswer(world: IssuingWorld, input: RotationInput): Promise<v
   await expect(generate(input, world)).rejects.toBeInstanceOf(TransientFailure);
   world.issuer.issue = issue;
 }
+
+it('a first value that is owed and refused is nothing that the next rotation would have to replace', async () => {
+  const world = new IssuingWorld();
+  await world.configure([declaration({ type: 'iam' })]);
+  const input = await world.due();
+  await generate(input, world);
+  const end = world.issuer.retire.bind(world.issuer);
+  const issued = world.issuer.ids();
+  world.issuer.retire = async (given) => {
+    await end(given);
+    throw new AdminRefused('The administrator is refused.');
+  };
+  await rollBack({ ...input, fault: { Error: 'States.Timeout' } }, world);
+  expect((await world.record()).ledger.map(({ state }) => state)).toEqual(['grace']);
+  world.issuer.retire = end;
+  world.clock.advance(300);
+  const next = await world.due();
+  await world.rotate(next);
+  expect((await world.current()).versionId).toBe(next.rotationId);
+  expect(world.issuer.ids()).toHaveLength(1);
+  expect(world.issuer.ids()).not.toEqual(issued);
+});

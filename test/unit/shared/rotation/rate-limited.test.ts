@@ -187,13 +187,30 @@ describe('a provider that says when it answers again', () => {
     });
   });
 
-  it('is asked no more by a rotation, once it has said so when an overdue credential was to be ended', async () => {
+  it('limits what ends old credentials, each of which may have a limit of its own: what is current is replaced all the same', async () => {
     await world.rotate(input);
     world.clock.advance(2 * DAY);
+    const overdue = { ...NOTHING_OWED, versionId: 'v0', state: 'grace', retireAt: world.clock.now() } as const;
+    await updateRecord(world.registry, SECRET, (record) => ({
+      ...record,
+      ledger: [...record.ledger, { ...overdue, identity: 'another' }],
+    }));
+    const ended: string[] = [];
+    world.issuer.retire = async ({ identity }) => {
+      ended.push(identity);
+      throw new RateLimited('The provider asked to slow down.', { retryAfterSeconds: LIMIT_SECONDS });
+    };
     const next = await world.due();
-    world.limit();
-    await expect(generate(next, world)).rejects.toBeInstanceOf(RateLimited);
-    expect(world.asked).toEqual(['retire']);
+    await world.rotate(next);
+    // Asked for one of the two: the other has the same provider.
+    expect(ended).toHaveLength(1);
+    expect((await world.current()).versionId).toBe(next.rotationId);
+    expect((await world.record()).ledger.map(({ state }) => state).sort()).toEqual([
+      'current',
+      'grace',
+      'grace',
+      'grace',
+    ]);
   });
 
   it('makes no debt of what was proved dead, and is to be proved so once more', async () => {

@@ -282,6 +282,11 @@ it('an old version, retired long ago, that people make work again and put in for
   expect(await world.currentOpensTarget()).toBe(true);
   expect(world.target.opens(old.value)).toBe(false);
   expect(Object.values(await states(world)).filter((state) => state !== 'retired')).toEqual(['current']);
+  let proofs = 0;
+  for await (const { action, context } of world.auditTrail.read(SECRET)) {
+    if (action.endsWith('proved_dead') && context['version_id'] === old.versionId) proofs += 1;
+  }
+  expect(proofs).toBe(2);
 });
 
 it('an earlier version with the label is kept, although it opens nothing: the next rotation says what is wrong', async () => {

@@ -37,6 +37,13 @@ describe('a retirement that died once its credential was proved dead', () => {
     expect(await world.currentOpensTarget()).toBe(true);
   });
 
+  it('gives it back at once when the time of the one before is over', async () => {
+    const { world, retirement } = await diedAtTheEnd((versionId) => `retire/${versionId}`);
+    world.clock.advance(65);
+    expect(await retire(retirement, world)).toEqual({ outcome: 'retired' });
+    expect((await world.record()).lease).toBeUndefined();
+  });
+
   it("leaves another's lease alone", async () => {
     const { world, retirement } = await diedAtTheEnd(() => 'somebody else');
     expect(await retire(retirement, world)).toEqual({ outcome: 'retired' });

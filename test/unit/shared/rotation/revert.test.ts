@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { IncumbentRefused, LeaseHeld, Misconfigured, StillHeld } from '../../../../shared/errors.ts';
+import { updateRecord } from '../../../../shared/registry/update-record.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import type { RetirementInput } from '../../../../shared/rotation/payloads.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
@@ -9,7 +10,7 @@ import { RolloutWorld } from '../../../harness/rollout-world.ts';
 
 describe('a rollback on demand', () => {
   it('makes the version before current again, and retires the newer one when nobody uses it', async () => {
-    const world = await RolloutWorld.withConsumers(['acknowledges', 'acknowledges']);
+    const world = await RolloutWorld.withConsumers(['acknowledges', 'acknowledges'], { graceSeconds: 30 });
     const before = await world.current();
     await world.rotateWithWorkflow();
     const after = await world.current();
@@ -30,6 +31,8 @@ describe('a rollback on demand', () => {
     await expect(retire(retirement, world)).rejects.toBeInstanceOf(StillHeld);
     await world.everybodyLooks();
     expect(world.followers.map(({ holds }) => holds)).toEqual([before.versionId, before.versionId]);
+    expect(await retire(retirement, world)).toEqual({ outcome: 'limited', until: retirement.retireAt });
+    world.clock.advance(30);
     expect(await retire(retirement, world)).toEqual({ outcome: 'retired' });
     expect(world.target.opens(after.value)).toBe(false);
     expect(await world.unknownLogins()).toEqual([]);
@@ -44,6 +47,35 @@ describe('a rollback on demand', () => {
     world.clock.advance(7200);
     expect(await retire(retirement, world)).toEqual({ outcome: 'kept' });
     expect(await world.currentOpensTarget()).toBe(true);
+  });
+
+  it('gives what it went back to a whole grace period when it is replaced again, whatever its first retirement was told', async () => {
+    const world = await RolloutWorld.withConsumers([], {
+      graceSeconds: 86_400,
+      schedule: { kind: 'every', seconds: 30 * 86_400 },
+    });
+    const before = await world.current();
+    const input = { environment: ENVIRONMENT, secretId: SECRET, reason: 'manual', requestedBy: 'cli:me' } as const;
+    const { retirement: first } = await world.rotate({ ...input, rotationId: crypto.randomUUID() });
+    world.clock.advance(3600);
+    await reverted(world);
+    world.clock.advance(22 * 3600);
+    // The newer version's place is free in time: its own grace period is not what this is about.
+    const newer = (await world.record()).ledger.find(({ state }) => state === 'grace');
+    world.target.accounts.delete(newer?.identity ?? '');
+    await updateRecord(world.registry, SECRET, (record) => ({
+      ...record,
+      ledger: record.ledger.filter(({ state }) => state === 'current'),
+    }));
+    const { retirement: second } = await world.rotate({ ...input, rotationId: crypto.randomUUID() });
+    expect([first?.versionId, second?.versionId]).toEqual([before.versionId, before.versionId]);
+    world.clock.advance(3600);
+    expect(await retire(first as RetirementInput, world)).toEqual({ outcome: 'limited', until: second?.retireAt });
+    expect(world.target.opens(before.value)).toBe(true);
+    expect((await world.record()).lease).toBeUndefined();
+    world.clock.advance(23 * 3600);
+    expect(await retire(first as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    expect(world.target.opens(before.value)).toBe(false);
   });
 
   it('twice is once: the second time answers the same and starts the same retirement', async () => {

@@ -4,6 +4,7 @@ import {
   CurrentVersionMoved,
   LeaseHeld,
   RotationEnded,
+  TargetUnreachable,
   TransientFailure,
 } from '../../../../shared/errors.ts';
 import { apply } from '../../../../shared/rotation/apply.ts';
@@ -471,6 +472,32 @@ describe('a secret that has no value yet', () => {
     world.target.accounts.delete((JSON.parse(value) as { readonly username: string }).username);
     expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
     expect((await world.record()).ledger[0]?.state).toBe('retired');
+  });
+
+  it('that stays owed while the next rotation is tried, and fails, is called current by nobody', async () => {
+    const world = new RotationWorld();
+    await world.configure([declaration()]);
+    const first = await world.due();
+    const install = world.target.install.bind(world.target);
+    world.target.install = () => {
+      world.target.faults.add('unreachable');
+      return Promise.reject(new TransientFailure('The connection was lost.'));
+    };
+    await expect(generate(first, world)).rejects.toBeInstanceOf(TransientFailure);
+    world.target.install = install;
+    const { retirement } = await rollBack({ ...first, fault: { Error: 'TransientFailure' } }, world);
+    expect((await world.record()).ledger[0]?.state).toBe('grace');
+    await expect(retire(retirement as RetirementInput, world)).rejects.toBeInstanceOf(TargetUnreachable);
+    world.clock.advance(300);
+    const second = await world.due();
+    await expect(generate(second, world)).rejects.toBeInstanceOf(TargetUnreachable);
+    await rollBack({ ...second, fault: { Error: 'TargetUnreachable' } }, world);
+    world.target.faults.clear();
+    const third = another(second);
+    world.clock.advance(3300);
+    expect(await retire(retirement as RetirementInput, world)).toEqual({ outcome: 'retired' });
+    await world.rotate(third);
+    expect(await world.currentOpensTarget()).toBe(true);
   });
 });
 

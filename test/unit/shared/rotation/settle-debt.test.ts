@@ -223,4 +223,15 @@ describe('a debt that a person settles', () => {
     const statement = 'a key that nobody knows: somebody_else is not at db.shop.example';
     expect(await settleDebt(requestOf({ statement }), world)).toMatchObject({ proof: 'refused' });
   });
+
+  it('is not told of by its value, also where that begins with its name', async () => {
+    const { world } = await indebted('lost');
+    const identity = 'key_81f2';
+    const value = `${identity}.q7zt0blw9xyc3mrk`;
+    await world.secretStore.putPending(SECRET, LOST, new SecretText(value));
+    await updateRecord(world.registry, SECRET, (record) => withCredentialChange(record, LOST, { identity }));
+    const statement = `revoked ${value} by hand`;
+    await expect(settleDebt(requestOf({ statement }), world)).rejects.toThrow(/has a part of the secret in it/);
+    for await (const entry of world.auditTrail.read(SECRET)) expect(JSON.stringify(entry)).not.toContain(value);
+  });
 });
