@@ -34,7 +34,7 @@ export function settleCommand(
     .option('--json', 'one JSON document')
     .addHelpText(
       'after',
-      '\nExamples:\n  rekey settle billing_api --statement "rekey-1f2e… is not in the provider\'s list"\n  rekey settle aws_uploader 6f1c1d0e-… --statement "deleted AKIA…WXYZ in the console" --json\n\nWhere the value of the version is known it is tried first: what still works is not settled. Your name and statement\nare written into the audit trail. Exit code 1 when nothing is owed, or the credential still opens its target.',
+      '\nExamples:\n  rekey settle billing_api --statement "rekey-1f2e… is not in the provider\'s list"\n  rekey settle aws_uploader 6f1c1d0e-… --statement "deleted AKIA…WXYZ in the console" --json\n\nWhere the value of the version is known and can be tried it is, first: what still works is not settled. Your name and statement\nare written into the audit trail. Exit code 1 when nothing is owed, or the credential still opens its target.',
     )
     .action(async (secretId: string, versionId: string | undefined, { environment, statement, json }: Options) => {
       const { outputs } = await open(environment);
@@ -52,7 +52,9 @@ export function settleCommand(
         return;
       }
       const how =
-        proof === 'refused' ? 'the target refused its value just now' : 'by your word: its value is not known';
+        proof === 'refused'
+          ? 'the target refused its value just now'
+          : 'by your word: there is no value that could be tried';
       output.line(`${secretId}: nothing is owed for version ${settled.versionId} ("${identity}") any more: ${how}.`);
     });
 }

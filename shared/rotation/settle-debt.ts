@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { hasSecretForm } from '../config/plaintext-detection.ts';
-import { Misconfigured, StillAlive } from '../errors.ts';
+import { Misconfigured, PASSING_FAULTS, RekeyError, StillAlive } from '../errors.ts';
 import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import type { SecretText } from '../redact.ts';
@@ -27,7 +27,8 @@ export interface SettleResult {
   readonly versionId: string;
   readonly identity: string;
   /**
-   * `refused`: the target refused its value just now. `stated`: there is no value to try; a person's word stands for it.
+   * `refused`: the target refused its value just now. `stated`: there is no value that could be tried; a person's word
+   * stands for it.
    * `owed`: it is what is owed, and was only asked for.
    */
   readonly proof: 'refused' | 'stated' | 'owed';
@@ -39,7 +40,7 @@ const TELLING_CHARACTERS = 8;
 
 /**
  * Ends a debt that Rekey cannot pay by itself (a credential that may be somebody else's, or that nobody can end through
- * the API) when a person says that it is dead. Where its value is known it is tried first: what still opens the target is
+ * the API) when a person says that it is dead. Where its value can be tried it is, first: what still opens the target is
  * not settled, and a debt again where it was. Who said so, and in which words, is in the audit trail at high risk; the
  * retirement that goes on by itself finds it settled at its next try.
  *
@@ -77,9 +78,10 @@ export async function settleDebt(input: SettleInput, ports: RotationPorts): Prom
   const settled = { ...NOTHING_OWED, state: 'retired' } as const;
   try {
     const { answer: proof, entries } = await log.collect(auditTrail, secretId, async () => {
-      const found = await proofOf(record, versionId, value, ports);
-      if (!isDone) log.note('debt_settled', { refused_login: found === 'refused' }, 'high');
-      return found;
+      const { proof, untried } = await proofOf(record, versionId, value, ports);
+      const facts = untried === undefined ? {} : { untried };
+      if (!isDone) log.note('debt_settled', { refused_login: proof === 'refused', ...facts }, 'high');
+      return proof;
     });
     const change = (latest: SecretRecord) => withoutLease(withCredentialChange(latest, versionId, settled), holder);
     await updateRecord(registry, secretId, change, undefined, entries);
@@ -153,10 +155,16 @@ async function proofOf(
   versionId: string,
   value: SecretText | undefined,
   ports: RotationPorts,
-): Promise<SettleResult['proof']> {
-  if (value === undefined) return 'stated';
+): Promise<{ readonly proof: 'refused' | 'stated'; readonly untried?: string }> {
+  if (value === undefined) return { proof: 'stated' };
   await using afterwards = new AsyncDisposableStack();
   const rotator = await requireRotator(ports, record, afterwards);
-  if ((await rotator.probe(value, rotatorSettings(record))) === 'refused') return 'refused';
+  try {
+    if ((await rotator.probe(value, rotatorSettings(record))) === 'refused') return { proof: 'refused' };
+  } catch (error) {
+    // Such a value can never be tried, or its target says neither yes nor no: for that there is the word of a person.
+    if (!(error instanceof RekeyError) || PASSING_FAULTS.has(error.name)) throw error;
+    return { proof: 'stated', untried: `${error.name}: ${error.safeMessage}` };
+  }
   throw new StillAlive(`Version ${versionId} of "${record.secretId}" still opens its target: it is owed.`);
 }

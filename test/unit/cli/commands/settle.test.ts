@@ -34,7 +34,7 @@ it('asks for what was said, and says how it was settled', async () => {
     },
   ]);
   expect(lines).toEqual([
-    'billing: nothing is owed for version v1 ("key-1") any more: by your word: its value is not known.',
+    'billing: nothing is owed for version v1 ("key-1") any more: by your word: there is no value that could be tried.',
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LeaseHeld, Misconfigured, StillAlive } from '../../../../shared/errors.ts';
+import { LeaseHeld, Misconfigured, StillAlive, TargetUnreachable } from '../../../../shared/errors.ts';
 import { SecretText } from '../../../../shared/redact.ts';
 import type { LedgerCredential } from '../../../../shared/registry/registry.ts';
 import { updateRecord } from '../../../../shared/registry/update-record.ts';
@@ -233,5 +233,17 @@ describe('a debt that a person settles', () => {
     const statement = `revoked ${value} by hand`;
     await expect(settleDebt(requestOf({ statement }), world)).rejects.toThrow(/has a part of the secret in it/);
     for await (const entry of world.auditTrail.read(SECRET)) expect(JSON.stringify(entry)).not.toContain(value);
+  });
+
+  it('is settled by the word where its target says neither yes nor no, which the audit trail has; not while it is away', async () => {
+    const { world, retirement } = await indebted('incumbent');
+    const request = requestOf({ debt: retirement.versionId });
+    world.target.probe = () => Promise.reject(new TargetUnreachable('The target does not answer.'));
+    await expect(settleDebt(request, world)).rejects.toBeInstanceOf(TargetUnreachable);
+    world.target.probe = () => Promise.reject(new Misconfigured('The API answers 404.'));
+    expect(await settleDebt(request, world)).toMatchObject({ proof: 'stated' });
+    expect(await settled(world)).toEqual([
+      expect.objectContaining({ refused_login: false, untried: 'Misconfigured: The API answers 404.' }),
+    ]);
   });
 });
