@@ -16,6 +16,17 @@ describe('Retry-After', () => {
     ['', undefined],
     ['soon', undefined],
     ['1.5e3 seconds', undefined],
+    // What `Date.parse` takes for a date.
+    ['1.5', undefined],
+    ['3600.5', undefined],
+    ['-1', undefined],
+    ['2026', 2026],
+    ['2026-03-01', undefined],
+    ['2026-03-01T12:05:00Z', undefined],
+    ['1 Mar 2026 12:05:00 GMT', undefined],
+    ['Sun, 01 Mar 2026 12:05:00', undefined],
+    ['Sun, 01 Mar 2026 12:05:00 +0000', undefined],
+    ['Sun, 01 Mar 2026 25:05:00 GMT', undefined],
     [undefined, undefined],
     [17, undefined],
   ])('of %j is %j seconds', (header, seconds) => {
@@ -23,7 +34,11 @@ describe('Retry-After', () => {
   });
 
   it('is never less than a second nor more than a day, whatever was written', () => {
-    const header = fc.oneof(fc.string(), fc.integer().map(String), fc.date({ noInvalidDate: true }).map(String));
+    const header = fc.oneof(
+      fc.string(),
+      fc.integer().map(String),
+      fc.date({ noInvalidDate: true }).map((date) => date.toUTCString()),
+    );
     fc.assert(
       fc.property(header, (text) => {
         const seconds = retryAfterSeconds(text, NOW);
