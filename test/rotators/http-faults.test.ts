@@ -160,6 +160,20 @@ describe('an API that is not there', () => {
     await new Promise((resolve) => mute.close(resolve));
   });
 
+  it('is not waited for when it changes over to another protocol, and keeps the connection', async () => {
+    const switching = createServer((socket) => {
+      socket.on('error', () => undefined);
+      const head = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+      socket.once('data', () => socket.write(head));
+    });
+    await new Promise<void>((resolve) => switching.listen(0, '127.0.0.1', resolve));
+    const baseUrl = `http://127.0.0.1:${(switching.address() as AddressInfo).port}`;
+    const error = await faultOf(sendTest({ answerMilliseconds: 1_000 }, baseUrl));
+    expect(error).toBeInstanceOf(TransientFailure);
+    expect(error.safeMessage).toMatch(/was lost \(connection ended\)/);
+    await new Promise((resolve) => switching.close(resolve)); // Which waits for every connection.
+  });
+
   it('is not listened to when it does not come to an end', async () => {
     const endless = createServer((socket) => {
       socket.on('error', () => undefined);

@@ -60,22 +60,31 @@ export async function send(
       ...(payload === undefined ? {} : { 'content-length': payload.length }),
     },
     agent: false as const,
-    signal: AbortSignal.timeout(answerMilliseconds),
     ...trust(certificateAuthority),
   };
 
   let isConnected = false;
+  let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<Answer>((resolve, reject) => {
       const request = (isSecure ? requestSecure : requestPlain)(options, (message) => {
         read(message).then(resolve, reject);
       });
+      // Not a signal: once the API has changed over to another protocol, the request hears of none.
+      timer = setTimeout(() => {
+        reject(new AnswerTimeout());
+        request.destroy();
+      }, answerMilliseconds);
       request.on('error', reject);
+      request.on('upgrade', (_, socket) => {
+        socket.destroy();
+        reject(new Error('upgrade'));
+      });
       request.on('socket', (socket: Socket) => {
-        const timer = setTimeout(() => socket.destroy(new ConnectTimeout()), connectMilliseconds);
-        socket.once('close', () => clearTimeout(timer));
+        const connecting = setTimeout(() => socket.destroy(new ConnectTimeout()), connectMilliseconds);
+        socket.once('close', () => clearTimeout(connecting));
         socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-          clearTimeout(timer);
+          clearTimeout(connecting);
           isConnected = true;
         });
       });
@@ -87,7 +96,13 @@ export async function send(
     if (isConnected) throw new TransientFailure(`The answer of ${host} to http.${name} was lost (${code}).`, { cause });
     const untrusted = certificateFault(host, code, 'http');
     throw new TargetUnreachable(untrusted ?? `${host} cannot be reached (${code}).`, { cause });
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+class AnswerTimeout extends Error {
+  override readonly name = 'TimeoutError';
 }
 
 class ConnectTimeout extends Error {
@@ -125,9 +140,7 @@ function folded(headers: Readonly<Record<string, string>>): Readonly<Record<stri
 
 /** Node's own code. Messages may quote what was sent or received: they are not used. */
 function codeOf(error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError') return 'time limit';
-  const { cause } = error as { readonly cause?: unknown };
-  if (cause instanceof Error && cause.name === 'TimeoutError') return 'time limit';
+  if (error instanceof AnswerTimeout) return 'time limit';
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   return 'connection ended';
 }

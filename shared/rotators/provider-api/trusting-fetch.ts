@@ -45,6 +45,12 @@ async function exchange({ url, method, headers, signal }: Request, body: Buffer,
     };
     const request = (url.startsWith('https:') ? requestSecure : requestPlain)(url, options, resolve);
     request.on('error', reject);
+    request.on('upgrade', (_, socket) => {
+      socket.destroy();
+      reject(new Error('upgrade'));
+    });
+    // A request that the API has changed over to another protocol hears of no signal.
+    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
     request.end(body);
   });
   const { statusCode: status = 0, rawHeaders } = message;

@@ -175,6 +175,21 @@ describe.each(FETCHES)('%s', (_, send, origin) => {
     expect(inspect(error, { depth: 20, showHidden: true })).not.toContain(LEAK);
   });
 
+  it('takes a change to another protocol for no answer, and keeps no connection', async () => {
+    const raw = createRawServer((socket) => {
+      socket.on('error', () => undefined);
+      const head = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+      socket.once('data', () => socket.write(head));
+    });
+    await listen(raw as never);
+    const error = await fault(limitedFetch(2_000, send)(`http://127.0.0.1:${portOf(raw)}/`));
+    expect(connectionFault(error, 'the API', 'asking')).toMatchObject({
+      name: 'TransientFailure',
+      safeMessage: expect.stringMatching(/^The connection to the API was lost while asking \([\w ]+\)\.$/),
+    });
+    await new Promise((resolve) => raw.close(resolve)); // Which waits for every connection.
+  });
+
   it('says that nobody listens', async () => {
     const { protocol } = new URL(origin());
     const error = await fault(send(`${protocol}//127.0.0.1:${await freePort()}/`));
