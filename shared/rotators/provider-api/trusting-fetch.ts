@@ -3,8 +3,8 @@ import { request as requestSecure } from 'node:https';
 import { bareError } from '../bare-error.ts';
 import { trust } from '../trust.ts';
 import { REDIRECTED } from './connection-faults.ts';
+import { MOST_BYTES } from './limited-fetch.ts';
 
-const MOST_BYTES = 8 * 1024 * 1024;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Statuses whose `Response` must have none: https://fetch.spec.whatwg.org/#null-body-status */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);

@@ -5,6 +5,7 @@ import { createServer as createRawServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { inspect } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { freePort } from '../../../../../infra/local/free-port.ts';
@@ -15,6 +16,11 @@ import * as fc from '../../../../harness/properties.ts';
 
 const file = (name: string) => readFileSync(join(import.meta.dirname, '../../../../rotators/tls', name), 'utf8');
 const LEAK = 'a-leaked-value';
+const MOST_BYTES = 8 * 1024 * 1024;
+const TOO_LARGE = {
+  name: 'TransientFailure',
+  safeMessage: 'The connection to the API was lost while asking (connection ended).',
+};
 
 let handle: (request: IncomingMessage & { text: string }, response: ServerResponse) => void;
 const listener: RequestListener = (request, response) => {
@@ -190,6 +196,24 @@ describe.each(FETCHES)('%s', (_, send, origin) => {
     await new Promise((resolve) => raw.close(resolve)); // Which waits for every connection.
   });
 
+  it('takes an answer that is too large for none, and ends its connection', async () => {
+    const closed = new Promise((resolve) => {
+      handle = (_request, response) => {
+        response.on('close', resolve).on('error', () => undefined);
+        response.writeHead(200).write(Buffer.alloc(MOST_BYTES + 1, ' '));
+      };
+    });
+    const error = await fault(limitedFetch(5_000, send)(origin()));
+    expect(connectionFault(error, 'the API', 'asking')).toMatchObject(TOO_LARGE);
+    await closed;
+  });
+
+  it('takes an answer that is just not too large', async () => {
+    handle = (_request, response) => response.end(Buffer.alloc(MOST_BYTES, 'x'));
+    const answer = await limitedFetch(10_000, send)(origin());
+    expect((await answer.arrayBuffer()).byteLength).toBe(MOST_BYTES);
+  });
+
   it('says that nobody listens', async () => {
     const { protocol } = new URL(origin());
     const error = await fault(send(`${protocol}//127.0.0.1:${await freePort()}/`));
@@ -236,6 +260,15 @@ describe.each(FETCHES)('%s', (_, send, origin) => {
       { numRuns: 50 },
     );
   });
+});
+
+it('an answer that only its decompression makes too large is none for limitedFetch', async () => {
+  handle = (_request, response) => {
+    response.on('error', () => undefined);
+    response.writeHead(200, { 'content-encoding': 'gzip' }).write(gzipSync(Buffer.alloc(MOST_BYTES + 1, ' ')));
+  };
+  const error = await fault(limitedFetch(5_000)(`http://127.0.0.1:${portOf(plain)}`));
+  expect(connectionFault(error, 'the API', 'asking')).toMatchObject(TOO_LARGE);
 });
 
 describe('trustingFetch', () => {
