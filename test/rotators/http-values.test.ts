@@ -267,6 +267,29 @@ describe('when a credential ends by itself', () => {
     expect(await world.issue(world.secret(), 'v1')).not.toHaveProperty('expiresAt');
   });
 
+  it.each([
+    ['seconds of life', 3600],
+    ['seconds of life, as a text', '86400'],
+    ['zero', 0],
+    ['a time that has passed', '2026-03-01T11:59:59Z'],
+    ['this very moment', '2026-03-01T12:00:00Z'],
+    ['a time that leaves none for a rotation', '2026-03-01T12:01:59Z'],
+  ])('is not believed of %s: what was made is revoked', async (_, written) => {
+    world.server.expiresAt = written;
+    const secret = world.secret();
+    const other = new HttpWorld(world.server); // Of which no test has moved the clock.
+    const error = await faultOf(other.issue(secret, 'v1'));
+    expect(error).toBeInstanceOf(CandidateUnproven);
+    expect(error.safeMessage).toMatch(/expires_at leads to a time that .* seconds of life.* and was revoked\.$/);
+    expect(other.names(secret.account)).toEqual(['made by hand']);
+  });
+
+  it('is believed of what lives for two minutes', async () => {
+    world.server.expiresAt = '2026-03-01T12:02:00Z';
+    const { expiresAt } = await new HttpWorld(world.server).issue(world.secret(), 'v1');
+    expect(expiresAt?.toISOString()).toBe('2026-03-01T12:02:00.000Z');
+  });
+
   it('is replaced after its end as before it, by a rotation that came too late', async () => {
     const { rotations, account } = world.secret();
     const end = () => {

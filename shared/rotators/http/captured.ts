@@ -6,6 +6,8 @@ import { scalarText } from './words.ts';
 
 /** Seconds since 1970 stay below this until the year 5138; what is above are milliseconds. */
 const MOST_SECONDS = 1e11;
+/** What ends sooner is due again, at two thirds of its life, as soon as it is there. Clocks differ by less. */
+const LEAST_LIFE_SECONDS = 120;
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
 
 /** What an answer says of the credential that was made. */
@@ -34,8 +36,8 @@ export function readJson({ body }: Answer): { readonly document: unknown } | { r
   }
 }
 
-/** Takes out of an answer what `capture` names. Only `expires_at` may be missing. */
-export function captured({ capture }: HttpDeclaration['create'], answer: Answer): Captured | Unusable {
+/** Takes out of an answer what `capture` names. Only `expires_at` may be missing; it is no time that is over soon. */
+export function captured({ capture }: HttpDeclaration['create'], answer: Answer, now: Date): Captured | Unusable {
   const json = readJson(answer);
   if ('unusable' in json) return { unusable: `The answer to http.create ${json.unusable}.`, id: undefined };
   const found = new Map(Object.entries(capture).map(([name, pointer]) => [name, valueAt(json.document, pointer)]));
@@ -57,6 +59,11 @@ export function captured({ capture }: HttpDeclaration['create'], answer: Answer)
   const expiresAt = expiry === undefined ? undefined : readTime(expiry);
   if (expiry !== undefined && expiresAt === undefined) {
     return fault('create.capture.expires_at leads neither to an RFC 3339 time nor to seconds since 1970');
+  }
+  if (expiresAt !== undefined && expiresAt.getTime() < now.getTime() + LEAST_LIFE_SECONDS * 1000) {
+    return fault(
+      `create.capture.expires_at leads to a time that has passed, or will within ${LEAST_LIFE_SECONDS} s: where it says seconds of life, leave it out and rotate more often than that`,
+    );
   }
   return { value, id, expiresAt, fields };
 }

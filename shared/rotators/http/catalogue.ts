@@ -24,7 +24,7 @@ export const HTTP: CatalogueEntry = {
     'Redirects are not followed, answers are read up to 1 MiB and for 15 s, and only JSON is read.',
     'Without list, or where revoke needs more than it tells, what a lost answer left behind cannot be found. Rekey asks for no second one: the rotation is rolled back, and the credential stays a debt in doubt under the name that it was given (rekey-<version>-<attempt>). Until a person has looked for that name at the API, revoked what is there and said so (rekey settle), people are told every hour; rotations go on meanwhile.',
     'An answer to create with another status of success or redirection than expect has, or without what capture names, fails the rotation, and is not asked for again at once. What was made is revoked by its id where the answer has one, and by list; without list it is such a debt in any case.',
-    'A credential that has ended by itself (expires_at) stops no rotation: one that comes too late replaces it.',
+    'A credential that has ended by itself (expires_at) stops no rotation: one that comes too late replaces it. An answer to create whose expires_at has passed, or will within 2 minutes, cannot be used, and what was made is revoked: seconds of life (expires_in) are no expires_at.',
     'Retry-After of 429, and of 503 to other requests than create, is kept to.',
     'list is read once, one page: ask for a page that holds every credential, or filter by {{name}}.',
     'Without list, whether the administrator may create is found out by create.',

@@ -35,7 +35,7 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
   const facts = issuance.attempts > 1 ? await clearEarlier(api, input, others) : {};
 
   const name = attemptName(versionId, issuance.attempts);
-  const made = captured(declaration.create, await create(api, name));
+  const made = captured(declaration.create, await create(api, name), api.clock.now());
   if (made.id !== undefined && others.has(made.id)) {
     // Revoking by it would end the credential that is in use.
     throw new CandidateUnproven(
