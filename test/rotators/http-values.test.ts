@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpDeclaration } from '../../shared/config/declaration.ts';
 import { CandidateUnproven, IncumbentRefused, Misconfigured, SameAsSurvivor, StillAlive } from '../../shared/errors.ts';
 import { SecretText } from '../../shared/redact.ts';
+import type { RetireInput } from '../../shared/rotators/rotator.ts';
 import { parsed, withoutList } from './http-harness.ts';
 import { faultOf, HttpWorld } from './http-world.ts';
 
@@ -170,6 +171,102 @@ describe('a secret in plain text', () => {
     } finally {
       world.server.makeValue = () => `key_${crypto.randomUUID()}`;
     }
+  });
+});
+
+describe('a value that fits into no header', () => {
+  const makeValue = () => `key_${crypto.randomUUID()}`;
+  const adopted = (choices: Parameters<HttpWorld['secret']>[0] = {}) => {
+    const secret = world.secret(choices);
+    world.server.makeValue = () => `${makeValue()}\n`; // As tools write it that end with a line what they encode.
+    return secret;
+  };
+  afterEach(() => {
+    world.server.makeValue = makeValue;
+  });
+  /** One that was stored all the same, and is to be ended. */
+  const old = async (secret: ReturnType<typeof world.secret>, more: Partial<RetireInput> = {}) => {
+    const { rotations, admin, account } = secret;
+    const { id, value } = world.server.make(account, 'rekey-v9-1');
+    const issuance = { since: world.clock.now(), existing: [], attempts: 1, explained: 1 };
+    return rotations.rotator.retire({
+      settings: rotations.settings,
+      admin,
+      identity: id,
+      versionId: 'v9',
+      value: new SecretText(JSON.stringify({ value, id })),
+      survivor: secret.incumbent,
+      known: [{ identity: id, versionId: 'v9', state: 'grace', issuance }],
+      ...more,
+    });
+  };
+
+  it('is not taken: nobody could try it, nor its end', async () => {
+    const secret = adopted();
+    const error = await faultOf(world.issue(secret, 'v1'));
+    expect(error).toBeInstanceOf(CandidateUnproven);
+    expect(error.safeMessage).toMatch(
+      /^What {{value}} .* the header "authorization" of http\.test: .* and was revoked\.$/,
+    );
+    expect(error.safeMessage).not.toContain('key_');
+    expect(world.names(secret.account)).toEqual(['made by hand']);
+  });
+
+  it('is not taken where only revoke is to have it in one', async () => {
+    const declare = (http: HttpDeclaration): HttpDeclaration => ({
+      ...http,
+      test: { ...http.test, path: '/v1/whoami?key={{value}}', headers: {} },
+      revoke: { ...http.revoke, headers: { ...http.revoke.headers, 'x-token': '{{value}}' } },
+    });
+    const secret = adopted({ declare });
+    const error = await faultOf(world.issue(secret, 'v1'));
+    expect(error).toBeInstanceOf(CandidateUnproven);
+    expect(error.safeMessage).toMatch(/^What {{value}} .* of http\.revoke: .* was made and could not be revoked\.$/);
+  });
+
+  it('is revoked by itself where the API wants nothing else', async () => {
+    const secret = adopted({ declare: byValue, hold: withoutId });
+    const error = await faultOf(world.issue(secret, 'v1'));
+    expect(error.safeMessage).toMatch(/of http\.test: .* and was revoked\.$/);
+    expect(world.names(secret.account)).toEqual(['made by hand']);
+  });
+
+  it('is ended, if it was stored, once the list shows it no more: no login with it can be refused', async () => {
+    const secret = adopted();
+    expect(await old(secret)).toEqual({
+      refusedLogin: false,
+      endedSessions: 0,
+      facts: {
+        revoke: 'revoked',
+        test: expect.stringMatching(/^not sent: What {{value}} stands for cannot be sent in the header/),
+        list: 'shows it no more',
+      },
+    });
+    expect(world.names(secret.account)).toEqual(['made by hand']);
+    world.server.isForgetful = true;
+    const before = world.clock.now().getTime();
+    await expect(old(secret)).rejects.toThrow(/^The API has revoked the credential, and http\.list still shows it\.$/);
+    expect(world.clock.now().getTime() - before).toBe(5000);
+  });
+
+  it.each([
+    ['there is no list', withoutList, {}],
+    ['it was made by hand, under a name that nobody knows', (http: HttpDeclaration) => http, { known: [] }],
+  ])('is revoked and stays owed where %s, until a person says that it is dead', async (_, declare, more) => {
+    const secret = adopted({ declare });
+    const error = await faultOf(old(secret, more));
+    expect(error).toBeInstanceOf(StillAlive);
+    expect(error.safeMessage).toMatch(/Look for it at the API, and say so: rekey settle\.$/);
+    expect(world.names(secret.account)).toEqual(['made by hand']);
+  });
+
+  it('is not called dead, nor the reason lost, where it cannot be revoked', async () => {
+    const secret = adopted();
+    world.server.interfere = ({ method }) => (method === 'DELETE' ? { status: 409 } : undefined);
+    await expect(old(secret)).rejects.toThrow(/^http\.revoke is answered with status 409/);
+    const value = new SecretText(JSON.stringify({ value: 'key_\n' }));
+    const unnamed = { identity: 'credential of version v9', value, known: [] };
+    await expect(old(secret, unnamed)).rejects.toThrow(/http\.revoke needs {{id}} of it/);
   });
 });
 

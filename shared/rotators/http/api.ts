@@ -76,6 +76,17 @@ export async function opens(api: Api, { words }: StoredCredential): Promise<'acc
   throw faultOf(api, request, answer);
 }
 
+/** Why the test request can never be sent with a value, so that nobody is ever refused with it; `undefined` where it can. */
+export function untriable(api: Api, { words }: StoredCredential): string | undefined {
+  try {
+    prepare(api, 'test', words);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Misconfigured) return error.safeMessage;
+    throw error;
+  }
+}
+
 function asAdmin({ declaration }: Api, name: RequestName): boolean {
   const request = declaration[name];
   return request !== undefined && wordsOf(request).some(isAdminWord);

@@ -1,11 +1,19 @@
-import { CandidateUnproven, OrphanInDoubt, RekeyError, TargetUnreachable, Throttled } from '../../errors.ts';
+import {
+  CandidateUnproven,
+  Misconfigured,
+  OrphanInDoubt,
+  RekeyError,
+  TargetUnreachable,
+  Throttled,
+} from '../../errors.ts';
+import type { SecretText } from '../../redact.ts';
 import type { IssueInput, IssueReport } from '../rotator.ts';
-import { type Api, apiOf, faultOf, type HttpDependencies, prepare, transmit } from './api.ts';
-import { captured } from './captured.ts';
+import { type Api, apiOf, faultOf, type HttpDependencies, prepare, transmit, untriable } from './api.ts';
+import { type Captured, captured, type Unusable } from './captured.ts';
 import { candidateValue, readStored } from './credential-value.ts';
 import { endNamed, findsLost, inDoubt, removeLeftovers } from './leftovers.ts';
 import { attemptName, attemptNames, idsOfOthers, unexplainedNames } from './names.ts';
-import { revoke, unknownToRevoke } from './revoke.ts';
+import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
 import type { Answer } from './transport.ts';
 import { jsonObject, wordsFrom } from './words.ts';
 
@@ -46,12 +54,16 @@ export async function issueHttp(input: IssueInput, dependencies: HttpDependencie
   const isPlain = incumbent !== undefined && incumbent.json === undefined;
   if (isPlain && jsonObject(made.value) !== undefined) {
     const unusable = 'The value is a JSON object itself, which the plain text of the secret cannot hold: make it JSON.';
-    throw await withdrawn(api, { unusable, id: made.id }, name);
+    throw await withdrawn(api, { ...made, unusable }, name);
   }
   const { id, expiresAt, fields } = made;
+  const identity = id ?? name;
+  const value = candidateValue(fields, incumbent, declaration);
+  const unusable = unsendable(api, { identity, versionId, value });
+  if (unusable !== undefined) throw await withdrawn(api, { ...made, unusable }, name);
   return {
-    identity: id ?? name,
-    value: candidateValue(fields, incumbent, declaration),
+    identity,
+    value,
     ...(expiresAt === undefined ? {} : { expiresAt }),
     facts: { ...facts, name },
   };
@@ -88,13 +100,29 @@ async function clearEarlier(
   return ended === undefined ? {} : { removed: identity };
 }
 
+/** Why `test`, or `revoke`, can never be sent with a new value: nobody could prove that it works, or that it ended. */
+function unsendable(
+  api: Api,
+  { value, ...known }: { readonly identity: string; readonly versionId: string; readonly value: SecretText },
+): string | undefined {
+  const stored = readStored(value, 'candidate', api.declaration);
+  const words = revocationWords(api, { ...known, stored });
+  try {
+    if (unknownToRevoke(api, words).length === 0) prepare(api, 'revoke', words);
+  } catch (error) {
+    if (error instanceof Misconfigured) return error.safeMessage;
+    throw error;
+  }
+  return untriable(api, stored);
+}
+
 /** Ends what an unusable answer told of, as far as it told; whoever rolls back looks for it by its name. */
 async function withdrawn(
   api: Api,
-  { unusable, id }: { readonly unusable: string; readonly id: string | undefined },
+  { unusable, id, value }: Unusable & Partial<Pick<Captured, 'value'>>,
   name: string,
 ): Promise<RekeyError> {
-  const words = wordsFrom({ id, name });
+  const words = wordsFrom({ id, name, value });
   if (unknownToRevoke(api, words).length > 0) {
     return new CandidateUnproven(`${unusable} The credential named "${name}" was made.`);
   }

@@ -9,9 +9,9 @@ import {
 } from '../../errors.ts';
 import { ownEnd } from '../provider-api/own-end.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
-import { type Api, apiOf, type HttpDependencies, opens } from './api.ts';
+import { type Api, apiOf, type HttpDependencies, opens, untriable } from './api.ts';
 import { readStored, type StoredCredential } from './credential-value.ts';
-import { endNamed, findsLost, inDoubt, removeLeftovers } from './leftovers.ts';
+import { endNamed, findsLost, inDoubt, listNamed, removeLeftovers } from './leftovers.ts';
 import { attemptNames, idsOfOthers, isNamedByApi, unexplainedNames } from './names.ts';
 import { revocationWords, revoke, unknownToRevoke } from './revoke.ts';
 
@@ -19,8 +19,10 @@ const RETRY_MILLISECONDS = 1_000;
 
 /**
  * Has the API revoke one credential, by what the ledger and its value say, and proves with the test request that it is
- * refused. What other attempts of its version have left is revoked with it; where they cannot be found, `OrphanInDoubt` says
- * after that what a person must look for. Nothing is ended unless the survivor works, or has ended by itself as it was to.
+ * refused; where that cannot be sent with its value, the list must show it no more, and without a list it is `StillAlive`
+ * until a person says that it is dead. What other attempts of its version have left is revoked with it; where they cannot be
+ * found, `OrphanInDoubt` says after that what a person must look for. Nothing is ended unless the survivor works, or has
+ * ended by itself as it was to.
  *
  * Twice is harmless: the API does not know it any more, and it is refused.
  */
@@ -34,7 +36,8 @@ export async function retireHttp(input: RetireInput, dependencies: HttpDependenc
   const facts = await (stored === undefined
     ? endUnseen(api, input, survivor)
     : endStored(api, input, stored, survivor));
-  return { refusedLogin: stored !== undefined, endedSessions: 0, facts: { ...facts, ...survivorFacts } };
+  const refusedLogin = stored !== undefined && untriable(api, stored) === undefined;
+  return { refusedLogin, endedSessions: 0, facts: { ...facts, ...survivorFacts } };
 }
 
 /** One that has ended by itself goes on for nobody: to keep another one for its sake would keep that for ever. */
@@ -73,8 +76,9 @@ async function endStored(
   const { identity, versionId } = input;
   const words = revocationWords(api, { identity, versionId, stored });
   const unknown = unknownToRevoke(api, words);
+  const untried = untriable(api, stored);
   if (unknown.length > 0) {
-    if ((await opens(api, stored)) === 'accepted') {
+    if (untried !== undefined || (await opens(api, stored)) === 'accepted') {
       throw new StillAlive(
         `The credential cannot be revoked: http.revoke needs {{${unknown.join('}}, {{')}}} of it, which its value does not hold. Revoke it by hand.`,
       );
@@ -83,19 +87,37 @@ async function endStored(
     return { revoke: 'not needed: it is refused' };
   }
   const answer = await revokeOrSeeRefused(api, words, { stored, survivor });
-  await proveRefused(api, stored, answer);
+  if (untried === undefined) await proveRefused(api, stored, answer);
   const { attempts = 0 } = issuanceOf(input) ?? {};
-  if (attempts < 2) return { revoke: answer };
+  const names = attemptNames(versionId, attempts);
+  const facts = { revoke: answer, ...(await endOthers(api, input, { names, own: words('id'), survivor })) };
+  if (untried === undefined) return facts;
+  await proveUnlisted(api, names, untried);
+  return { ...facts, test: `not sent: ${untried}`, list: 'shows it no more' };
+}
+
+/** What other attempts of the version have left. */
+async function endOthers(
+  api: Api,
+  input: RetireInput,
+  {
+    names,
+    own,
+    survivor,
+  }: {
+    readonly names: readonly string[];
+    readonly own: string | undefined;
+    readonly survivor: StoredCredential | undefined;
+  },
+): Promise<Readonly<Record<string, string>>> {
+  if (names.length < 2) return {};
   if (!findsLost(api)) {
     assertNoDoubt(input);
-    return { revoke: answer };
+    return {};
   }
-  const removed = await removeLeftovers(api, attemptNames(versionId, attempts), {
-    others: othersOf(input, survivor),
-    // Proved dead by its value, whatever the list says of it.
-    own: words('id'),
-  });
-  return { revoke: answer, ...(removed.length === 0 ? {} : { removed: removed.join(', ') }) };
+  // Its own is proved dead by its value, or by the list after this.
+  const removed = await removeLeftovers(api, names, { others: othersOf(input, survivor), own });
+  return removed.length === 0 ? {} : { removed: removed.join(', ') };
 }
 
 /** The credential itself is dead. What another attempt of its version may have left is still owed, and nobody can find it. */
@@ -121,25 +143,40 @@ async function revokeOrSeeRefused(
     const isOwn = error instanceof Misconfigured;
     const isOther = error instanceof AdminRefused || error instanceof TransientFailure;
     if (!isOwn && !(isOther && survivor !== undefined)) throw error;
-    if ((await opens(api, stored)) === 'refused') return 'not needed: it is refused';
+    if (untriable(api, stored) === undefined && (await opens(api, stored)) === 'refused')
+      return 'not needed: it is refused';
     throw error;
   }
 }
 
-/** APIs that keep credentials in several places take seconds: as long is waited as for a new one. */
 async function proveRefused(api: Api, stored: StoredCredential, answer: string): Promise<void> {
-  const { clock, settings } = api;
+  if (await isOver(api, async () => (await opens(api, stored)) === 'refused')) return;
+  throw new StillAlive(
+    answer === 'gone'
+      ? 'The API says that there is no such credential, and still accepts it: is http.revoke the right request?'
+      : 'The API has revoked the credential, and still accepts it.',
+  );
+}
+
+/** No login with the value can be refused: the API says that it has revoked it, and its list says so too. */
+async function proveUnlisted(api: Api, names: readonly string[], untried: string): Promise<void> {
+  if (api.declaration.list === undefined || names.length === 0) {
+    throw new StillAlive(
+      `The API says that the credential is revoked, and nothing can prove it. ${untried} Look for it at the API, and say so: rekey settle.`,
+    );
+  }
+  if (await isOver(api, async () => (await listNamed(api, names)).length === 0)) return;
+  throw new StillAlive('The API has revoked the credential, and http.list still shows it.');
+}
+
+/** APIs that keep credentials in several places take seconds: as long is waited as for a new one. */
+async function isOver({ clock, settings }: Api, check: () => Promise<boolean>): Promise<boolean> {
   const deadline = clock.now().getTime() + settings.preheatSeconds * 1000;
-  while ((await opens(api, stored)) === 'accepted') {
-    if (clock.now().getTime() + RETRY_MILLISECONDS > deadline) {
-      throw new StillAlive(
-        answer === 'gone'
-          ? 'The API says that there is no such credential, and still accepts it: is http.revoke the right request?'
-          : 'The API has revoked the credential, and still accepts it.',
-      );
-    }
+  while (!(await check())) {
+    if (clock.now().getTime() + RETRY_MILLISECONDS > deadline) return false;
     await clock.sleep(RETRY_MILLISECONDS);
   }
+  return true;
 }
 
 /** A credential whose value nobody has: by what the API calls it, and by the names that its attempts gave. */
