@@ -4,6 +4,7 @@ import { Client, type ClientConfig, escapeIdentifier, escapeLiteral } from 'pg';
 import { poll } from '../../infra/local/poll.ts';
 import { type PostgresServer, startPostgres } from '../../infra/local/postgres-server.ts';
 import { SecretText } from '../../shared/redact.ts';
+import type { Limits } from '../../shared/rotators/postgresql/connect.ts';
 import { postgresqlRotator } from '../../shared/rotators/postgresql/postgresql-rotator.ts';
 import type { ChosenRotator, KnownCredential, RotatorSettings } from '../../shared/rotators/rotator.ts';
 
@@ -49,9 +50,10 @@ export class PostgresHarness {
     return new Date(this.#clock);
   }
 
-  rotator(mode: RotatorSettings['mode'] = 'two_roles'): ChosenRotator {
+  rotator(mode: RotatorSettings['mode'] = 'two_roles', limits: Partial<Limits> = {}): ChosenRotator {
     return postgresqlRotator({
       mode,
+      limits,
       clock: {
         now: () => new Date(this.#clock),
         sleep: async (milliseconds) => {

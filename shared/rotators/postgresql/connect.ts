@@ -1,16 +1,21 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
-import { Client, type QueryResultRow } from 'pg';
+import { Client, DatabaseError, type QueryResultRow } from 'pg';
 import { TargetUnreachable } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
 import { trust } from '../trust.ts';
 import { connectFailure, isRefusedLogin, queryFailure } from './pg-errors.ts';
 
-const CONNECT_MILLISECONDS = 5_000;
 /** A server that stops answering must not hold a Lambda to its end. */
-const QUERY_MILLISECONDS = 30_000;
-const LEAVE_MILLISECONDS = 2_000;
+export interface Limits {
+  readonly connectMilliseconds: number;
+  readonly queryMilliseconds: number;
+  /** Until a server that was told good-bye has closed the connection. */
+  readonly leaveMilliseconds: number;
+}
+
+const LIMITS: Limits = { connectMilliseconds: 5_000, queryMilliseconds: 30_000, leaveMilliseconds: 2_000 };
 /** The driver's words for a server that answers `N` to the TLS request. */
 const NO_TLS = 'The server does not support SSL connections';
 
@@ -27,7 +32,10 @@ export interface Login {
 /** How one login ended; for counting. */
 export type LoginOutcome = 'accepted' | 'refused' | 'failed';
 
-/** An open connection. `end` it; `query` translates what goes wrong, `raw` does not. */
+/**
+ * An open connection. `end` it; `query` translates what goes wrong, `raw` does not. Once the server has not answered in
+ * time, the connection is gone: what is asked of it after that fails at once.
+ */
 export interface Session {
   readonly isEncrypted: boolean;
   query<Row extends QueryResultRow>(doing: string, text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
@@ -44,12 +52,14 @@ export interface Refusal {
 /** Opens connections: TLS verified, time-limited, counted by `onConnect`. */
 export class Connector {
   readonly #onConnect: (outcome: LoginOutcome) => void;
+  readonly #limits: Limits;
   readonly #ending = new Set<Promise<void>>();
   readonly #plainServers = new Set<string>();
   #kept: { readonly login: Login; readonly session: Session } | undefined;
 
-  constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined) {
+  constructor(onConnect: (outcome: LoginOutcome) => void = () => undefined, limits: Partial<Limits> = {}) {
     this.#onConnect = onConnect;
+    this.#limits = { ...LIMITS, ...limits };
   }
 
   /**
@@ -139,16 +149,18 @@ export class Connector {
   }
 
   async #connect(login: Login, place: string): Promise<Session> {
-    if (login.tls === 'disable' || (login.tls === 'prefer' && this.#plainServers.has(place))) return open(login, false);
+    const isPlain = login.tls === 'disable' || (login.tls === 'prefer' && this.#plainServers.has(place));
+    const limits = this.#limits;
+    if (isPlain) return open(login, { limits, isEncrypted: false });
     try {
-      return await open(login, true);
+      return await open(login, { limits, isEncrypted: true });
     } catch (error) {
       if (!(error instanceof Error) || error.message !== NO_TLS) throw error;
       if (login.tls === 'require') {
         throw new TargetUnreachable(`${place} offers no TLS, and the configuration requires it.`, { cause: error });
       }
       this.#plainServers.add(place);
-      return open(login, false);
+      return open(login, { limits, isEncrypted: false });
     }
   }
 }
@@ -159,7 +171,10 @@ function isSameLogin(one: Login, other: Login): boolean {
   return isDeepStrictEqual(rest, otherRest) && password.reveal() === otherPassword.reveal();
 }
 
-async function open(login: Login, isEncrypted: boolean): Promise<Session> {
+async function open(
+  login: Login,
+  { limits, isEncrypted }: { readonly limits: Limits; readonly isEncrypted: boolean },
+): Promise<Session> {
   let isPlaintextAsked = false;
   const client = new Client({
     host: login.host,
@@ -175,8 +190,8 @@ async function open(login: Login, isEncrypted: boolean): Promise<Session> {
     },
     ssl: isEncrypted ? trust(login.certificateAuthority) : false,
     application_name: 'rekey',
-    connectionTimeoutMillis: CONNECT_MILLISECONDS,
-    query_timeout: QUERY_MILLISECONDS,
+    connectionTimeoutMillis: limits.connectMilliseconds,
+    query_timeout: limits.queryMilliseconds,
   });
   // A connection that the server ends between two statements: the next statement says so.
   client.on('error', () => undefined);
@@ -191,27 +206,39 @@ async function open(login: Login, isEncrypted: boolean): Promise<Session> {
     void client.end().catch(() => undefined);
     throw error;
   }
+  const ask = async <Row extends QueryResultRow>(text: string, values?: readonly unknown[]) => {
+    try {
+      return (await client.query<Row>(text, values === undefined ? undefined : [...values])).rows;
+    } catch (error) {
+      // A statement without an answer is still the driver's current one: whatever came after it would wait behind it.
+      if (!(error instanceof DatabaseError)) socketOf(client).destroy();
+      throw error;
+    }
+  };
   return {
     isEncrypted,
     async query<Row extends QueryResultRow>(doing: string, text: string, values?: readonly unknown[]) {
       try {
-        return (await client.query<Row>(text, values === undefined ? undefined : [...values])).rows;
+        return await ask<Row>(text, values);
       } catch (error) {
         throw queryFailure(error, doing);
       }
     },
     raw: async (text) => {
-      await client.query(text);
+      await ask(text);
     },
-    end: () => endOf(client),
+    end: () => endOf(client, limits),
   };
 }
 
 /** The server is told, and given a moment to take leave; one that says nothing any more is left where it is. */
-async function endOf(client: Client): Promise<void> {
-  const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection;
-  const timer = setTimeout(() => stream.destroy(), LEAVE_MILLISECONDS);
+async function endOf(client: Client, { leaveMilliseconds }: Limits): Promise<void> {
+  const timer = setTimeout(() => socketOf(client).destroy(), leaveMilliseconds);
   // Ended by the server already: nothing is left to end.
   await client.end().catch(() => undefined);
   clearTimeout(timer);
+}
+
+function socketOf(client: Client): Socket {
+  return (client as unknown as { readonly connection: { readonly stream: Socket } }).connection.stream;
 }

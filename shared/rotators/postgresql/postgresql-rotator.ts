@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { SecretText } from '../../redact.ts';
 import { randomPassword } from '../password.ts';
 import type { ChosenRotator, ProposeInput, RotatorSettings } from '../rotator.ts';
-import { Connector, type LoginOutcome } from './connect.ts';
+import { Connector, type Limits, type LoginOutcome } from './connect.ts';
 import { candidateJson, parseCredential } from './credential-json.ts';
 import { assertParity, COMPARED } from './parity.ts';
 import { preheat } from './preheat.ts';
@@ -17,6 +17,8 @@ export interface PostgresqlDependencies {
   readonly mode?: RotatorSettings['mode'];
   /** Told of every login that ends: for counting. */
   readonly onConnect?: (outcome: LoginOutcome) => void;
+  /** Shorter or longer than usual. */
+  readonly limits?: Partial<Limits>;
 }
 
 /**
@@ -26,8 +28,8 @@ export interface PostgresqlDependencies {
  * `install` until consumers have the new value.
  */
 export function postgresqlRotator(dependencies: PostgresqlDependencies): ChosenRotator {
-  const { clock, mode = 'two_roles', onConnect } = dependencies;
-  const connector = new Connector(onConnect);
+  const { clock, mode = 'two_roles', onConnect, limits } = dependencies;
+  const connector = new Connector(onConnect, limits);
   const isTwoRoles = mode === 'two_roles';
   return {
     type: 'postgresql',
