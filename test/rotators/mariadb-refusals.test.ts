@@ -6,7 +6,8 @@ import { refusingFirst } from './mysql-refusing-first.ts';
 import { refusalsSuite } from './mysql-refusals.suite.ts';
 
 describe.skipIf(mariadbBinaries === undefined)(WITH_MARIADB, () => {
-  refusalsSuite(startMariadbHarness);
+  // Without a limit from the start it has none that can be set.
+  refusalsSuite(() => startMariadbHarness({ max_user_connections: '150' }));
 
   describe('a server that validates passwords', () => {
     let mariadb: DatabaseHarness;

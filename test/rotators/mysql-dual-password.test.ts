@@ -335,6 +335,14 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       expect(await mysql.stateOf(name)).toBe(before);
     });
 
+    it('does not wait until the consumers leave a connection of the user free', async () => {
+      await mysql.sql(`ALTER USER ${name} WITH MAX_USER_CONNECTIONS 4`);
+      const brought = await rotations.bringIn();
+      await rotations.rotator.release();
+      await mysql.openAll(brought.value);
+      expect(await rotations.retire(rotations.promote(brought))).toMatchObject({ refusedLogin: true });
+    });
+
     it('ends the sessions that are older than the new password, and no other', async () => {
       const older = await mysql.open(adopted.incumbent);
       const ended = new Promise((resolve) => older.once('error', resolve));

@@ -120,6 +120,12 @@ export class DatabaseHarness {
     return connection;
   }
 
+  /** Such sessions until the server takes no more of the user, who has a limit. */
+  async openAll(who: SecretText): Promise<void> {
+    let fault: unknown;
+    while (fault === undefined) fault = await faultOf(this.open(who));
+  }
+
   /** Comes back once `statement` finds something, or nothing any more. */
   async until(found: 'something' | 'nothing', statement: string): Promise<void> {
     const isSo = await poll(

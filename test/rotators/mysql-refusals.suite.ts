@@ -170,11 +170,40 @@ export function refusalsSuite(start: () => Promise<DatabaseHarness>): void {
       expect(fault).toBeInstanceOf(TransientFailure);
     });
 
-    it('is a server that takes no more connections of a user', async () => {
+    it('is a server that takes no more connections of a user: nothing begins, and no candidate is healthy', async () => {
       await database.sql(`ALTER USER ${name}@'%' WITH MAX_USER_CONNECTIONS 1`);
       await database.open(adopted.incumbent);
-      await expect(database.rotations(adopted).probe(adopted.incumbent)).rejects.toBeInstanceOf(TransientFailure);
+      await expect(preflight()).rejects.toBeInstanceOf(TransientFailure);
+      const rotations = database.rotations(adopted, { preheatSeconds: 0 });
+      expect(await faultOf(rotations.test({ value: adopted.incumbent }))).toMatchObject({
+        name: 'CandidateUnproven',
+        cause: { name: 'TransientFailure' },
+      });
       await database.closeSessions();
+    });
+  });
+
+  describe('a user whose connections are all in use', () => {
+    it.each([
+      ['its own limit', (user: string) => `ALTER USER ${user}@'%' WITH MAX_USER_CONNECTIONS 2`, 1226],
+      ['its connections of an hour', (user: string) => `ALTER USER ${user}@'%' WITH MAX_CONNECTIONS_PER_HOUR 2`, 1226],
+      ["everybody's limit", () => 'SET GLOBAL max_user_connections = 2', 1203],
+    ])('has its password looked at first: %s', async (_, limiting, errno) => {
+      const [before] = await database.sql<{ most: number }>('SELECT @@GLOBAL.max_user_connections AS most');
+      await database.sql(limiting(name));
+      try {
+        for (let time = 0; time < 2; time += 1) await database.open(adopted.incumbent);
+        expect(await faultOf(database.open(adopted.incumbent))).toMatchObject({ errno });
+        const rotations = database.rotations(adopted);
+        const wrong = changed(adopted.incumbent, { password: 'wrong' });
+        expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
+        expect(await rotations.probe(wrong)).toBe('refused');
+        await database.sql(`ALTER USER ${name}@'%' ACCOUNT LOCK`);
+        expect(await rotations.probe(adopted.incumbent)).toBe('refused');
+      } finally {
+        await database.closeSessions();
+        await database.sql(`SET GLOBAL max_user_connections = ${before?.most}`);
+      }
     });
   });
 

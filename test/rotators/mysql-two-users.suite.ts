@@ -385,6 +385,13 @@ export function twoUsersSuite(start: (settings: Readonly<Record<string, string>>
       await newer.query('SELECT 1');
     });
 
+    it('does not wait until the consumers leave a connection of the other free', async () => {
+      await database.sql(`ALTER USER ${name}@'%' WITH MAX_USER_CONNECTIONS 2`);
+      const brought = await rotations.bringIn();
+      await database.openAll(brought.value);
+      expect(await rotations.retire(rotations.promote(brought))).toMatchObject({ refusedLogin: true });
+    });
+
     it('ends its sessions also where somebody has made an account for another host, and tells of both', async () => {
       const session = await database.open(adopted.incumbent);
       const ended = new Promise((resolve) => session.once('error', resolve));

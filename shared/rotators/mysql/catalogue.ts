@@ -26,6 +26,7 @@ export const MYSQL: CatalogueEntry = {
     'On the user Rekey writes one key of ATTRIBUTE ("rekey"): which version is which. COMMENT and other keys stay.',
     'The server does not say with which password a session was opened. With end_sessions those are ended that were open when the new password was set; later ones are left, and none is ended on a roll back or after a restart of the server in between.',
     'A consumer that goes on trying a retired password can block the account for all where FAILED_LOGIN_ATTEMPTS is set.',
+    "Where the user has a limit of connections (MAX_USER_CONNECTIONS, max_user_connections, MAX_CONNECTIONS_PER_HOUR), Rekey's own logins count too: leave one or two free (without an administrator three). While a pool takes them all, no rotation begins and no candidate is proved; what has begun is still ended by an administrator. A login of the application may find the limit reached meanwhile.",
     'A second password that somebody else retained on the user stands in the way until it is discarded.',
     'Two passwords: an install that comes after its rotation was rolled back is refused, unless that rotation had set nothing yet: then the next rotation takes the password off.',
     'Two users: the retired user is locked, not dropped, and its password replaced by an unusable one that says for which secret and version. Only a user that Rekey has closed so is used again; any other in its place is left alone, locked or not. One that the server let only be locked, because it took no hashes, must be dropped by hand.',

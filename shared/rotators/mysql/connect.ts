@@ -4,7 +4,7 @@ import type { AuthPlugin } from 'mysql2';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { TargetUnreachable } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
-import { connectFailure, isRefusedLogin, isServerError, queryFailure } from './mysql-errors.ts';
+import { connectFailure, isAllInUse, isRefusedLogin, isServerError, queryFailure } from './mysql-errors.ts';
 import { mayAnswerUnverified, nameForTls, REFUSING_PLUGINS, tlsOptions } from './tls.ts';
 
 /** A server that stops answering must not hold a Lambda to its end. */
@@ -131,8 +131,18 @@ export class Connector {
     }
   }
 
-  /** One login, only to see whether the server lets it in. */
+  /** Whether the server accepts the credential: one login, also where consumers have all connections of the user in use. */
   async probe(login: Login): Promise<'accepted' | 'refused'> {
+    try {
+      return await this.enter(login);
+    } catch (error) {
+      if (isAllInUse(error)) return 'accepted';
+      throw error;
+    }
+  }
+
+  /** One login, only to see whether the server lets it in; `TransientFailure` where the user has no connection left. */
+  async enter(login: Login): Promise<'accepted' | 'refused'> {
     const session = await this.login(login);
     if ('refused' in session) return 'refused';
     this.endLater(session);

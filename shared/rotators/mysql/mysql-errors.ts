@@ -24,6 +24,8 @@ const PASSING = new Set([
   1040, 1047, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 3024,
   4095,
 ]);
+/** Limits of one user. Both kinds of server count connections only once they have accepted the credential. */
+const ALL_IN_USE = new Set([1203, 1226]);
 /** The server's rules about passwords: validation, history, a hash where only a password can be checked. */
 const POLICY = new Set([1819, 1827, 3638, 3640, 3894, 4052]);
 /** An option of the server prevents the statement; the statement failed for an account. */
@@ -53,6 +55,11 @@ export function numberOf(error: unknown): number | undefined {
 /** The server looked at the credential and said no. */
 export function isRefusedLogin(error: unknown): boolean {
   return isServerError(error) && REFUSED_LOGIN.has(error.errno);
+}
+
+/** The server looked at the credential and said yes, but the user has no connection left. */
+export function isAllInUse(error: unknown): boolean {
+  return ALL_IN_USE.has(numberOf(error) ?? 0);
 }
 
 export function isNotAllowed(error: unknown): boolean {

@@ -22,7 +22,7 @@ export async function preflight(input: PreflightInput, flavour: Flavour, connect
   if (incumbent !== undefined) assertPasswordOnce(incumbent);
   const admin = administratorFor(input.admin, settings, { flavour, self: incumbent });
 
-  const opening = incumbent === undefined ? 'accepted' : connector.probe(incumbent.login);
+  const opening = incumbent === undefined ? 'accepted' : connector.enter(incumbent.login);
   const managing = connector.duringAndKeep(admin.login, admin.refused, async (session) => {
     const server = await readServer(session, flavour.type);
     await assertMayManage(session);
