@@ -20,6 +20,7 @@ export const POSTGRESQL: CatalogueEntry = {
   proofOfDeath: 'NOLOGIN and no password for the role, its sessions ended, and a login with the old value refused.',
   limits: [
     'The server gets a SCRAM-SHA-256 verifier, never the password: a password check of the server that wants to read it refuses every rotation.',
+    'A login with a CONNECTION LIMIT needs places free for Rekey (and its database, where that has one): one on the current login when a rotation begins, as many as health_checks on the new one, which has the same limit. A pool as large as the limit keeps rotations from beginning; while Rekey looks, a login of the application may meet the full limit. Retirement needs no place: the server looks at the limit after the password.',
     'A login that was made by hand is closed at retirement, not dropped: it may own objects.',
     'Parity covers rights and settings of roles in the one database of the secret, and what a login may do as itself: CREATEDB, CREATEROLE, BYPASSRLS and REPLICATION of a login beside its owner role are given to the candidate, where the administrator may.',
     'A password, and the alphabet of a policy, must not have characters that clients prepare differently for SCRAM (RFC 4013: ligatures, soft hyphens, unusual blanks, combining marks).',

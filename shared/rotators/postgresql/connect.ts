@@ -2,10 +2,10 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { Client, DatabaseError, type QueryResultRow } from 'pg';
-import { TargetUnreachable } from '../../errors.ts';
+import { TargetUnreachable, TransientFailure } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
 import { trust } from '../trust.ts';
-import { connectFailure, isRefusedLogin, queryFailure } from './pg-errors.ts';
+import { connectFailure, isOverOwnLimit, isRefusedLogin, queryFailure } from './pg-errors.ts';
 
 /** A server that stops answering must not hold a Lambda to its end. */
 export interface Limits {
@@ -140,12 +140,20 @@ export class Connector {
     return session;
   }
 
-  /** One login, only to see whether the server lets it in. */
+  /**
+   * One login, only to see whether the server takes the credential. Where the role has no connection left, the server has
+   * taken it all the same.
+   */
   async probe(login: Login): Promise<'accepted' | 'refused'> {
-    const session = await this.login(login);
-    if ('refused' in session) return 'refused';
-    this.endLater(session);
-    return 'accepted';
+    try {
+      const session = await this.login(login);
+      if ('refused' in session) return 'refused';
+      this.endLater(session);
+      return 'accepted';
+    } catch (error) {
+      if (error instanceof TransientFailure && isOverOwnLimit(error.cause)) return 'accepted';
+      throw error;
+    }
   }
 
   async #connect(login: Login, place: string): Promise<Session> {

@@ -13,6 +13,12 @@ const INVALID_PASSWORD = '28P01';
 const INVALID_AUTHORIZATION = '28000';
 const INSUFFICIENT_PRIVILEGE = '42501';
 const NO_SUCH_DATABASE = '3D000';
+const TOO_MANY_CONNECTIONS = '53300';
+/**
+ * Where the server looks at the limit of a role and of a database: after the password (InitPostgres in postinit.c calls
+ * PerformAuthentication before both). `max_connections` as a whole it looks at before.
+ */
+const OWN_LIMIT_ROUTINES: ReadonlySet<string | undefined> = new Set(['InitializeSessionUserId', 'CheckMyDatabase']);
 
 /** Locks, time limits, deadlocks, resources, a stopping or starting server, two sessions at one role. */
 const PASSING = /^(?:55P03|57014|40001|40P01|53...|57P0.|55006|42710|23505|25006)$/;
@@ -33,6 +39,11 @@ export function isRefusedLogin(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return false;
   if (error.code === INVALID_PASSWORD) return true;
   return error.code === INVALID_AUTHORIZATION && error.routine !== 'ClientAuthentication';
+}
+
+/** The server has taken the credential, but no connection more of its role, or to its database. */
+export function isOverOwnLimit(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === TOO_MANY_CONNECTIONS && OWN_LIMIT_ROUTINES.has(error.routine);
 }
 
 /** What went wrong while connecting, other than a refused login. The server's own texts may quote data: not used. */

@@ -90,9 +90,7 @@ async function close(
 
 /** Whether the target takes this value. The session has ended then: it is not one of those that retiring ends. */
 async function takes(value: Credential | undefined, connector: Connector): Promise<boolean> {
-  if (value === undefined) return false;
-  const session = await connector.login(value.login);
-  if ('refused' in session) return false;
-  await session.end();
+  if (value === undefined || (await connector.probe(value.login)) === 'refused') return false;
+  await connector.release();
   return true;
 }

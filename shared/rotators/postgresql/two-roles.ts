@@ -35,7 +35,8 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
   const target = targetOf(settings, incumbent);
   const admin = requireAdmin(input.admin, settings, target, incumbent?.username);
 
-  const opening = incumbent === undefined ? 'accepted' : connector.probe(incumbent.login);
+  // A whole login: one that has no place left does not begin a rotation whose candidate would have none either.
+  const opening = incumbent === undefined ? undefined : opens(incumbent, connector);
   const managing = connector.duringAndKeep(admin, adminRefused, (session) =>
     inTransaction(session, 'read only', async () => {
       const roles = await readArrangement(session, settings, incumbent?.username);
@@ -61,10 +62,14 @@ export async function preflightTwoRoles(input: PreflightInput, connector: Connec
   // Both have ended before either's fault goes on; the administrator's goes first.
   await Promise.allSettled([managing, opening]);
   const preflight = await managing;
-  if ((await opening) === 'refused') {
-    throw new IncumbentRefused(`The incumbent ("${incumbent?.username}") does not open its database.`);
-  }
+  await opening;
   return preflight;
+}
+
+async function opens({ login, username }: Credential, connector: Connector): Promise<void> {
+  const refused = (cause: unknown) =>
+    new IncumbentRefused(`The incumbent ("${username}") does not open its database.`, { cause });
+  await connector.during(login, refused, async () => undefined);
 }
 
 /**
