@@ -7,12 +7,15 @@ import {
   SameAsSurvivor,
   SlotOccupied,
   StillAlive,
+  TargetUnreachable,
   TransientFailure,
 } from '../../shared/errors.ts';
 import type { SecretText } from '../../shared/redact.ts';
+import { REFUSING_PLUGINS } from '../../shared/rotators/mysql/tls.ts';
 import { lockName } from '../../shared/rotators/mysql/turn.ts';
 import type { Preflight } from '../../shared/rotators/rotator.ts';
 import {
+  connectTo,
   type DatabaseHarness,
   faultOf,
   mysqlBinaries,
@@ -21,6 +24,7 @@ import {
   usernameOf,
   WITH_MYSQL,
 } from './mysql-harness.ts';
+import { startFreezingProxy } from './mysql-proxy.ts';
 import type { Brought, RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
 
@@ -108,10 +112,10 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       await mysql.as(brought.value, `INSERT INTO ${name}_data.things VALUES (1, 'x')`);
     });
 
-    it('opens two connections in preflight, none in install that follows it, and ends them all', async () => {
+    it('opens two connections in preflight, one more in install that follows it, and ends them all', async () => {
       mysql.logins.splice(0);
       const brought = await rotations.bringIn();
-      expect(mysql.logins.splice(0)).toEqual(['accepted', 'accepted']);
+      expect(mysql.logins.splice(0)).toEqual(['accepted', 'accepted', 'accepted']);
       await rotations.test(brought);
       await rotations.retire(rotations.promote(brought));
       expect(mysql.logins).toEqual(['accepted', 'accepted', 'accepted', 'refused']);
@@ -394,18 +398,6 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       return { ...(installed as object | undefined) };
     }
 
-    async function install(versionId: string, preflight: Preflight, value?: SecretText): Promise<Brought> {
-      const { rotator, settings, current } = rotations;
-      if (rotator.kind !== 'chosen') throw new Error('not a chosen rotator');
-      rotations.journal(versionId, preflight);
-      const values = { settings, admin: adopted.admin, incumbent: adopted.incumbent, versionId };
-      const candidate = value ?? rotator.propose({ ...values, candidate: preflight.candidate });
-      const { fence } = preflight;
-      const incumbentVersionId = current.versionId;
-      await rotator.install({ ...values, startedAt: rotations.nextStart(), candidate, incumbentVersionId, fence });
-      return { versionId, value: candidate, preflight };
-    }
-
     it('leaves sessions open where that is configured, and on a roll back', async () => {
       const older = await mysql.open(adopted.incumbent);
       rotations = mysql.rotations(adopted, { endSessions: false });
@@ -438,6 +430,93 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
       expect(await rotations.probe(mysql.secret({ username: name, password: 'wrong' }))).toBe('refused');
       expect(await rotations.probe(rotations.current.value)).toBe('accepted');
     });
+  });
+
+  describe('consumers without TLS and without the key of the server, which it lets in by its cache', () => {
+    beforeEach(async () => {
+      await mysql.as(adopted.incumbent, 'SELECT 1');
+      expect(await byCache(adopted.incumbent)).toBe('accepted');
+    });
+
+    it('are let in with the old password when the new one is set, and with the new one once it is tested', async () => {
+      const brought = await rotations.bringIn();
+      expect(await byCache(adopted.incumbent)).toBe('accepted');
+      await rotations.test(brought);
+      const old = rotations.promote(brought);
+      expect([await byCache(adopted.incumbent), await byCache(brought.value)]).toEqual(['accepted', 'accepted']);
+      await rotations.retire(old);
+      expect(await byCache(brought.value)).toBe('accepted');
+    });
+
+    it('are let in with the old one after a roll back', async () => {
+      const brought = await rotations.bringIn();
+      await rotations.test(brought);
+      await rotations.retire(brought.versionId);
+      expect(await byCache(adopted.incumbent)).toBe('accepted');
+    });
+
+    it('are let in also while they have all connections of the user in use', async () => {
+      const versionId = crypto.randomUUID();
+      await mysql.sql(`ALTER USER ${name} WITH MAX_USER_CONNECTIONS 3`);
+      const preflight = await rotations.preflight(versionId);
+      await mysql.openAll(adopted.incumbent);
+      await install(versionId, preflight);
+      await mysql.closeSessions();
+      await mysql.until('nothing', `SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = '${name}'`);
+      expect(await byCache(adopted.incumbent)).toBe('accepted');
+    });
+
+    it('are let in at the latest by the next try of an install that the server has left in between', async () => {
+      const preflight = await rotations.preflight('v1');
+      const proxy = await startFreezingProxy(mysql.server.port, ['RETAIN CURRENT PASSWORD', 'program_name']);
+      const away = (value: SecretText) => mysql.secret({ ...parsed(value), port: proxy.port });
+      const through = mysql.rotations(
+        { ...adopted, incumbent: away(adopted.incumbent), admin: away(mysql.admin) },
+        {},
+        { limits: { connectMilliseconds: 1_000, queryMilliseconds: 1_000, leaveMilliseconds: 50 } },
+      );
+      expect(await faultOf(through.bringIn('v1'))).toBeInstanceOf(TargetUnreachable);
+      await through.rotator.release();
+      await proxy.stop();
+      expect(await byCache(adopted.incumbent)).toBe('full login');
+      const value = mysql.secret({ ...parsed(through.valueOf('v1')), port: mysql.server.port });
+      await install('v1', preflight, value);
+      expect(await byCache(adopted.incumbent)).toBe('accepted');
+      expect(await rotations.probe(value)).toBe('accepted');
+    });
+
+    it('are not a matter of an install that comes after the old password was retired', async () => {
+      const brought = await rotations.bringIn();
+      await rotations.retire(rotations.promote(brought));
+      const before = mysql.logins.filter((outcome) => outcome === 'refused').length;
+      await install(brought.versionId, brought.preflight, brought.value);
+      expect(mysql.logins.filter((outcome) => outcome === 'refused')).toHaveLength(before);
+    });
+
+    it('stand in the way of a rotation where Rekey is one of them', async () => {
+      // An address that leads here, and that does not look like it.
+      const remote = (value: SecretText) => mysql.secret({ ...parsed(value), host: '0.0.0.0' });
+      const there = { ...adopted, incumbent: remote(adopted.incumbent), admin: remote(mysql.admin) };
+      const before = await mysql.stateOf(name);
+      expect(await faultOf(mysql.rotations(there).bringIn())).toMatchObject({
+        name: 'TargetUnreachable',
+        safeMessage: expect.stringContaining('declare tls: disable'),
+      });
+      expect(await mysql.stateOf(name)).toBe(before);
+      const { host, port } = parsed(there.incumbent);
+      const connection = { host: String(host), port: Number(port), tls: 'disable' } as const;
+      await mysql.rotations(there, { connection }).rotate();
+    });
+
+    async function byCache(value: SecretText): Promise<'accepted' | 'full login'> {
+      try {
+        await (await connectTo(value, { authPlugins: REFUSING_PLUGINS })).end();
+        return 'accepted';
+      } catch (error) {
+        if ((error as Error).name !== 'PlainPasswordAsked') throw error;
+        return 'full login';
+      }
+    }
   });
 
   describe('the rights of who changes the passwords', () => {
@@ -612,6 +691,18 @@ describe.skipIf(mysqlBinaries === undefined)(WITH_MYSQL, () => {
     const work = { ...retirement('v0', name), value: undefined, survivor };
     await expect(rotations.rotator.retire(work)).rejects.toBeInstanceOf(StillAlive);
   });
+
+  async function install(versionId: string, preflight: Preflight, value?: SecretText): Promise<Brought> {
+    const { rotator, settings, current } = rotations;
+    if (rotator.kind !== 'chosen') throw new Error('not a chosen rotator');
+    rotations.journal(versionId, preflight);
+    const values = { settings, admin: adopted.admin, incumbent: adopted.incumbent, versionId };
+    const candidate = value ?? rotator.propose({ ...values, candidate: preflight.candidate });
+    const { fence } = preflight;
+    const incumbentVersionId = current.versionId;
+    await rotator.install({ ...values, startedAt: rotations.nextStart(), candidate, incumbentVersionId, fence });
+    return { versionId, value: candidate, preflight };
+  }
 
   async function preflightFault(): Promise<unknown> {
     return faultOf(rotations.preflight(crypto.randomUUID()));

@@ -36,6 +36,7 @@ export const MYSQL: CatalogueEntry = {
     'read_only: SELECT and SHOW VIEW where the user has them, roles dissolved, no routines. SELECT on *.* becomes SELECT on each database there is, without mysql, sys, performance_schema and information_schema; databases made later are granted by hand. The test takes every role there is for the candidate: any right but these, also one that everybody has (mandatory_roles), fails it.',
     'From read_only back to same: the user in use goes on reading only until a person GRANTs it more; until then every rotation stops in preflight and says so.',
     'Mode single_role is not for this type: dual passwords have no window. Accounts that need a client certificate (REQUIRE X509) cannot be tried.',
+    "With caching_sha2_password, clients that have neither TLS nor the server's key live on the server's cache, and a password that is set throws the user out of it. Rekey logs in with the one that goes on right after that, and with a new one in its test: in between such a client is refused, and at replicas until somebody logs in there with TLS or the key. Where Rekey itself could only log in so, no rotation of two passwords begins.",
     'Passwords of at most 256 bytes. Without TLS, and not on this machine, a login that needs the password itself is refused unless tls: disable is declared.',
   ],
   testedAt:

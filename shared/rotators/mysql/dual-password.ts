@@ -3,10 +3,12 @@ import type { InstallInput, InstallReport, KnownCredential, Preflight, Preflight
 import type { AccountFacts } from './account.ts';
 import { passwordIdentity, userFor, userOf } from './account-names.ts';
 import { incumbentRefused } from './administrator.ts';
+import type { Connector } from './connect.ts';
 import type { Credential } from './credential-json.ts';
 import { attributeClause, type Mark, markAfter, readMark, readMoment } from './dual-mark.ts';
 import { giveGrants } from './give-grants.ts';
 import { readGrants } from './grants.ts';
+import { assertFillsCache, fillCache } from './password-cache.ts';
 import { assertMet, readServerPolicy } from './password-policy.ts';
 import { assertClosed, assertStillFree, fenceOf } from './slot.ts';
 import { type AccountName, accountText } from './sql-text.ts';
@@ -41,11 +43,12 @@ export async function readDual(
 export async function preflightDualPassword(
   work: Work & { readonly input: PreflightInput },
 ): Promise<Omit<Preflight, 'facts'>> {
-  const { input, incumbent, flavour } = work;
+  const { session, input, incumbent, flavour } = work;
   const { versionId, incumbentVersionId, known } = input;
   if (incumbent === undefined) return preflightFirst(work);
   const user = incumbent.username;
   const { account, primary, retained, mark } = await readDual(work, user);
+  assertFillsCache(session, primary, incumbent);
   const isKnown = (state: KnownCredential['state'], of?: string): boolean =>
     known.some((entry) => {
       const isOther = entry.versionId !== versionId && entry.versionId !== incumbentVersionId;
@@ -80,34 +83,36 @@ export async function preflightDualPassword(
 
 /**
  * Gives the user the candidate's password as its first, and keeps the incumbent's as the retained one, in one statement
- * with the mark; another one writes down which sessions were open then. The server is given the password's hash, never the
+ * with the mark. A login puts the incumbent's back into the server's cache (`fillCache`; the candidate's own comes with its
+ * test); then another statement writes down which sessions were open. The server is given the password's hash, never the
  * password.
  *
- * Twice is harmless: where the candidate's hash is there, nothing is done (retaining again would lose the incumbent's). A
- * run that comes late is refused (`RotationEnded`): the mark says which rotation was the last to set a password, also when
+ * Twice is harmless: where the candidate's hash is there, none is set (retaining again would lose the incumbent's). A run
+ * that comes late is refused (`RotationEnded`): the mark says which rotation was the last to set a password, also when
  * that one was rolled back.
  */
 export async function installDualPassword(
-  work: Work & { readonly input: InstallInput; readonly candidate: Credential },
+  work: Work & { readonly input: InstallInput; readonly candidate: Credential; readonly connector: Connector },
 ): Promise<InstallReport> {
-  const { session, flavour, input, incumbent, candidate } = work;
+  const { session, flavour, input, incumbent, candidate, connector } = work;
   const { versionId, startedAt, incumbentVersionId } = input;
   const plain = candidate.login.password.reveal();
   if (incumbent === undefined) return installFirst(work);
   const { account, primary, retained, mark } = await readDual(work, candidate.username);
   assertNotOvertaken(account, mark, input);
   const stored = flavour.storedFor(primary.plugin, plain, versionId);
+  const kept = incumbent.login.password.reveal();
+  const isPrimary = flavour.isPasswordOf(primary, kept);
+  const isThere = isPrimary || (retained !== undefined && flavour.isPasswordOf(retained, kept));
   if ([primary, retained].some((password) => password?.hash === stored.hash)) {
+    // Not so when it was retired since.
+    if (isThere) await fillCache(connector, primary, incumbent);
     if (mark?.installed.versionId === versionId && mark.installed.isBefore === true) await markAfter(session, account);
     return { facts: { password: 'already set' } };
   }
   assertNotEnded(account, mark, input);
   assertMet(await readServerPolicy(session), plain);
-  const kept = incumbent.login.password.reveal();
-  const isPrimary = flavour.isPasswordOf(primary, kept);
-  if (!isPrimary && (retained === undefined || !flavour.isPasswordOf(retained, kept))) {
-    throw incumbentRefused(candidate.username);
-  }
+  if (!isThere) throw incumbentRefused(candidate.username);
   // A second password was looked at by preflight, which has the ledger: it must be that one.
   if (fenceOf([account]) !== (input.fence ?? (retained === undefined ? fenceOf([account]) : ''))) {
     throw new TransientFailure(`User "${candidate.username}" got another password while this rotation began.`);
@@ -126,6 +131,7 @@ export async function installDualPassword(
   await session.run('setting the password', [
     `ALTER USER ${name} ${flavour.identifiedBy(stored)} RETAIN CURRENT PASSWORD${attribute}`,
   ]);
+  await fillCache(connector, stored, incumbent);
   await markAfter(session, account);
   return { facts: { password: 'set beside the incumbent' } };
 }

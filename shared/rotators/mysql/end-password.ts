@@ -1,8 +1,10 @@
 import { TransientFailure } from '../../errors.ts';
 import { type DualAccount, readDual } from './dual-password.ts';
 import { attributeClause, isSameRun, type Mark, readMoment } from './dual-mark.ts';
+import type { Connector } from './connect.ts';
 import type { Credential } from './credential-json.ts';
 import type { Ended, Ending } from './ending.ts';
+import { fillCache } from './password-cache.ts';
 import { endSessions, sessionNote } from './sessions.ts';
 import { accountText } from './sql-text.ts';
 import type { StoredPassword } from './stored-password.ts';
@@ -17,8 +19,10 @@ const SHARED = 'left open: they cannot be told from those of the password that g
  * A crash between the two statements of a roll back leaves the survivor's password twice, which is one; the next run
  * takes the second away.
  */
-export async function endPassword(ending: Ending & { readonly survivor: Credential }): Promise<Ended> {
-  const { session, flavour, input, user, survivor } = ending;
+export async function endPassword(
+  ending: Ending & { readonly survivor: Credential; readonly connector: Connector },
+): Promise<Ended> {
+  const { session, flavour, input, user, survivor, connector } = ending;
   const dual = await readDual({ session, flavour, settings: input.settings }, user);
   const { account, primary, retained, mark } = dual;
   const name = accountText(account);
@@ -35,6 +39,7 @@ export async function endPassword(ending: Ending & { readonly survivor: Credenti
       `ALTER USER ${name} ${flavour.identifiedBy(retained)}${patched(mark, { primary })}`,
       discarding(primary),
     ]);
+    await fillCache(connector, retained, survivor);
     return { ...left, facts: { sessions: SHARED } };
   }
   if (place === 'retained' && !isSurvivor(primary)) throw changed(user);

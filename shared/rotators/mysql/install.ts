@@ -30,7 +30,7 @@ export async function install(input: InstallInput, flavour: Flavour, connector: 
     inTurn(session, secretId, async () => {
       const server = await readServer(session, flavour.type);
       const work = { session, flavour, server, settings, incumbent, input, candidate };
-      return isDual ? installDualPassword(work) : installTwoUsers(work);
+      return isDual ? installDualPassword({ ...work, connector }) : installTwoUsers(work);
     }),
   );
 }

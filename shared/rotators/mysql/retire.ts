@@ -39,7 +39,7 @@ export async function retire(input: RetireInput, flavour: Flavour, connector: Co
   const ended = await connector.during(admin.login, admin.refused, (session) =>
     inTurn(session, secretId, () => {
       const ending = { session, flavour, input, user, value };
-      return isDual ? endPassword({ ...ending, survivor }) : closeUser(ending);
+      return isDual ? endPassword({ ...ending, survivor, connector }) : closeUser(ending);
     }),
   );
   const { endedSessions, failedLogins, facts } = ended;
