@@ -143,6 +143,78 @@ describe('a candidate in front of another owner role than the incumbent acts as'
       /default privilege/,
     ],
     [
+      'a policy of row security',
+      (n: number) =>
+        `${withRowSecurity(n)}; CREATE POLICY p ON t${n} FOR INSERT TO app${n} WITH CHECK (true);
+         CREATE POLICY q ON t${n} FOR SELECT TO team${n} USING (true)`,
+      /row security of public\.t/,
+    ],
+    [
+      'a policy that holds back rows of the owner role alone',
+      (n: number) =>
+        `${withRowSecurity(n)}; GRANT team${n} TO app${n} WITH INHERIT FALSE; GRANT SELECT ON t${n} TO app${n};
+         CREATE POLICY p ON t${n} USING (true); CREATE POLICY q ON t${n} AS RESTRICTIVE TO team${n} USING (false)`,
+      /row security of public\.t/,
+    ],
+    [
+      'a policy that asks for the current user',
+      (n: number) => `${withRowSecurity(n)}; CREATE POLICY p ON t${n} TO team${n} USING (current_user = 'x')`,
+      /row security of public\.t/,
+    ],
+    [
+      'the schema that has its name',
+      (n: number) => `CREATE SCHEMA app${n}; GRANT USAGE ON SCHEMA app${n} TO app${n}, team${n}`,
+      /search path public instead of app\d+, public/,
+    ],
+    [
+      'an account at a foreign server',
+      (n: number) =>
+        `${withServer(n)}; CREATE USER MAPPING FOR app${n} SERVER far${n}; CREATE USER MAPPING FOR PUBLIC SERVER far${n}`,
+      /user mapping of far/,
+    ],
+    [
+      'a foreign data wrapper',
+      (n: number) => `${withServer(n)}; GRANT USAGE ON FOREIGN DATA WRAPPER w${n} TO app${n}`,
+      /foreign data wrapper w/,
+    ],
+    [
+      'a parameter of its sessions',
+      (n: number) => `GRANT SET ON PARAMETER log_min_duration_statement TO app${n}`,
+      /parameter log_min_duration_statement/,
+    ],
+    [
+      'a parameter of the server',
+      (n: number) => `GRANT ALTER SYSTEM ON PARAMETER log_min_messages TO app${n}`,
+      /parameter log_min_messages/,
+    ],
+    ['a tablespace', (n: number) => `GRANT CREATE ON TABLESPACE pg_default TO app${n}`, /tablespace pg_default/],
+    [
+      'a language',
+      (n: number) => `REVOKE USAGE ON LANGUAGE plpgsql FROM public; GRANT USAGE ON LANGUAGE plpgsql TO app${n}`,
+      /language plpgsql/,
+    ],
+    [
+      'reading a large object',
+      (n: number) => `SELECT lo_create(${n}); GRANT SELECT ON LARGE OBJECT ${n} TO app${n}`,
+      /large object \d/,
+    ],
+    [
+      'a large object of its own',
+      (n: number) =>
+        `SELECT lo_create(${n}); GRANT SELECT ON LARGE OBJECT ${n} TO team${n}; ALTER LARGE OBJECT ${n} OWNER TO app${n}`,
+      /large object \d/,
+    ],
+    [
+      'a role that it may give to others',
+      (n: number) => `GRANT pg_monitor TO team${n}; GRANT pg_monitor TO app${n} WITH ADMIN OPTION`,
+      /admin option on pg_monitor/,
+    ],
+    [
+      'a column that it may share',
+      (n: number) => `GRANT SELECT (x) ON t${n} TO app${n} WITH GRANT OPTION`,
+      /column public\.t\d+\.x/,
+    ],
+    [
       'more than the incumbent',
       (n: number) =>
         `CREATE TABLE m${n} (); GRANT SELECT ON m${n} TO team${n} WITH GRANT OPTION; REVOKE team${n} FROM app${n}`,
@@ -158,6 +230,43 @@ describe('a candidate in front of another owner role than the incumbent acts as'
       .catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(CandidateUnproven);
     expect((fault as CandidateUnproven).safeMessage).toMatch(difference);
+    expect((fault as CandidateUnproven).safeMessage).toContain(`ALTER ROLE "${name}" SET role = 'team${owner}'`);
+  });
+
+  it('is proven by what the owner role has as well, or alone', async () => {
+    const [app, team] = [name, `team${owner}`];
+    const both = `${app}, ${team}`;
+    await postgres.sql(
+      `${withRowSecurity(owner)}; CREATE POLICY p ON t${owner} FOR SELECT TO ${app} USING (x = y);
+       CREATE POLICY q ON t${owner} FOR SELECT TO ${team} USING (x = y); CREATE POLICY r ON t${owner} TO ${team} USING (true);
+       CREATE POLICY s ON t${owner} AS RESTRICTIVE TO ${app} USING (true);
+       CREATE TABLE other${owner} (x int); CREATE POLICY p ON other${owner} TO ${app} USING (true);
+       CREATE TABLE none${owner} (x int); ALTER TABLE none${owner} ENABLE ROW LEVEL SECURITY;
+       CREATE POLICY p ON none${owner} TO ${app} USING (true)`,
+    );
+    await postgres.sql(
+      `${withServer(owner)}; CREATE USER MAPPING FOR ${app} SERVER far${owner}; CREATE USER MAPPING FOR ${team} SERVER far${owner};
+       GRANT USAGE ON FOREIGN DATA WRAPPER w${owner} TO ${both}; GRANT SET ON PARAMETER log_min_duration_statement TO ${both};
+       GRANT ALTER SYSTEM ON PARAMETER log_min_messages TO ${team}; GRANT CREATE ON TABLESPACE pg_default TO ${both};
+       GRANT pg_monitor TO ${both} WITH ADMIN OPTION; SELECT lo_create(${owner}); GRANT ALL ON LARGE OBJECT ${owner} TO ${both}`,
+    );
+    await postgres.sql(
+      `CREATE SCHEMA ${app}; GRANT USAGE ON SCHEMA ${app} TO ${both};
+       ALTER ROLE ${app} SET search_path = "$user", '${app}', public; ALTER ROLE ${team}_a SET search_path = "$user", '${app}', public`,
+    );
+    expect(await postgres.rotator().test({ settings: settings(), candidate, incumbentIdentity: name })).toMatchObject({
+      parity: expect.arrayContaining(['row security', 'search path']),
+    });
+  });
+
+  it('is proven, and at no cost, once the incumbent acts as the owner role too', async () => {
+    await postgres.sql(`${withRowSecurity(owner)}; CREATE POLICY p ON t${owner} TO ${name} USING (true)`);
+    await postgres.sql(`ALTER ROLE "${name}" SET role = 'team${owner}'`);
+    const from = (await postgres.log()).length;
+    expect(await postgres.rotator().test({ settings: settings(), candidate, incumbentIdentity: name })).toMatchObject({
+      healthy: 3,
+    });
+    expect(await postgres.log(from)).not.toContain('pg_policy');
   });
 
   it('is compared over 500 tables by as many statements as over none', async () => {
@@ -174,6 +283,14 @@ describe('a candidate in front of another owner role than the incumbent acts as'
     expect(await statementsOfTest()).toBe(before);
   });
 });
+
+function withRowSecurity(number: number): string {
+  return `ALTER TABLE t${number} ENABLE ROW LEVEL SECURITY`;
+}
+
+function withServer(number: number): string {
+  return `CREATE FOREIGN DATA WRAPPER w${number}; CREATE SERVER far${number} FOREIGN DATA WRAPPER w${number}`;
+}
 
 describe('what a login may do as itself', () => {
   const powers = (role: string) =>

@@ -115,6 +115,7 @@ function differs(object: {
 
 function columns(role: string): string {
   return ['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']
+    .flatMap((privilege) => [privilege, `${privilege} WITH GRANT OPTION`])
     .map((privilege) => `has_column_privilege(${role}::oid, c.oid, a.attnum, '${privilege}')`)
     .join(', ');
 }

@@ -1,5 +1,7 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
 import { CandidateUnproven } from '../../errors.ts';
 import type { Session } from './connect.ts';
+import { lostRights } from './lost-rights.ts';
 import {
   LOGIN_ATTRIBUTE_DIFFERENCES,
   loginPowerDifferences,
@@ -27,6 +29,15 @@ export const COMPARED = [
   'foreign servers',
   'default privileges',
   'memberships',
+  'admin options',
+  'row security',
+  'search path',
+  'user mappings',
+  'foreign data wrappers',
+  'languages',
+  'large objects',
+  'parameters',
+  'tablespaces',
 ] as const;
 
 const NAMED_DIFFERENCES = 10;
@@ -65,21 +76,26 @@ export async function assertParity(
       loginPowerDifferences(incumbentLogin === incumbent),
       reachDifferences(versionNumber >= VERSION_16),
     ];
-    const differences = [
-      ...(await findDifferences(session, logins, [
-        incumbentLogin,
-        candidateLogin,
-        isOneOwner ? [incumbent, candidate] : [],
-      ])),
-      ...(isOneOwner
-        ? []
-        : await findDifferences(session, [privilegeDifferences(versionNumber)], [incumbent, candidate])),
-    ];
+    const ofLogins = await findDifferences(session, logins, [
+      incumbentLogin,
+      candidateLogin,
+      isOneOwner ? [incumbent, candidate] : [],
+    ]);
+    const rights = [privilegeDifferences(versionNumber), ...lostRights(versionNumber)];
+    const ofRoles = isOneOwner ? [] : await findDifferences(session, rights, [incumbent, candidate]);
+    const differences = [...ofLogins, ...ofRoles];
     if (differences.length > 0) {
-      throw new CandidateUnproven(`The candidate and the incumbent differ in: ${inWords(differences)}.`);
+      throw new CandidateUnproven(
+        `The candidate and the incumbent differ in: ${inWords(differences)}.${ofRoles.length > 0 ? remedy(identities, incumbentIdentity) : ''}`,
+      );
     }
   });
   return COMPARED;
+}
+
+function remedy({ candidateRole }: Identities, incumbentIdentity: string): string {
+  const statement = `ALTER ROLE ${escapeIdentifier(incumbentIdentity)} SET role = ${escapeLiteral(candidateRole)}`;
+  return ` The candidate acts as role "${candidateRole}", the incumbent does not: give that role what is named, or let the incumbent act as it too (${statement}).`;
 }
 
 export interface Difference {

@@ -54,23 +54,27 @@ export const READABLE: readonly string[] = [
       AND ${maySelectColumn('$1')} <> ${maySelectColumn('$2')}`,
 ];
 
+/** Whether row security holds for a role at table `c`. */
+export const rowSecurityHolds = (
+  role: string,
+) => `NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = ${role}::oid AND (r.rolsuper OR r.rolbypassrls))
+        AND (c.relforcerowsecurity OR NOT pg_has_role(${role}::oid, c.relowner, 'USAGE'))`;
+
+/** Whether policy `p` is one for a role. */
+export const policyApplies = (role: string) => `(0 = ANY (p.polroles)
+        OR EXISTS (SELECT FROM unnest(p.polroles) AS member WHERE member <> 0 AND pg_has_role(${role}::oid, member, 'USAGE')))`;
+
 /**
  * Rows that the owner role sees and the read-only role might not: row security lets the one through, or by other
  * policies. A policy that names the read-only role says that somebody has thought of it.
  */
 const ROW_SECURITY = (() => {
-  const isActive = (
-    role: string,
-  ) => `NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = ${role}::oid AND (r.rolsuper OR r.rolbypassrls))
-        AND (c.relforcerowsecurity OR NOT pg_has_role(${role}::oid, c.relowner, 'USAGE'))`;
-  const applies = (role: string) => `(0 = ANY (p.polroles)
-        OR EXISTS (SELECT FROM unnest(p.polroles) AS member WHERE member <> 0 AND pg_has_role(${role}::oid, member, 'USAGE')))`;
   const policies = `pg_policy p WHERE p.polrelid = c.oid AND p.polcmd IN ('*', 'r')`;
   return `SELECT 'row security of', format('%I.%I', n.nspname, c.relname)
      FROM ${RELATIONS} WHERE c.relrowsecurity AND ${ORDINARY} AND ${mayUse('$1')}
-      AND has_any_column_privilege($1::oid, c.oid, 'SELECT') AND ${isActive('$2')}
+      AND has_any_column_privilege($1::oid, c.oid, 'SELECT') AND ${rowSecurityHolds('$2')}
       AND NOT EXISTS (SELECT FROM ${policies} AND $2::oid = ANY (p.polroles))
-      AND (NOT (${isActive('$1')}) OR EXISTS (SELECT FROM ${policies} AND ${applies('$1')} <> ${applies('$2')}))`;
+      AND (NOT (${rowSecurityHolds('$1')}) OR EXISTS (SELECT FROM ${policies} AND ${policyApplies('$1')} <> ${policyApplies('$2')}))`;
 })();
 
 /** Foreign tables are read with the account that their server has for the role. */
