@@ -81,6 +81,20 @@ describe('a postgresql secret in two_roles mode', () => {
     expect(owners).toEqual([{ owner: name }]);
   });
 
+  it('owns what a candidate makes behind a pool, which clears sessions between two clients', async () => {
+    const incumbent = await postgres.createLogin(name);
+    const from = (await postgres.log()).length;
+    const candidate = await postgres.bringIn({ incumbent, versionId: 'v1' });
+    expect((await postgres.log(from)).match(/statement: DISCARD ALL/g)).toHaveLength(1);
+    const session = await postgres.open(candidate);
+    await session.query('DISCARD ALL');
+    await session.query(`CREATE TABLE t${owner}_pool (x int)`);
+    const tables = await postgres.sql(
+      `SELECT tableowner::text AS owner FROM pg_tables WHERE tablename = 't${owner}_pool'`,
+    );
+    expect(tables).toEqual([{ owner: name }]);
+  });
+
   it('does every step twice with one effect', async () => {
     const rotator = postgres.rotator();
     const settings = postgres.settings();

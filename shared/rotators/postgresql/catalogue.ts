@@ -9,6 +9,7 @@ export const POSTGRESQL: CatalogueEntry = {
     '{"engine":"postgres","host":"…","port":5432,"dbname":"…","username":"…","password":"…"}, and every other key that was there',
   needs: [
     'PostgreSQL 12 or later, with SCRAM-SHA-256.',
+    'two_roles: a minor release of 21 November 2024 or later (17.2, 16.6, 15.10, 14.15, 13.18, 12.22). Before, DISCARD ALL, which pools send between two clients, takes the owner role from a session: the test fails.',
     'two_roles: admin_secret of another login that is superuser or has CREATEROLE and, from PostgreSQL 16 on, ADMIN OPTION on the owner role and the current login.',
     'two_roles: the current login is a member of the owner role, acts as it (ALTER ROLE … SET role), or becomes the owner role itself when it is taken over.',
     'single_role: nothing but the login itself; an administrator where it may not change its own password.',

@@ -2,8 +2,9 @@ import type { Clock } from '../../clock.ts';
 import { SecretText } from '../../redact.ts';
 import { randomPassword } from '../password.ts';
 import type { ChosenRotator, ProposeInput, RotatorSettings } from '../rotator.ts';
-import { Connector, type Limits, type LoginOutcome } from './connect.ts';
+import { Connector, type Limits, type LoginOutcome, type Session } from './connect.ts';
 import { candidateJson, parseCredential } from './credential-json.ts';
+import { assertKeepsRole } from './keeps-role.ts';
 import { assertParity, COMPARED } from './parity.ts';
 import { preheat } from './preheat.ts';
 import { assertReadOnly } from './read-only-proof.ts';
@@ -41,14 +42,8 @@ export function postgresqlRotator(dependencies: PostgresqlDependencies): ChosenR
     test: ({ settings, candidate, incumbentIdentity }) => {
       const { login, username } = parseCredential(candidate, 'candidate', settings.connection);
       return preheat({ login, settings: { ...settings, mode }, clock, connector }, async (session, healthy) => {
-        // One role with another password can do what it could.
-        const isSame = incumbentIdentity === username;
-        if (settings.privileges === 'read_only') {
-          const incumbent = isSame ? undefined : incumbentIdentity;
-          return { healthy, parity: await assertReadOnly(session, settings, incumbent) };
-        }
-        if (incumbentIdentity === undefined) return { healthy, parity: [] };
-        const parity = isSame ? COMPARED : await assertParity(session, incumbentIdentity, settings.secretId);
+        const parity = await proved(session, { settings, username, incumbentIdentity });
+        if (isTwoRoles) await assertKeepsRole(session);
         return { healthy, parity };
       });
     },
@@ -56,6 +51,23 @@ export function postgresqlRotator(dependencies: PostgresqlDependencies): ChosenR
     release: () => connector.release(),
     retire: (input) => (isTwoRoles ? retireTwoRoles : retireSingleRole)(input, connector),
   };
+}
+
+async function proved(
+  session: Session,
+  work: {
+    readonly settings: RotatorSettings;
+    readonly username: string;
+    readonly incumbentIdentity: string | undefined;
+  },
+): Promise<readonly string[]> {
+  const { settings, username, incumbentIdentity } = work;
+  // One role with another password can do what it could.
+  const isSame = incumbentIdentity === username;
+  if (settings.privileges === 'read_only')
+    return assertReadOnly(session, settings, isSame ? undefined : incumbentIdentity);
+  if (incumbentIdentity === undefined) return [];
+  return isSame ? COMPARED : assertParity(session, incumbentIdentity, settings.secretId);
 }
 
 function propose({ incumbent, settings, candidate }: ProposeInput, password: string): SecretText {
