@@ -8,11 +8,22 @@ export abstract class RekeyError extends Error {
   /** Stable, documented, for machines: `REKEY_…`. */
   abstract readonly code: string;
   readonly safeMessage: string;
+  /**
+   * Of a request for a credential. `true`: it was refused or never sent, so that nothing was made. `false`: something may
+   * have been, whatever the name of the fault is. `undefined`: the name says it.
+   */
+  readonly madeNothing: boolean | undefined;
 
-  constructor(safeMessage: string, options?: { readonly cause?: unknown }) {
+  constructor(safeMessage: string, options: FaultOptions = {}) {
     super(safeMessage, options);
     this.safeMessage = safeMessage;
+    this.madeNothing = options.madeNothing;
   }
+}
+
+export interface FaultOptions {
+  readonly cause?: unknown;
+  readonly madeNothing?: boolean | undefined;
 }
 
 /** Secrets that one message names. */
@@ -23,13 +34,6 @@ export class TransientFailure extends RekeyError {
   static readonly errorName = 'TransientFailure';
   override readonly name = TransientFailure.errorName;
   readonly code = 'REKEY_TRANSIENT';
-  /** Of a request for a credential: it was refused or never sent, so that nothing was made. `false`: nobody knows. */
-  readonly madeNothing: boolean;
-
-  constructor(safeMessage: string, options: { readonly cause?: unknown; readonly madeNothing?: boolean } = {}) {
-    super(safeMessage, options);
-    this.madeNothing = options.madeNothing ?? false;
-  }
 }
 
 /** AWS or a target asked us to slow down. */
@@ -50,7 +54,7 @@ export class RateLimited extends RekeyError {
   /** From when the answer came. */
   readonly retryAfterSeconds: number;
 
-  constructor(safeMessage: string, options: { readonly retryAfterSeconds: number; readonly cause?: unknown }) {
+  constructor(safeMessage: string, options: FaultOptions & { readonly retryAfterSeconds: number }) {
     super(safeMessage, options);
     this.retryAfterSeconds = options.retryAfterSeconds;
   }

@@ -2,6 +2,7 @@ import {
   AdminRefused,
   Misconfigured,
   RateLimited,
+  RekeyError,
   RetirementPending,
   SlotOccupied,
   TransientFailure,
@@ -116,7 +117,7 @@ export async function issueCandidate(rotator: IssuedRotator, journaled: Journale
   return { ...made, record: saved };
 }
 
-/** What says for sure, of every provider, that it has made nothing. */
+/** What says for sure, of every provider, that it has made nothing, where the fault itself does not say otherwise. */
 const MADE_NOTHING: ReadonlySet<string> = new Set([
   SlotOccupied.errorName,
   RetirementPending.errorName,
@@ -148,7 +149,7 @@ async function issue(rotator: IssuedRotator, journaled: Journaled, issuance: Iss
 }
 
 export function hasMadeNothing({ madeNothing }: IssuedRotator, error: unknown): boolean {
-  if (error instanceof TransientFailure) return error.madeNothing;
+  if (error instanceof RekeyError && error.madeNothing !== undefined) return error.madeNothing;
   const { name } = error as Error;
   return MADE_NOTHING.has(name) || madeNothing?.has(name) === true;
 }

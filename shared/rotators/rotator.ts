@@ -67,7 +67,7 @@ export interface IssuedRotator extends AnyRotator {
   issue(input: IssueInput): Promise<IssueReport>;
   /**
    * Names of faults of `issue` that say for sure that the provider has made nothing, besides those that always do: an
-   * attempt that ends with one is none.
+   * attempt that ends with one is none, unless the fault itself says otherwise (`madeNothing`).
    */
   readonly madeNothing?: ReadonlySet<string>;
 }

@@ -32,6 +32,8 @@ export interface Mishap {
   readonly path?: RegExp;
   readonly does:
     | { readonly kind: 'answers'; readonly answer: Answer }
+    /** Does everything, and something on the way back answers in its place. */
+    | { readonly kind: 'hides its answer'; readonly answer: Answer }
     /** Says nothing, ever; or sends the head of an answer and no more. */
     | { readonly kind: 'hangs' }
     | { readonly kind: 'hangs after its head' }
@@ -100,8 +102,9 @@ export abstract class ProviderServer {
     const does = this.#mishap(asked);
     if (does?.kind === 'hangs') return;
     if (does?.kind === 'breaks before') return void request.socket.destroy();
-    const { status, body, headers = {} } = does?.kind === 'answers' ? does.answer : this.answer(asked);
+    const own = does?.kind === 'answers' ? does.answer : this.answer(asked);
     if (does?.kind === 'breaks after') return void request.socket.destroy();
+    const { status, body, headers = {} } = does?.kind === 'hides its answer' ? does.answer : own;
     response.writeHead(status, {
       date: this.clock.now().toUTCString(),
       ...(body === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' }),

@@ -19,7 +19,7 @@ import { SecretText } from '../../shared/redact.ts';
 import { openaiFault } from '../../shared/rotators/api-key/openai/openai-faults.ts';
 import type { IssuedRotator, RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
-import type { Mishap } from '../providers/provider-server.ts';
+import type { Answer, Mishap } from '../providers/provider-server.ts';
 import { ApiKeyHarness, keyOf } from './api-key-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
@@ -190,6 +190,53 @@ describe('a server in trouble', () => {
     expect(living()).toHaveLength(before + 1);
     expect(living().map(({ name }) => name)).toContain('rekey v1 2');
   });
+
+  const PAGE = { body: '<html>blocked by policy</html>', headers: { 'content-type': 'text/html' } };
+  it.each<readonly [string, Answer, unknown]>([
+    ['400 with a page', { status: 400, ...PAGE }, Misconfigured],
+    ['401 with a page', { status: 401, ...PAGE }, InternalFault],
+    ['403 with a page', { status: 403, ...PAGE }, TransientFailure],
+    ['403 without a body', { status: 403 }, TransientFailure],
+    ['403 in the form of another API', { status: 403, body: { error: { code: 403, message: 'x' } } }, TransientFailure],
+    ['404 with a page', { status: 404, ...PAGE }, Misconfigured],
+    ['429 without a body', { status: 429, headers: { 'retry-after': '9' } }, RateLimited],
+    ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' } }, Misconfigured],
+  ])(
+    'may have made the key although something on the way says no (%s): it is found and removed',
+    async (_, answer, kind) => {
+      const { rotations, living } = await adopt();
+      const before = living().length;
+      const preflight = await rotations.preflight('v1');
+      rotations.journal('v1', preflight);
+      harness.server.plan({ method: 'POST', does: { kind: 'hides its answer', answer } });
+      expect(await fault(rotations.issue('v1', preflight))).toBeInstanceOf(kind);
+      expect(living()).toHaveLength(before + 1);
+      const { facts } = await rotations.retire('v1');
+      expect(facts['removed_from_lost_attempts']).toMatch(/^key_/);
+      expect(living()).toHaveLength(before);
+    },
+  );
+
+  it.each([
+    ['400', 'invalid_scopes', Misconfigured],
+    ['401', 'invalid_api_key', AdminRefused],
+    ['403', 'missing_scope', Misconfigured],
+    ['403', 'not_allowed_for_another_reason', Misconfigured],
+    ['404', 'not_found', Misconfigured],
+    ['429', 'rate_limit_exceeded', RateLimited],
+  ])(
+    'has made none where OpenAI itself says no, in its own form (%s, %s): nothing is owed',
+    async (status, code, kind) => {
+      const { rotations } = await adopt();
+      const preflight = await rotations.preflight('v1');
+      rotations.journal('v1', preflight);
+      const body = { error: { message: 'words of a server', type: 'invalid_request_error', param: null, code } };
+      const answer = { status: Number(status), body, headers: { 'retry-after': '9' } };
+      harness.server.plan({ method: 'POST', does: { kind: 'answers', answer } });
+      expect(await fault(rotations.issue('v1', preflight))).toBeInstanceOf(kind);
+      expect(rotations.known.find(({ versionId }) => versionId === 'v1')?.issuance).toMatchObject({ attempts: 0 });
+    },
+  );
 
   it('may lose the answer of a deletion', async () => {
     const { rotations } = await adopt();

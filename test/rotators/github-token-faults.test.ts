@@ -9,6 +9,7 @@ import { systemClock } from '../../shared/clock.ts';
 import {
   AdminRefused,
   CandidateUnproven,
+  EndsByItself,
   InternalFault,
   Misconfigured,
   RateLimited,
@@ -20,7 +21,7 @@ import { SecretText } from '../../shared/redact.ts';
 import { providerAddress } from '../../shared/rotators/provider-api/provider-address.ts';
 import type { RotatorSettings } from '../../shared/rotators/rotator.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
-import type { Mishap } from '../providers/provider-server.ts';
+import type { Answer, Mishap } from '../providers/provider-server.ts';
 import { GitHubTokenHarness, tokenOf } from './github-token-harness.ts';
 import { RotationByHand } from './rotation-by-hand.ts';
 import type { Adopted } from './target-harness.ts';
@@ -218,6 +219,44 @@ describe('a server in trouble', () => {
     expect(error).toBeInstanceOf(TransientFailure);
     expect(harness.server.tokens(installed.installationId)).toHaveLength(2);
     await harness.use(await rotations.issue('v1', preflight));
+  });
+});
+
+const PAGE = { body: '<html>blocked by policy</html>', headers: { 'content-type': 'text/html' } };
+const OWN = { message: 'words of a server', documentation_url: 'https://docs.github.com/rest', status: '0' };
+
+describe('a no to the request for a token', () => {
+  it.each<readonly [string, Answer]>([
+    ['401 with a page', { status: 401, ...PAGE }],
+    ['403 with a page', { status: 403, ...PAGE }],
+    ['403 in the form of another API', { status: 403, body: { message: 'Forbidden' } }],
+    ['404 with a page', { status: 404, ...PAGE }],
+    ['422 without a body', { status: 422 }],
+    ['429 without a body', { status: 429 }],
+    ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' } }],
+  ])('that is not of its form (%s) counts as an attempt: what was made is waited for', async (_, answer) => {
+    const { rotations, installed } = await adopt();
+    const preflight = await rotations.preflight('v1');
+    rotations.journal('v1', preflight);
+    harness.server.plan({ method: 'POST', does: { kind: 'hides its answer', answer } });
+    await expect(rotations.issue('v1', preflight)).rejects.toBeInstanceOf(RekeyError);
+    expect(harness.server.tokens(installed.installationId)).toHaveLength(2);
+    await expect(rotations.retire('v1')).rejects.toBeInstanceOf(EndsByItself);
+  });
+
+  it.each([
+    [401, AdminRefused],
+    [403, Misconfigured],
+    [404, Misconfigured],
+    [422, Misconfigured],
+    [429, RateLimited],
+  ])('that GitHub itself says (%d) leaves nothing to wait for', async (status, kind) => {
+    const { rotations } = await adopt();
+    const preflight = await rotations.preflight('v1');
+    rotations.journal('v1', preflight);
+    harness.server.plan({ method: 'POST', does: answers(status, { body: OWN }) });
+    await expect(rotations.issue('v1', preflight)).rejects.toBeInstanceOf(kind);
+    expect(await rotations.retire('v1')).toMatchObject({ facts: { token: 'never made' } });
   });
 });
 

@@ -48,6 +48,32 @@ describe('an answer to create that is lost', () => {
     },
   );
 
+  it.each([301, 400, 401, 403, 404, 422, 429, 503])(
+    'behind a status that says no (%d: it may be of something on the way) is looked for by its name all the same',
+    async (status) => {
+      const { account, rotations } = world.secret();
+      const preflight = await rotations.preflight(versionId);
+      rotations.journal(versionId, preflight);
+      world.server.make(account, first);
+      once('POST', { status, headers: { 'content-type': 'text/html', 'retry-after': '9' }, body: '<html>' });
+      await expect(rotations.issue(versionId, preflight)).rejects.toThrow();
+      expect(await rotations.retire(versionId)).toMatchObject({ facts: { removed: first } });
+      expect(world.names(account)).toEqual(['made by hand']);
+    },
+  );
+
+  it.each([400, 401, 403, 404, 422, 429])(
+    'is not supposed behind a status that says no (%d) where nothing could be looked for: else each were a debt',
+    async (status) => {
+      const { rotations } = world.secret({ declare: withoutList });
+      const preflight = await rotations.preflight(versionId);
+      rotations.journal(versionId, preflight);
+      once('POST', { status });
+      await expect(rotations.issue(versionId, preflight)).rejects.toThrow();
+      expect(await rotations.retire(versionId)).toMatchObject({ facts: { issued: 'nothing was asked for' } });
+    },
+  );
+
   it('leaves nothing when the rotation is taken back, and no doubt', async () => {
     const { account, rotations } = world.secret();
     const preflight = await rotations.preflight(versionId);

@@ -19,6 +19,7 @@ export const API_KEY: CatalogueEntry = {
     "OpenAI does not tell a key's scopes: Rekey tries what a request shows that costs nothing (lists, and calls of models without their input, which are answered with 400). Without permissions both keys must be allowed the same; with permissions the new key must be allowed what these name (calls of models and responses, models, files, api.all.read), and something where the old one is. Other scopes are not tried",
     "unverified at OpenAI itself: that a missing scope is told before a request's faults are, and the name of the scope of calls: its reference says api.model.request (audit log), its errors say model.request. Test stops a key that may not do it",
     'an organization or project whose policy demands that keys expire: declare provider.expires_in, in its bounds; the next rotation is then due when two thirds of that are over. Unverified at OpenAI itself: the words of its refusal',
+    "an answer that is not in OpenAI's form (a JSON error with message and type) is that of something on the way, whatever its status: it says nothing of a key, and one that may have been made is looked for by its name and deleted",
     'chat and completion cannot be told apart: both are the scope of calls of models',
     'keys of the service account that Rekey did not make are never touched, but for the adopted one',
   ],

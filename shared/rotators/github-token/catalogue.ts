@@ -16,7 +16,7 @@ export const GITHUB_TOKEN: CatalogueEntry = {
     "DELETE /installation/token as the token itself (a person's: POST /credentials/revoke), then GitHub answers it with 401.",
   limits: [
     'a token ends by itself after an hour: it is replaced after 40 minutes at the latest, so grace is shorter than 20 minutes (10 by default), and an expired incumbent stops no rotation',
-    'an answer that is lost leaves a token that nobody has and that nobody can end: it is waited for, about an hour',
+    'an answer that is lost, or is not in the form of GitHub (JSON with message and documentation_url), leaves a token that nobody has and that nobody can end: it is waited for, about an hour',
     "a token of a person's that was adopted (ghp_, github_pat_, gho_, ghu_) is revoked by POST /credentials/revoke, which github.com takes from anybody who has the token, at most 60 times an hour, and of which it tells its owner; an Enterprise Server wants a person's token for that: there its retirement stays owed until a person deletes it",
     'a token that GitHub takes and shows no repositories (HTTP 403) is unproven, unless its permissions are for none: an organization that lets in listed addresses only must list those of the functions',
     'read:all leaves out what exists as write only (workflows)',

@@ -116,6 +116,7 @@ export class GitHubApi {
         if (refusal.status !== 422) return this.#refusedApp(refusal, app);
         return new Misconfigured(
           `${this.#place} makes no such token for installation ${app.installationId} (HTTP 422): a repository of provider does not exist or is not part of the installation, or a permission is not granted.`,
+          { madeNothing: refusal.isOwn },
         );
       },
     );
@@ -215,18 +216,25 @@ export class GitHubApi {
     }
   }
 
-  #refusedApp({ status }: Refusal, { appId, installationId }: App): RekeyError | undefined {
+  #refusedApp({ status, isOwn }: Refusal, { appId, installationId }: App): RekeyError | undefined {
+    const options = { madeNothing: isOwn };
     switch (status) {
       case 401:
         return new AdminRefused(
           `${this.#place} does not accept the private key for App ${appId} (or this machine's clock is wrong by more than it can tell).`,
+          options,
         );
       case 403:
+        if (!isOwn) return undefined;
         return new Misconfigured(
           `${this.#place} does not let App ${appId} act on installation ${installationId} (HTTP 403): is it suspended?`,
+          options,
         );
       case 404:
-        return new Misconfigured(`${this.#place} knows no App ${appId} with an installation ${installationId}.`);
+        return new Misconfigured(
+          `${this.#place} knows no App ${appId} with an installation ${installationId}.`,
+          options,
+        );
       default:
         return undefined;
     }

@@ -11,6 +11,8 @@ export interface Refusal {
   readonly headers: Readonly<Record<string, unknown>>;
   /** GitHub's own words: to be told apart, never to be repeated. `undefined` where the answer is not of its form. */
   readonly message: string | undefined;
+  /** In GitHub's own form; any other is of something on the way, which may have let the request through. */
+  readonly isOwn: boolean;
 }
 
 /** A request, in words. */
@@ -21,13 +23,20 @@ export interface Asking {
   readonly now: Date;
 }
 
+/** `basic-error` of GitHub's OpenAPI description: both are in every refusal. */
+interface Answered {
+  readonly message?: unknown;
+  readonly documentation_url?: unknown;
+}
+
 /** The answer that `error` stands for; `undefined` where none arrived. Octokit gives a lost connection a status of its own. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Error) || !('response' in error)) return undefined;
   const { status, headers, data } = (error.response ?? {}) as { status?: unknown; headers?: object; data?: unknown };
   if (typeof status !== 'number') return undefined;
-  const message = typeof data === 'object' && data !== null && 'message' in data ? data.message : undefined;
-  return { status, headers: { ...headers }, message: typeof message === 'string' ? message : undefined };
+  const { message, documentation_url } = (typeof data === 'object' && data !== null ? data : {}) as Answered;
+  const isOwn = typeof message === 'string' && typeof documentation_url === 'string';
+  return { status, headers: { ...headers }, message: typeof message === 'string' ? message : undefined, isOwn };
 }
 
 /**
@@ -43,9 +52,14 @@ export function githubFault(error: unknown, asking: Asking): RekeyError {
   if (isLimited(refusal)) {
     const retryAfterSeconds = pause(refusal, now);
     const text = `${place} asked to slow down while ${doing} (HTTP ${status}): it answers again in ${retryAfterSeconds} s.`;
-    return new RateLimited(text, { retryAfterSeconds });
+    return new RateLimited(text, { retryAfterSeconds, madeNothing: refusal.isOwn });
   }
   if (status >= 500 || status === 408) return new TransientFailure(`${place} answered HTTP ${status} while ${doing}.`);
+  if (status === 403) {
+    return new TransientFailure(
+      `${place} answered HTTP 403 while ${doing}, and not what GitHub says of a token: see what is on the way there.`,
+    );
+  }
   return new InternalFault(`${place} answered HTTP ${status} while ${doing}.`);
 }
 

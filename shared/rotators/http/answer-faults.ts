@@ -15,22 +15,26 @@ export function isRefusal(status: number): boolean {
   return status === 401 || status === 403;
 }
 
-/** What a status that is none of the expected ones means, whoever asked. `asAdmin`: with the administrator's secret. */
+/**
+ * What a status that is none of the expected ones means, whoever asked. `asAdmin`: with the administrator's secret.
+ * `madeNothing: false`: what was asked for may have been done all the same, as no status of an unknown API is surely its own.
+ */
 export function answerFault(
   { name, expect }: RenderedRequest,
   { status, retryAfter }: Answer,
-  { asAdmin, now }: { readonly asAdmin: boolean; readonly now: Date },
+  { asAdmin, now, ...options }: { readonly asAdmin: boolean; readonly now: Date; readonly madeNothing?: false },
 ): RekeyError {
   if (isRefusal(status) && asAdmin) {
-    return new AdminRefused(`The API refused the administrator's credential for http.${name} (status ${status}).`);
+    const text = `The API refused the administrator's credential for http.${name} (status ${status}).`;
+    return new AdminRefused(text, options);
   }
   const retryAfterSeconds = secondsOf(retryAfter, now);
   // What was asked of create may have been done before a gateway said 503: that is an attempt, which RateLimited is not.
   if (retryAfterSeconds !== undefined && (status === 429 || (status === 503 && name !== 'create'))) {
     const text = `The API asks to slow down at http.${name} (status ${status}): it answers again in ${retryAfterSeconds} s.`;
-    return new RateLimited(text, { retryAfterSeconds });
+    return new RateLimited(text, { retryAfterSeconds, ...options });
   }
-  if (status === 429) return new Throttled(`The API asks to slow down at http.${name}.`);
+  if (status === 429) return new Throttled(`The API asks to slow down at http.${name}.`, options);
   if (status >= 500 || status === 408) {
     return new TransientFailure(`The API failed at http.${name} (status ${status}).`);
   }
@@ -39,5 +43,5 @@ export function answerFault(
       `http.${name} is answered with a redirect (status ${status}), which Rekey does not follow.`,
     );
   }
-  return new Misconfigured(`http.${name} is answered with status ${status}; it expects ${expect.join(', ')}.`);
+  return new Misconfigured(`http.${name} is answered with status ${status}; it expects ${expect.join(', ')}.`, options);
 }

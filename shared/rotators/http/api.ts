@@ -63,8 +63,9 @@ export async function ask(api: Api, name: RequestName, words: Words): Promise<An
   throw faultOf(api, request, answer);
 }
 
-export function faultOf(api: Api, request: RenderedRequest, answer: Answer) {
-  return answerFault(request, answer, { asAdmin: asAdmin(api, request.name), now: api.clock.now() });
+/** `madeNothing: false`: whatever the status says, what was asked for may have been done. */
+export function faultOf(api: Api, request: RenderedRequest, answer: Answer, options: { madeNothing?: false } = {}) {
+  return answerFault(request, answer, { asAdmin: asAdmin(api, request.name), now: api.clock.now(), ...options });
 }
 
 /** One use of exactly this value: the test request. */

@@ -19,7 +19,8 @@ import { jsonObject, wordsFrom } from './words.ts';
 
 /**
  * Faults after which nothing was made: nobody was connected, the API said 429, or it was not asked because of a doubt. Once
- * an answer to `create` says anything but no (statuses from 400 on), what is wrong with it is `CandidateUnproven`.
+ * an answer to `create` says anything but no (statuses from 400 on), what is wrong with it is `CandidateUnproven`. Where what
+ * may be there can be looked for, a no counts for nothing: the fault says so (`madeNothing`).
  */
 export const MADE_NOTHING: ReadonlySet<string> = new Set([
   TargetUnreachable.errorName,
@@ -77,7 +78,7 @@ async function create(api: Api, name: string): Promise<Answer> {
   const request = prepare(api, 'create', wordsFrom({ name }));
   const answer = await transmit(api, request);
   if (request.expect.includes(answer.status)) return answer;
-  const fault = faultOf(api, request, answer);
+  const fault = faultOf(api, request, answer, findsLost(api) ? { madeNothing: false } : {});
   if (answer.status >= 400) throw fault;
   throw new CandidateUnproven(`${fault.safeMessage} A credential named "${name}" may have been made.`);
 }

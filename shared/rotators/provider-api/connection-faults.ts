@@ -28,7 +28,11 @@ export function connectionFault(error: unknown, place: string, doing: string): R
     return new TransientFailure(`${place} did not answer in time while ${doing}.`, options);
   }
   if (errors.some(({ message }) => message === REDIRECTED)) {
-    return new Misconfigured(`${place} redirects: base_url must be the address of the API itself.`, options);
+    // By whatever is on the way, perhaps after the provider has done its work.
+    return new Misconfigured(`${place} redirects: base_url must be the address of the API itself.`, {
+      ...options,
+      madeNothing: false,
+    });
   }
   const code = errors.map(codeOf).find((found) => found !== undefined) ?? 'connection ended';
   const untrusted = certificateFault(place, code, 'provider');

@@ -131,16 +131,18 @@ export class OpenAIAdministration implements KeyAdministration {
   }
 
   /** Whether it is about the end of keys is told by OpenAI's words only, which are looked at and not repeated. */
-  #makesNoSuch({ status, code, message }: Refusal): Misconfigured {
+  #makesNoSuch({ status, code, message, isOwn }: Refusal): Misconfigured {
     const told = `HTTP ${status}${code === undefined ? '' : `, ${code}`}`;
     const isAboutEnd = /expir/i.test(`${code} ${message}`);
+    const options = { madeNothing: isOwn };
     const declared =
       this.#expiresInSeconds === undefined
         ? 'keys must expire here: declare expires_in of the provider'
         : 'expires_in of the provider is longer than the policy of the organization or project allows';
-    if (isAboutEnd) return new Misconfigured(`${this.#place} makes no such key (${told}): ${declared}.`);
+    if (isAboutEnd) return new Misconfigured(`${this.#place} makes no such key (${told}): ${declared}.`, options);
     return new Misconfigured(
       `${this.#place} makes no such key (${told}): see permissions, and expires_in of the provider, where a policy of the organization or project demands that keys expire.`,
+      options,
     );
   }
 
@@ -173,15 +175,21 @@ export class OpenAIAdministration implements KeyAdministration {
 
   #fault(error: unknown, doing: string): RekeyError {
     const refusal = refusalOf(error);
-    const verdict = refusal === undefined ? undefined : verdictOf(refusal);
-    if (verdict === 'refused') return new AdminRefused(`${this.#place} refused the admin key while ${doing}.`);
+    if (refusal === undefined) return openaiFault(error, this.#asking(doing));
+    const { status, isOwn } = refusal;
+    const verdict = verdictOf(refusal);
+    const options = { madeNothing: isOwn };
+    if (verdict === 'refused') {
+      return new AdminRefused(`${this.#place} refused the admin key while ${doing}.`, options);
+    }
     if (verdict === 'scope') {
       return new Misconfigured(
-        `${this.#place} does not allow the admin key to go on with ${doing} (HTTP ${refusal?.status}): it must be an admin key that may write the project's API keys.`,
+        `${this.#place} does not allow the admin key to go on with ${doing} (HTTP ${status}): it must be an admin key that may write the project's API keys.`,
+        options,
       );
     }
-    if (refusal?.status === 404) {
-      return new Misconfigured(`${this.#place} knows no ${this.owner} (HTTP 404, while ${doing}).`);
+    if (status === 404) {
+      return new Misconfigured(`${this.#place} knows no ${this.owner} (HTTP 404, while ${doing}).`, options);
     }
     return openaiFault(error, this.#asking(doing));
   }

@@ -10,6 +10,8 @@ export interface Refusal {
   readonly code: string | undefined;
   /** OpenAI's own words: to be told apart, never to be repeated. `undefined` where the answer is not of its form. */
   readonly message: string | undefined;
+  /** In OpenAI's own form; any other is of something on the way, which may have let the request through. */
+  readonly isOwn: boolean;
   readonly retryAfter: string | undefined;
 }
 
@@ -23,13 +25,15 @@ export interface Asking {
 
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof APIError) || typeof error.status !== 'number') return undefined;
-  const { code, status, headers } = error;
+  const { code, status, headers, type } = error;
   const body: unknown = error.error;
-  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
+  const said = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
+  const message = typeof said === 'string' ? said : undefined;
   return {
     status,
     code: typeof code === 'string' && /^[a-z][a-z0-9_]{0,63}$/.test(code) ? code : undefined,
-    message: typeof message === 'string' ? message : undefined,
+    message,
+    isOwn: message !== undefined && typeof type === 'string',
     retryAfter: headers?.get('retry-after') ?? undefined,
   };
 }
@@ -45,13 +49,14 @@ export function verdictOf({
   status,
   code,
   message = '',
+  isOwn,
 }: Refusal): 'refused' | 'scope' | 'place' | 'mismatch' | undefined {
   if (status !== 401 && status !== 403) return undefined;
   if (code === 'mismatched_organization' || code === 'mismatched_project') return 'mismatch';
   if (code === 'missing_scope' || /\bmissing scopes\b|\binsufficient permissions\b/i.test(message)) return 'scope';
   if (code === 'unsupported_country_region_territory' || /\bIP\b.*\b(?:authorized|allowlist)\b/i.test(message))
     return 'place';
-  if (status === 403) return 'scope';
+  if (status === 403) return isOwn ? 'scope' : undefined;
   // A proxy's 401 says nothing about the key.
   return message === '' && code === undefined ? undefined : 'refused';
 }
@@ -85,18 +90,28 @@ function faultOf(refusal: Refusal, { place, doing, now }: Asking): RekeyError {
     const text = `${place} asked to slow down while ${doing} (${told})`;
     const retryAfterSeconds = secondsOf(refusal.retryAfter, now);
     if (retryAfterSeconds === undefined) return new Throttled(`${text}.`);
-    return new RateLimited(`${text}: it answers again in ${retryAfterSeconds} s.`, { retryAfterSeconds });
+    const options = { retryAfterSeconds, madeNothing: refusal.isOwn };
+    return new RateLimited(`${text}: it answers again in ${retryAfterSeconds} s.`, options);
   }
   if (status >= 500 || status === 408 || status === 409)
     return new TransientFailure(`${place} answered ${told} while ${doing}.`);
-  if (verdictOf(refusal) === 'place') {
+  const options = { madeNothing: refusal.isOwn };
+  const verdict = verdictOf(refusal);
+  if (verdict === 'place') {
     return new Misconfigured(
       `${place} takes no requests from this network (${told}): see its IP allowlist and supported countries.`,
+      options,
     );
   }
-  if (verdictOf(refusal) === 'mismatch') {
+  if (verdict === 'mismatch') {
     return new Misconfigured(
       `${place} says that the request names another organization or project than the key's (${told}): see what adds headers on the way there.`,
+      options,
+    );
+  }
+  if (status === 403 && verdict === undefined) {
+    return new TransientFailure(
+      `${place} answered ${told} while ${doing}, and not what OpenAI says of a key: see what is on the way there.`,
     );
   }
   return new InternalFault(`${place} answered ${told} while ${doing}.`);

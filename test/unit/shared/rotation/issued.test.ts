@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { AdminRefused, SlotOccupied, TransientFailure } from '../../../../shared/errors.ts';
+import { AdminRefused, Misconfigured, RateLimited, SlotOccupied, TransientFailure } from '../../../../shared/errors.ts';
 import { generate } from '../../../../shared/rotation/generate.ts';
 import { retire } from '../../../../shared/rotation/retire.ts';
 import { rollBack } from '../../../../shared/rotation/roll-back.ts';
@@ -76,6 +76,19 @@ describe('an issued credential', () => {
     world.issuer.issue = () => Promise.reject(new SlotOccupied('Somebody made a key.'));
     await expect(generate(input, world)).rejects.toBeInstanceOf(SlotOccupied);
     expect(await world.issuance()).toMatchObject({ issuance: { attempts: 0 } });
+  });
+
+  it('counts an attempt whose fault says that something may have been made all the same', async () => {
+    const none = { madeNothing: false };
+    for (const [attempts, fault] of [
+      [1, new Misconfigured('Not allowed, says something on the way.', none)],
+      [2, new AdminRefused('Refused, says something on the way.', none)],
+      [3, new RateLimited('Too many, says something on the way.', { retryAfterSeconds: 1, ...none })],
+    ] as const) {
+      world.issuer.issue = () => Promise.reject(fault);
+      await expect(generate(input, world)).rejects.toBe(fault);
+      expect(await world.issuance()).toMatchObject({ issuance: { attempts } });
+    }
   });
 
   it('does not count one either whose passing fault says so, and the next one begins anew: later, and with what is there then', async () => {
