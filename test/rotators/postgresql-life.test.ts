@@ -203,6 +203,18 @@ describe('a postgresql secret in two_roles mode', () => {
     expect(role).toEqual({ rolconnlimit: 7, rolvaliduntil: null });
   });
 
+  it.each([
+    ["VALID UNTIL '2099-01-01'", /Role "app\d+" has a VALID UNTIL; role "app\d+_a", .* has none/],
+    ["VALID UNTIL 'infinity'", undefined],
+    ['', undefined],
+  ])('warns of an end of the login that is not carried over: %s', async (clause, warning) => {
+    const incumbent = await postgres.createLogin(name, clause);
+    const values = { settings: postgres.settings(), admin: postgres.admin, incumbent, versionId: 'v1' };
+    const candidate = postgres.secret({ ...parsed(incumbent), username: `${name}_a`, password: 'x'.repeat(32) });
+    const report = await postgres.rotator().install({ ...values, startedAt: postgres.nextStart(), candidate });
+    expect(report.warning).toEqual(warning === undefined ? undefined : expect.stringMatching(warning));
+  });
+
   it('makes owner role and candidate for a secret that has no value', async () => {
     const { host, port } = postgres.server;
     const connection = { host, port, dbname: 'postgres', tls: 'prefer' as const };

@@ -108,9 +108,19 @@ export async function installTwoRoles(input: InstallInput, connector: Connector)
       const statements = await roleStatements(session, roles, managedComment(secretId, input));
       await session.query('making the login role', statements.join(';\n'));
       await setVerifier(session, roles, verifier);
-      return { facts: { owner_role: roles.ownerRole, role: roles.slot === undefined ? 'created' : 'reused' } };
+      return {
+        facts: { owner_role: roles.ownerRole, role: roles.slot === undefined ? 'created' : 'reused' },
+        ...expiryWarning(roles),
+      };
     }),
   );
+}
+
+function expiryWarning({ incumbent, candidate }: Roles): Pick<InstallReport, 'warning'> {
+  if (incumbent?.expires !== true) return {};
+  return {
+    warning: `Role "${incumbent.name}" has a VALID UNTIL; role "${candidate}", which takes its place, has none: its password ends when it is rotated.`,
+  };
 }
 
 async function readArrangement(
