@@ -74,6 +74,11 @@ describe("the secret's shape", () => {
     ['a key of another type', '{"api_key":17,"note":"a-leaked-value"}'],
     ['an id of another type', '{"api_key":"sk-a-leaked-value","key_id":17}'],
     ['an id that is no id', '{"api_key":"sk-a-leaked-value","key_id":"../x"}'],
+    ['the key itself for an id', '{"api_key":"a-leaked-value-of-a-key","key_id":"a-leaked-value-of-a-key"}'],
+    ['an id with the key in it', '{"api_key":"a-leaked-value-of-a-key","key_id":"key_a-leaked-value-of-a-key"}'],
+    ['a part of the key for an id', '{"api_key":"a-leaked-value-of-a-key","key_id":"leaked-value"}'],
+    ['another key for an id', '{"api_key":"sk-of-now","key_id":"sk-svcacct-a-leaked-value"}'],
+    ['key and id the wrong way round', '{"api_key":"key_0123456789","key_id":"sk-a-leaked-value"}'],
     ['a line end in the key', '{"api_key":"sk-a-leaked\\nvalue"}'],
   ])('stops before any request where it holds %s', async (_, text) => {
     made += 1;

@@ -20,6 +20,9 @@ const secretSchema = z.looseObject({
   key_id: z.optional(z.nullable(z.string().check(z.regex(/^[\w.:-]{1,256}$/)))),
 });
 
+/** Of a key's value at OpenAI; no id begins so. */
+const VALUE = /^sk-/i;
+
 /** A secret that holds a key. */
 export interface KeySecret {
   readonly key: SecretText;
@@ -54,10 +57,15 @@ export function parseKeySecret(value: SecretText, holder: string): KeySecret {
   }
   if (fields.length > 1)
     throw new Misconfigured(`The ${holder}'s secret holds several keys (${fields.join(', ')}): leave one.`);
+  const keyId = parsed?.key_id ?? undefined;
+  // An id is written down and told to people.
+  if (keyId !== undefined && (VALUE.test(keyId) || keyId.includes(held) || held.includes(keyId))) {
+    throw new Misconfigured(`"key_id" of the ${holder}'s secret is a key, or a part of one, not the id of one.`);
+  }
   // The object itself, not the schema's copy of it: every key is to be carried over, `__proto__` too.
   return {
     key: new SecretText(held),
-    keyId: parsed?.key_id ?? undefined,
+    keyId,
     json: { held: json as Record<string, unknown>, field },
   };
 }

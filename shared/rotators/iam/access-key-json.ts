@@ -11,8 +11,11 @@ const SPELLINGS = [
 ] as const;
 type Spelling = (typeof SPELLINGS)[number];
 
-/** https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html */
-const KEY_ID = /^\w{16,128}$/;
+/**
+ * 16 to 128 characters, as AKIAIOSFODNN7EXAMPLE: capitals and digits, so that no secret access key passes for one, and its
+ * text is never repeated. https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html
+ */
+const KEY_ID = /^[A-Z][A-Z0-9]{15,127}$/;
 /** The id of a temporary credential: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes */
 const TEMPORARY = 'ASIA';
 
