@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   EndsByItself,
   IncumbentRefused,
+  InternalFault,
   Misconfigured,
   RateLimited,
   SameAsSurvivor,
@@ -290,6 +291,55 @@ describe('retirement', () => {
     await expect(rotator.retire({ ...input, survivor: brought.value })).rejects.toBeInstanceOf(IncumbentRefused);
     expect(changes(harness, before)).toEqual([]);
     expect(harness.server.isAlive(personal)).toBe(true);
+  });
+
+  const ANYBODY = { status: 200, body: { total_count: 3, repositories: [] } };
+  const says = (message: string) => ({ status: 401, body: { message } });
+  it.each([
+    ["a 401 in other words than GitHub's", [ANYBODY, says('Unauthorized')], InternalFault],
+    [
+      'a 401 for no header, which something on the way has taken off',
+      [ANYBODY, says('Requires authentication')],
+      InternalFault,
+    ],
+    ['such a 401 to everybody', [says('Requires authentication')], InternalFault],
+    ["GitHub's own words to everybody", [says('Bad credentials')], IncumbentRefused],
+  ] as const)("takes no person's token for dead by %s", async (_, answers, kind) => {
+    const { rotations, personal } = await adoptPersonal(harness, 'ghp_');
+    const replaced = rotations.promote(await rotations.bringIn());
+    for (const answer of answers) harness.server.plan({ path: /repositories/, does: { kind: 'answers', answer } });
+    const before = harness.server.log.length;
+    const error = await rotations.retire(replaced).catch((reason: unknown) => reason);
+    expect(harness.server.pending).toBe(0);
+    expect(error).toBeInstanceOf(kind);
+    expect(changes(harness, before)).toEqual([]);
+    expect(harness.server.isAlive(personal)).toBe(true);
+    expect(await rotations.retire(replaced)).toMatchObject({ facts: { token: expect.stringContaining('revoked by') } });
+    expect(harness.server.isAlive(personal)).toBe(false);
+  });
+
+  it('goes on where the token that replaced it has ended by itself: then its own revocation is the proof', async () => {
+    for (const begin of [() => adopt(), () => adoptPersonal(harness, 'ghp_')]) {
+      const world = await begin();
+      const { rotations, clock, rotator } = world;
+      const replaced = rotations.promote(await rotations.bringIn());
+      clock.advance(2 * HOUR);
+      expect(await rotations.probe(rotations.current.value)).toBe('refused');
+      const input = { ...retiring(world), value: rotations.valueOf(replaced), survivor: rotations.current.value };
+      // As far as the ledger knows, it should not have.
+      await expect(rotator.retire(input)).rejects.toBeInstanceOf(IncumbentRefused);
+      expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true });
+      expect(harness.server.isAlive(tokenOf(rotations.valueOf(replaced)))).toBe(false);
+    }
+  });
+
+  it('takes a token that is past its own end and refused for dead, whatever became of the one that must go on', async () => {
+    const { rotations, clock, adopted } = await adopt();
+    const { versionId } = await rotations.bringIn();
+    harness.server.end(tokenOf(adopted.incumbent));
+    await expect(rotations.retire(versionId)).rejects.toBeInstanceOf(IncumbentRefused);
+    clock.advance(2 * HOUR);
+    expect(await rotations.retire(versionId)).toMatchObject({ facts: { token: 'it had ended before' } });
   });
 
   it('is never of a refresh token, which GitHub refuses alive or dead: its rotation does not begin', async () => {

@@ -13,7 +13,7 @@ export const GITHUB_TOKEN: CatalogueEntry = {
   ],
   overlap: 'Incumbent and candidate work side by side until the incumbent is retired, or until its hour is over.',
   proofOfDeath:
-    "DELETE /installation/token as the token itself (a person's: POST /credentials/revoke), then GitHub answers it with 401.",
+    "DELETE /installation/token as the token itself (a person's: POST /credentials/revoke), then GitHub answers it with 401 in its own words (Bad credentials).",
   limits: [
     'a token ends by itself after an hour: it is replaced after 40 minutes at the latest, so grace is shorter than 20 minutes (10 by default), and an expired incumbent stops no rotation',
     'an answer that is lost, or is not in the form of GitHub (JSON with message and documentation_url), leaves a token that nobody has and that nobody can end: it is waited for, about an hour',

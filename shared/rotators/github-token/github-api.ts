@@ -247,9 +247,13 @@ export class GitHubApi {
   }
 }
 
-/** Only GitHub's own form of it: a proxy's 401 says nothing about the token. */
+/**
+ * Only in GitHub's own words: a 401 of a proxy, or for a header that it has taken off ("Requires authentication"), says
+ * nothing about the token.
+ * https://docs.github.com/rest/authentication/authenticating-to-the-rest-api#failed-login-limit
+ */
 function isBadCredentials(refusal: Refusal | undefined): boolean {
-  return refusal?.status === 401 && refusal.message !== undefined;
+  return refusal?.status === 401 && refusal.message === 'Bad credentials';
 }
 
 /** Whatever it holds, an answer that cannot be read is not repeated: it may hold a token. */

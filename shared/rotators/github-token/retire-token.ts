@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { EndsByItself, IncumbentRefused, SameAsSurvivor, StillAlive } from '../../errors.ts';
 import type { SecretText } from '../../redact.ts';
+import { ownEnd } from '../provider-api/own-end.ts';
 import type { RetireInput, RetireReport } from '../rotator.ts';
 import type { GitHubApi } from './github-api.ts';
 import { endOfLost } from './issue-token.ts';
@@ -13,8 +14,8 @@ const BY_HAND =
 
 /**
  * Revokes a token, as itself, and proves that GitHub refuses it; a person's, by asking GitHub for its revocation. One that
- * is refused already is dead: it has ended by itself. One whose value was never stored is nobody's: it is waited for until
- * it must have ended.
+ * is refused already is dead, where the survivor is accepted, or that token's own end has passed. One whose value was never
+ * stored is nobody's: it is waited for until it must have ended.
  *
  * Twice is harmless: a revoked token is refused.
  */
@@ -26,10 +27,14 @@ export async function retireToken(input: RetireInput, github: GitHubApi, clock: 
   if (survivor?.reveal() === token.reveal()) {
     throw new SameAsSurvivor(`"${identity}" is the token that must go on working: it is not retired.`);
   }
-  if ((await github.reach(token)) === undefined) return dead('it had ended before');
-  if (survivor !== undefined && (await github.reach(survivor)) === undefined) {
+  const isPast = (versionId: string | undefined) => ownEnd(input.known, versionId, clock.now()) !== undefined;
+  if (isPast(input.versionId) && (await github.reach(token)) === undefined) return dead('it had ended before');
+  const isSurvivorOver = survivor !== undefined && (await github.reach(survivor)) === undefined;
+  if (isSurvivorOver && !isPast(input.survivorVersionId)) {
     throw new IncumbentRefused(`The token that must go on working is refused: "${identity}" is kept.`);
   }
+  // Where everybody is refused, only a revocation proves anything.
+  if (!isSurvivorOver && (await github.reach(token)) === undefined) return dead('it had ended before');
   if (isPersonal(token)) return endPersonal(token, identity, github, clock);
   const ended = await github.revoke(token);
   if (ended === 'not an installation token') {
