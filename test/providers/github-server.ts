@@ -63,6 +63,8 @@ export class GitHubServer extends ProviderServer {
   readonly options: GitHubServerOptions;
   /** Requests left until GitHub says that there were too many. GitHub counts by installation and hour; tests say when. */
   remaining = Number.POSITIVE_INFINITY;
+  /** Failed logins left until GitHub lets nobody in for a while, as its failed-login limit does. Tests say when, and for how long. */
+  failedLoginsLeft = Number.POSITIVE_INFINITY;
   readonly #apps = new Map<number, KeyObject>();
   readonly #installations = new Map<number, Installation>();
   readonly #tokens = new Map<string, Token>();
@@ -293,7 +295,11 @@ export class GitHubServer extends ProviderServer {
   #asToken(asked: Asked, answer: (token: Token) => Answer): Answer {
     const bearer = bearerOf(asked);
     if (bearer === undefined) return refusal(401, 'Requires authentication');
+    // https://docs.github.com/rest/authentication/authenticating-to-the-rest-api#failed-login-limit
+    if (this.failedLoginsLeft <= 0)
+      return refusal(403, 'Maximum number of login attempts exceeded. Please try again later.');
     const token = this.#living(bearer);
+    if (token === undefined) this.failedLoginsLeft -= 1;
     if (token === undefined) return refusal(401, 'Bad credentials');
     token.isUsed = true;
     return answer(token);

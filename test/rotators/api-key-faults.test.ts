@@ -87,6 +87,9 @@ const kinds: readonly (readonly [string, Mishap['does'], unknown])[] = [
   ['429 with a code', coded(429, 'rate_limit_exceeded'), Throttled],
   ['418', answers(418), InternalFault],
   ['401 of a proxy', answers(401, { body: '<html>', headers: { 'content-type': 'text/html' } }), InternalFault],
+  ['403 with a page', answers(403, { body: '<html>', headers: { 'content-type': 'text/html' } }), TransientFailure],
+  ['403 without a body', { kind: 'answers', answer: { status: 403 } }, TransientFailure],
+  ['403 of another API', answers(403, { body: { message: 'Forbidden' } }), TransientFailure],
   ['a country that is not served', coded(403, 'unsupported_country_region_territory'), Misconfigured],
   ['an IP allowlist', answers(401, { body: { error: { message: 'Your IP is not authorized' } } }), Misconfigured],
   ['a server that says nothing', { kind: 'hangs' }, TransientFailure],
@@ -244,6 +247,26 @@ describe('a server in trouble', () => {
     harness.server.plan({ method: 'DELETE', does: { kind: 'breaks after' } });
     expect(await fault(rotations.retire(replaced))).toBeInstanceOf(TransientFailure);
     expect(await rotations.retire(replaced)).toMatchObject({ refusedLogin: true, facts: { key: 'it was gone' } });
+  });
+
+  it("takes a key for known by a 403 in OpenAI's form only, and only where it is for missing permission", async () => {
+    const { rotations, adopted } = await adopt();
+    const body = (said: object) => ({
+      body: { error: { message: 'words of a server', param: null, code: null, ...said } },
+    });
+    const type = 'invalid_request_error';
+    for (const said of [
+      { type, code: 'missing_scope' },
+      { type, message: 'You have insufficient permissions for this operation. Missing scopes: api.model.read.' },
+      { type: 'insufficient_permissions' },
+    ]) {
+      harness.server.plan({ path: /models/, does: answers(403, body(said)) });
+      expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
+    }
+    for (const said of [{ type, code: 'blocked_by_something' }, { type }, { type: 'access_terminated' }]) {
+      harness.server.plan({ path: /models/, does: answers(403, body(said)) });
+      await expect(rotations.probe(adopted.incumbent)).rejects.toBeInstanceOf(TransientFailure);
+    }
   });
 
   it('does not make an account without credit look like a refused key', async () => {

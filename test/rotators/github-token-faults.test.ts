@@ -88,6 +88,14 @@ describe('a server in trouble', () => {
       answers(403, { body: { message: 'You have exceeded a secondary rate limit' } }),
       RateLimited,
     ],
+    ['403 with a page', answers(403, { body: '<html>', headers: { 'content-type': 'text/html' } }), TransientFailure],
+    ['403 without a body', { kind: 'answers', answer: { status: 403 } }, TransientFailure],
+    ['403 of another API', answers(403, { body: { message: 'Forbidden' } }), TransientFailure],
+    [
+      '403 to everybody after failed logins',
+      answers(403, { body: { message: 'Maximum number of login attempts exceeded. Please try again later.' } }),
+      RateLimited,
+    ],
     ['418', answers(418), InternalFault],
     ['a server that says nothing', { kind: 'hangs' }, TransientFailure],
     ['a body that never comes', { kind: 'hangs after its head' }, TransientFailure],
@@ -186,6 +194,36 @@ describe('a server in trouble', () => {
     await expect(rotations.preflight('v1')).rejects.toBeInstanceOf(RateLimited);
     harness.server.remaining = Number.POSITIVE_INFINITY;
     await rotations.rotate();
+  });
+
+  it.each([
+    'Resource not accessible by integration',
+    'Resource not accessible by personal access token',
+    'You must authenticate with an installation access token in order to list repositories for an installation.',
+    'This installation has been suspended',
+    'Although you appear to have the correct authorization credentials, the `o` organization has an IP allow list enabled',
+    'Resource protected by organization SAML enforcement. You must grant your OAuth token access to this organization.',
+  ])('knows a token that may not list repositories by its words (%s)', async (message) => {
+    const { rotations, adopted } = await adopt();
+    harness.server.plan({ path: /repositories/, does: answers(403, { body: { ...OWN, message } }) });
+    expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
+  });
+
+  it('that lets nobody in after failed logins proves no candidate, and is asked again when it does', async () => {
+    const { adopted, installed } = await adopt();
+    // Of no use for repositories: else the pre-heat would ask for more than that it is taken.
+    harness.server.installation(installed.installationId).permissions = { members: 'read' };
+    const rotator = harness.rotator(new ManualClock(new Date().toISOString()));
+    const rotations = new RotationByHand(rotator, adopted, { preheatSeconds: 30, healthyThreshold: 2 });
+    const { value } = await rotations.bringIn();
+    harness.server.end(tokenOf(value));
+    harness.server.failedLoginsLeft = 10;
+    await expect(rotations.test({ value })).rejects.toBeInstanceOf(RateLimited);
+    expect(harness.server.failedLoginsLeft).toBe(0);
+    await expect(rotations.probe(value)).rejects.toBeInstanceOf(RateLimited);
+    harness.server.failedLoginsLeft = Number.POSITIVE_INFINITY;
+    expect(await rotations.probe(value)).toBe('refused');
+    expect(await rotations.probe(adopted.incumbent)).toBe('accepted');
   });
 
   it('keeps a candidate waiting in the pre-heat, and fails it only when the time is over', async () => {

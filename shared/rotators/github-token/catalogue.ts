@@ -18,6 +18,7 @@ export const GITHUB_TOKEN: CatalogueEntry = {
     'a token ends by itself after an hour: it is replaced after 40 minutes at the latest, so grace is shorter than 20 minutes (10 by default), and an expired incumbent stops no rotation',
     'an answer that is lost, or is not in the form of GitHub (JSON with message and documentation_url), leaves a token that nobody has and that nobody can end: it is waited for, about an hour',
     "a token of a person's that was adopted (ghp_, github_pat_, gho_, ghu_) is revoked by POST /credentials/revoke, which github.com takes from anybody who has the token, at most 60 times an hour, and of which it tells its owner; an Enterprise Server wants a person's token for that: there its retirement stays owed until a person deletes it",
+    'a 403 in other words than GitHub has for a token that it knows (its limit of failed logins, after which it lets nobody in for a while, a page of a proxy) says nothing of a token',
     'a token that GitHub takes and shows no repositories (HTTP 403) is unproven, unless its permissions are for none: an organization that lets in listed addresses only must list those of the functions',
     'read:all leaves out what exists as write only (workflows)',
     'the certificate of a GitHub Enterprise Server must be signed by an authority that Node.js trusts, or that certificate_authority names, beside base_url',

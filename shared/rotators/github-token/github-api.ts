@@ -6,7 +6,7 @@ import { AdminRefused, Misconfigured, type RekeyError, TransientFailure } from '
 import { SecretText } from '../../redact.ts';
 import { appJwt } from './app-jwt.ts';
 import type { App } from './app-key.ts';
-import { type Asking, githubFault, isLimited, type Refusal, refusalOf } from './github-faults.ts';
+import { type Asking, githubFault, isKeptOut, isLimited, type Refusal, refusalOf } from './github-faults.ts';
 import type { Permissions } from './permissions.ts';
 
 /** https://docs.github.com/rest/about-the-rest-api/api-versions: what the schemas below were written for. */
@@ -138,7 +138,7 @@ export class GitHubApi {
     } catch (error) {
       const refusal = refusalOf(error);
       if (isBadCredentials(refusal)) return undefined;
-      if (refusal?.status === 403 && !isLimited(refusal)) return { repositories: undefined };
+      if (refusal !== undefined && isKeptOut(refusal) && !isLimited(refusal)) return { repositories: undefined };
       throw refusal?.status === 404 ? this.#notTheApi() : githubFault(error, asking);
     }
   }
@@ -154,7 +154,7 @@ export class GitHubApi {
     } catch (error) {
       const refusal = refusalOf(error);
       if (isBadCredentials(refusal)) return 'refused';
-      if (refusal?.status === 403 && !isLimited(refusal)) return 'not an installation token';
+      if (refusal !== undefined && isKeptOut(refusal) && !isLimited(refusal)) return 'not an installation token';
       throw refusal?.status === 404 ? this.#notTheApi() : githubFault(error, this.#asking('revoking a token'));
     }
   }

@@ -63,15 +63,33 @@ export function githubFault(error: unknown, asking: Asking): RekeyError {
   return new InternalFault(`${place} answered HTTP ${status} while ${doing}.`);
 }
 
+/** Of a token that is known, and let in no further: permissions, the kind of token, its installation, the organization. */
+const KEPT_OUT =
+  /^(?:Resource not accessible by |You must authenticate with an installation access token\b|This installation has been suspended\b|Although you appear to have the correct authorization credentials\b|Resource protected by organization SAML enforcement\b)/;
+/** https://docs.github.com/rest/authentication/authenticating-to-the-rest-api#failed-login-limit */
+const LOCKED = /\blogin attempts exceeded\b/i;
+
 /**
- * The primary limit is told by `x-ratelimit-remaining`, a secondary one by `retry-after` or in words only:
+ * Whether GitHub says that it knows the token and does not let it do this, in its own words: any other 403 (a proxy's page)
+ * says nothing about the token.
+ */
+export function isKeptOut({ status, message = '' }: Refusal): boolean {
+  return status === 403 && KEPT_OUT.test(message);
+}
+
+/**
+ * The primary limit is told by `x-ratelimit-remaining`, a secondary one by `retry-after` or in words only, like the one
+ * of failed logins, after which nobody is let in for a while:
  * https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
  */
 export function isLimited({ status, headers, message = '' }: Refusal): boolean {
   if (status === 429) return true;
   if (status !== 403) return false;
   return (
-    headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0' || /\brate limit\b/i.test(message)
+    headers['retry-after'] !== undefined ||
+    headers['x-ratelimit-remaining'] === '0' ||
+    /\brate limit\b/i.test(message) ||
+    LOCKED.test(message)
   );
 }
 

@@ -182,7 +182,7 @@ export class OpenAIAdministration implements KeyAdministration {
     if (verdict === 'refused') {
       return new AdminRefused(`${this.#place} refused the admin key while ${doing}.`, options);
     }
-    if (verdict === 'scope') {
+    if (verdict === 'scope' || (verdict === undefined && status === 403 && isOwn)) {
       return new Misconfigured(
         `${this.#place} does not allow the admin key to go on with ${doing} (HTTP ${status}): it must be an admin key that may write the project's API keys.`,
         options,

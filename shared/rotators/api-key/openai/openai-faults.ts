@@ -8,6 +8,8 @@ export interface Refusal {
   readonly status: number;
   /** OpenAI's, where it looks like one: for error texts. */
   readonly code: string | undefined;
+  /** The kind of error, in OpenAI's words. */
+  readonly type: string | undefined;
   /** OpenAI's own words: to be told apart, never to be repeated. `undefined` where the answer is not of its form. */
   readonly message: string | undefined;
   /** In OpenAI's own form; any other is of something on the way, which may have let the request through. */
@@ -32,6 +34,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
   return {
     status,
     code: typeof code === 'string' && /^[a-z][a-z0-9_]{0,63}$/.test(code) ? code : undefined,
+    type: typeof type === 'string' ? type : undefined,
     message,
     isOwn: message !== undefined && typeof type === 'string',
     retryAfter: headers?.get('retry-after') ?? undefined,
@@ -48,17 +51,21 @@ export function refusalOf(error: unknown): Refusal | undefined {
 export function verdictOf({
   status,
   code,
+  type,
   message = '',
-  isOwn,
 }: Refusal): 'refused' | 'scope' | 'place' | 'mismatch' | undefined {
   if (status !== 401 && status !== 403) return undefined;
   if (code === 'mismatched_organization' || code === 'mismatched_project') return 'mismatch';
-  if (code === 'missing_scope' || /\bmissing scopes\b|\binsufficient permissions\b/i.test(message)) return 'scope';
+  if (
+    code === 'missing_scope' ||
+    type === 'insufficient_permissions' ||
+    /\bmissing scopes\b|\binsufficient permissions\b/i.test(message)
+  )
+    return 'scope';
   if (code === 'unsupported_country_region_territory' || /\bIP\b.*\b(?:authorized|allowlist)\b/i.test(message))
     return 'place';
-  if (status === 403) return isOwn ? 'scope' : undefined;
-  // A proxy's 401 says nothing about the key.
-  return message === '' && code === undefined ? undefined : 'refused';
+  // A proxy's 401 says nothing about the key, and any other 403 not whether it is known.
+  return status === 403 || (message === '' && code === undefined) ? undefined : 'refused';
 }
 
 /** Out of credit: the key is known, and not the reason. */
