@@ -241,6 +241,20 @@ describe('a server in trouble', () => {
     },
   );
 
+  it('has not lost a key because something on the way says that there is none (404, a page)', async () => {
+    const { rotations, living } = await adopt();
+    const before = living().length;
+    const preflight = await rotations.preflight('v1');
+    rotations.journal('v1', preflight);
+    harness.server.plan({ method: 'POST', does: { kind: 'breaks after' } });
+    expect(await fault(rotations.issue('v1', preflight))).toBeInstanceOf(TransientFailure);
+    harness.server.plan({ method: 'DELETE', does: { kind: 'answers', answer: { status: 404, ...PAGE } } });
+    expect(await fault(rotations.retire('v1'))).toBeInstanceOf(Misconfigured);
+    expect(living()).toHaveLength(before + 1);
+    await rotations.retire('v1');
+    expect(living()).toHaveLength(before);
+  });
+
   it('may lose the answer of a deletion', async () => {
     const { rotations } = await adopt();
     const replaced = rotations.promote(await rotations.bringIn());

@@ -153,7 +153,8 @@ export class OpenAIAdministration implements KeyAdministration {
     try {
       answer = await this.#projects.apiKeys.delete(id, { project_id });
     } catch (error) {
-      if (refusalOf(error)?.status === 404) return 'gone';
+      const refusal = refusalOf(error);
+      if (refusal?.status === 404 && refusal.isOwn) return 'gone';
       throw this.#fault(error, doing);
     }
     this.#readable(removedSchema, answer, doing);
