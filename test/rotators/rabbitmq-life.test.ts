@@ -385,14 +385,15 @@ describe.skipIf(!hasRabbitmq)(WITH_RABBITMQ, () => {
           settings: { ...rotations.settings, connection: rabbitmq.connection({ managementPort }) },
         });
       const write = `PUT /api/users/${slot} `;
-      // Both have found the place free; one has written, and the other is about to.
-      slow.holdAt(write, 'after');
-      fast.holdAt(write, 'before');
       const [lost, won] = [proposed(), proposed()];
+      // One has found the place free and is about to write; then the other finds it free, too, and has written.
+      fast.holdAt(write, 'before');
+      const winning = through(fast, won);
+      await poll(() => (fast.heldBack === 1 ? true : undefined), { withinMilliseconds: 10_000 });
+      slow.holdAt(write, 'after');
       const losing = through(slow, lost);
       const refused = expect(losing).rejects.toBeInstanceOf(RotationEnded);
-      const winning = through(fast, won);
-      await poll(() => (slow.heldBack + fast.heldBack === 2 ? true : undefined), { withinMilliseconds: 10_000 });
+      await poll(() => (slow.heldBack === 1 ? true : undefined), { withinMilliseconds: 10_000 });
       expect(await hasPassword(lost)).toBe(true);
       fast.release();
       await winning;
