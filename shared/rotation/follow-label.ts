@@ -22,9 +22,10 @@ export interface LabelWork {
 
 /**
  * Puts the ledger in step with `AWSCURRENT` where somebody else has moved it, to an earlier version (also one that was
- * retired, and that they have made work again) or to a value that they have set: what was current has its grace period from now on, so that it does not stand in the way for ever. A version with
- * the same value is the same credential: its entry becomes that of the version with the label, so that it is not ended.
- * Only where the label's value opens the target; else preflight says what is wrong. Costs nothing where they agree.
+ * retired, and that they have made work again) or to a value that they have set: what was current has its grace period
+ * from now on, so that it does not stand in the way for ever. A version with the same value is the same credential: its
+ * entry becomes that of the version with the label, so that it is not ended. Only where the label's value opens the
+ * target; else preflight says what is wrong. Costs nothing where they agree.
  *
  * Twice is harmless: after the first time there is nothing left to change.
  */

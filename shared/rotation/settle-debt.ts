@@ -5,6 +5,7 @@ import type { LedgerCredential, SecretRecord } from '../registry/registry.ts';
 import { requireRecord, updateRecord } from '../registry/update-record.ts';
 import type { SecretText } from '../redact.ts';
 import { requestInput } from '../rollout/payloads.ts';
+import { TELLING_CHARACTERS } from '../rotators/json-secret.ts';
 import { isStructured, parseLossless } from '../rotators/lossless-json.ts';
 import { requireRotator, rotatorSettings } from './credential-values.ts';
 import { withLease, withoutLease } from './lease.ts';
@@ -28,15 +29,13 @@ export interface SettleResult {
   readonly identity: string;
   /**
    * `refused`: the target refused its value just now. `stated`: there is no value that could be tried; a person's word
-   * stands for it.
-   * `owed`: it is what is owed, and was only asked for.
+   * stands for it. `owed`: it is what is owed, and was only asked for.
    */
   readonly proof: 'refused' | 'stated' | 'owed';
 }
 
-/** Parts of a secret's JSON that name a place or a user, which people may write. Shorter texts are in any sentence. */
+/** Parts of a secret's JSON that name a place or a user, which people may write. */
 const NAMES = /^(?:engine|host|port|dbname|vhost|ssl|region|account|id|name|.*user_?name|.*access_?key_?id)$/i;
-const TELLING_CHARACTERS = 8;
 
 /**
  * Ends a debt that Rekey cannot pay by itself (a credential that may be somebody else's, or that nobody can end through
@@ -49,18 +48,14 @@ const TELLING_CHARACTERS = 8;
  */
 export async function settleDebt(input: SettleInput, ports: RotationPorts): Promise<SettleResult> {
   const { registry, clock, auditTrail } = ports;
-  const { secretId, debt: named } = input;
+  const { secretId } = input;
   const before = await requireRecord(registry, secretId);
-  if (named === undefined) return { ...theOnlyDebt(before), proof: 'owed' };
-  const debt = debtOf(before, named);
+  if (input.debt === undefined) return { ...theOnlyDebt(before), proof: 'owed' };
+  const debt = debtOf(before, input.debt);
   const { versionId, identity } = debt;
   const value = (await ports.secretStore.read(secretId, { versionId }))?.value;
-  assertHarmless(
-    input.statement,
-    identity,
-    value,
-    (await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' }))?.value,
-  );
+  const current = await ports.secretStore.read(secretId, { stage: 'AWSCURRENT' });
+  assertHarmless(input.statement, identity, value, current?.value);
   const isDone = isOver(debt);
   const holder = `settle/${versionId}`;
   const record = await updateRecord(registry, secretId, (latest) => withLease(latest, holder, clock.now()), before);

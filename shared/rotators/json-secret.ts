@@ -3,8 +3,8 @@ import { Misconfigured } from '../errors.ts';
 import type { SecretText } from '../redact.ts';
 import { isStructured, parseLossless } from './lossless-json.ts';
 
-/** Shorter ones are in any text. */
-const TELLING_CHARACTERS = 8;
+/** Of a part of a secret: shorter ones are in any text. */
+export const TELLING_CHARACTERS = 8;
 
 /**
  * The JSON object that a secret is, every number in it as it was written (`parseLossless`): what a rotation does not change
